@@ -1,0 +1,42 @@
+"""The command line: ``faunashot COMMAND``."""
+
+from __future__ import annotations
+
+import importlib
+
+import typer
+
+COMMANDS = {
+    "show": "The figures of the last run of the pipeline.",
+    "compare": "All experiments in MLflow side by side.",
+    "recognise": "What a trained model hears in recordings.",
+    "fetch": "Bring a corpus: download it, or say how to get it.",
+    "corpora": "The corpora that can be read, and their licences.",
+    "backbones": "The pretrained models, their licences and what they were trained on.",
+    "systems": "The heads and their settings.",
+    "synth": "Synthesise a corpus of any size in the demo's layout.",
+    "sync": "Log to MLflow what cached stages and restored experiments skipped.",
+}
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    from faunashot.cli.stage import fail
+    from faunashot.errors import FaunashotError
+
+    try:
+        app()
+    except (FaunashotError, OSError) as error:
+        fail(error)
+
+
+app = typer.Typer(
+    help="How many labelled recordings does it take to recognise an animal?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for _name, _help in COMMANDS.items():
+    _module = importlib.import_module(f"faunashot.cli.{_name}")
+    app.command(_name, help=_help)(getattr(_module, _name))

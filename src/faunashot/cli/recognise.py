@@ -1,0 +1,51 @@
+"""``faunashot recognise``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faunashot.cli.output import AsJson, answer
+
+
+def recognise(
+    files: Annotated[list[Path], typer.Argument(help="Recordings of any format and length.")],
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a model; that of params.yaml if not given.")
+    ] = None,
+    windows: Annotated[bool, typer.Option(help="A row a window instead of one a file.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the most probable class of each recording; a bad one gets a line and is passed over."""
+    from faunashot.audio.decode import quiet_native
+    from faunashot.errors import AudioError
+    from faunashot.params import load_params
+    from faunashot.systems.recogniser import Recogniser
+
+    recogniser = Recogniser.load(model or Path("models") / load_params().full_system)
+    rows: list[dict[str, Any]] = []
+    bad = 0
+    with quiet_native():
+        for file in files:
+            try:
+                heard = recogniser.recognise(file)
+            except AudioError as error:
+                bad += 1
+                typer.echo(f"faunashot: {file}: {error}", err=True)
+                continue
+            if windows:
+                for start, end, scores in heard.windows:
+                    best = max(scores, key=lambda name: scores[name])
+                    rows.append(
+                        {"file": str(file), "start_s": start, "end_s": end, "label": best}
+                        | {"score": round(scores[best], 4)}
+                    )
+            else:
+                best_p = round(heard.probabilities[heard.label], 4)
+                row = {"file": str(file), "label": heard.label, "probability": best_p}
+                rows.append(row | ({"probabilities": heard.probabilities} if as_json else {}))
+    answer(rows, as_json=as_json)
+    if bad:
+        raise typer.Exit(1)

@@ -1,0 +1,43 @@
+"""``faunashot show``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from faunashot.cli.output import AsJson, answer
+from faunashot.errors import StoreError
+
+
+def show(as_json: AsJson = False) -> None:
+    """Print the figures that the last run wrote, from metrics.json and curve.csv."""
+    try:
+        metrics = json.loads(Path("metrics.json").read_text())
+        with Path("curve.csv").open(newline="") as file:
+            curve = list(csv.DictReader(file))
+    except OSError as error:
+        raise StoreError(f"{error.filename} is not here: run `make run` or `dvc repro`") from error
+    if as_json:
+        print(json.dumps({"metrics": metrics, "curve": curve}, indent=1))
+        return
+    rows = [
+        {
+            "labelled clips a class": row["k"] + (" *" if row["k"] == str(metrics["k"]) else ""),
+            "macro-F1": row["macro_f1"],
+            "95 % interval": _interval(row, "macro_f1"),
+            "accuracy": row["accuracy"],
+            "weighted F1": row["weighted_f1"],
+            "runs": row["runs"],
+        }
+        for row in curve
+    ]
+    answer(rows, as_json=False)
+    print(
+        f"\n* the figures in metrics.json: {metrics['clips']} clips, {metrics['classes']} classes, "
+        f"calibration error {metrics['calibration_error']}"
+    )
+
+
+def _interval(row: dict[str, str], key: str) -> str:
+    return f"{row[key + '_low']} to {row[key + '_high']}" if row[key + "_low"] else "none"

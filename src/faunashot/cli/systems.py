@@ -1,0 +1,14 @@
+"""``faunashot systems``."""
+
+from __future__ import annotations
+
+from faunashot.cli.output import AsJson, answer
+
+
+def systems(as_json: AsJson = False) -> None:
+    """Print the catalogue."""
+    from dataclasses import asdict
+
+    from faunashot.systems.catalogue import systems as catalogue
+
+    answer([asdict(found) for found in catalogue().values()], as_json=as_json)

@@ -1,0 +1,159 @@
+"""The one object that makes splits, and refuses those that leak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+from faunashot.corpora.base import TEST, TRAIN, VALIDATION
+from faunashot.errors import SplitError
+
+N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Split:
+    """Clip ids to learn from, to choose on, and to score; no group is in two of them.
+
+    Attributes
+    ----------
+    name : of the test fold.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def learnable(self) -> tuple[str, ...]:
+        """Clips that a head may be fitted on once nothing is left to choose."""
+        return self.train + self.validation
+
+
+class Splits:
+    """Splits of a corpus: official folds rotated, fixed parts kept, folds made where none are.
+
+    Parameters
+    ----------
+    clips : columns clip_id, label, fold, group.
+    seed : of the folds that are made.
+
+    Raises
+    ------
+    SplitError
+        The clips give no two sides to learn from and to score.
+
+    Notes
+    -----
+    A group whose copies sit in several folds is scored where it is and learned from nowhere else:
+    its clips are left out of the training side of every fold that tests one of them.
+    """
+
+    def __init__(self, clips: pd.DataFrame, *, seed: int) -> None:
+        self._clips = clips.set_index("clip_id")
+        self._seed = seed
+        self._fold = self._folds()
+        self._names = self._test_folds()
+
+    def __iter__(self) -> Iterator[Split]:
+        """One `Split` a test fold; every clip that is tested is tested once."""
+        for at in range(len(self._names)):
+            yield self.split(at)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def split(self, at: int) -> Split:
+        """The split that tests fold number `at`, modulo their count."""
+        name = self._names[at % len(self._names)]
+        test = self._ids(self._fold == name)
+        rest = self._fold != name
+        if len(self._names) > 1:
+            is_validation = self._fold == self._names[(at + 1) % len(self._names)]
+        elif (self._fold == VALIDATION).any():
+            is_validation = self._fold == VALIDATION
+        else:
+            is_validation = self._held_back(rest)
+        validation = self._without(self._ids(rest & is_validation), test)
+        train = self._without(self._ids(rest & ~is_validation), test + validation)
+        split = Split(name, tuple(train), tuple(validation), tuple(test))
+        self._refuse_leak(split)
+        return split
+
+    def _folds(self) -> pd.Series:
+        fold = self._clips["fold"]
+        if fold.notna().all() and len(fold):
+            return fold
+        if fold.notna().any():
+            some = fold[fold.isna()].index[0]
+            raise SplitError(f"some clips have a fold and others have none, such as {some}")
+        return self._grouped_folds(self._clips)
+
+    def _grouped_folds(self, clips: pd.DataFrame) -> pd.Series:
+        n = min(N_FOLDS, clips["group"].nunique())
+        if n < 2:
+            raise SplitError("a corpus of fewer than two source recordings cannot be split")
+        maker = StratifiedGroupKFold(n, shuffle=True, random_state=self._seed)
+        fold = pd.Series("", index=clips.index)
+        order = clips.sort_index()
+        for number, (_, test) in enumerate(maker.split(order, order["label"], order["group"]), 1):
+            fold[order.index[test]] = str(number)
+        return fold
+
+    def _held_back(self, rest: pd.Series) -> pd.Series:
+        made = self._grouped_folds(self._clips[rest])
+        return (made == "1").reindex(rest.index, fill_value=False)
+
+    def _test_folds(self) -> list[str]:
+        names = sorted(set(self._fold), key=lambda f: (len(f), f))
+        parts = {TRAIN, VALIDATION, TEST}
+        if not set(names) & parts:
+            if len(names) < 2:
+                raise SplitError(f"all clips are in fold {names[0]!r}: nothing to learn from")
+            return names
+        if not set(names) <= parts or not {TRAIN, TEST} <= set(names):
+            raise SplitError(f"folds {names} are neither numbers nor {TRAIN} and {TEST}")
+        return [TEST]
+
+    def _ids(self, mask: pd.Series) -> list[str]:
+        return list(self._clips.index[mask])
+
+    def _without(self, ids: Sequence[str], tested: Sequence[str]) -> list[str]:
+        taken = set(self._clips.loc[list(tested), "group"])
+        return [i for i in ids if self._clips.at[i, "group"] not in taken]
+
+    def _refuse_leak(self, split: Split) -> None:
+        refuse_leak(self._clips["group"], [split.train, split.validation, split.test])
+        if not split.train:
+            raise SplitError(f"fold {split.name}: nothing is left to learn from")
+        if not split.test:
+            raise SplitError(f"fold {split.name}: nothing is left to score")
+
+
+def refuse_leak(group: pd.Series, parts: Sequence[Sequence[str]]) -> None:
+    """Raise `SplitError` when a group is in two parts; `group` is indexed by clip id."""
+    seen: dict[str, int] = {}
+    for number, ids in enumerate(parts):
+        for clip_id in ids:
+            name = str(group.at[clip_id])
+            if seen.setdefault(name, number) != number:
+                raise SplitError(f"leak: clips of {name} sit on both sides of a split ({clip_id})")
+
+
+def draw_support(clips: pd.DataFrame, k: int, *, rng: np.random.Generator) -> dict[str, list[str]]:
+    """Clip ids of each label in drawn order, at most k, distinct source recordings first.
+
+    The first j of a draw are the draw for j, so that figures along a curve are paired.
+    """
+    drawn: dict[str, list[str]] = {}
+    for label, of_label in clips.sort_values("clip_id").groupby("label", sort=True):
+        shuffled = of_label.iloc[rng.permutation(len(of_label))]
+        repeat = shuffled.groupby("group").cumcount()
+        first = shuffled.iloc[np.argsort(repeat.to_numpy(), kind="stable")]
+        drawn[str(label)] = first["clip_id"].tolist()[:k]
+    return drawn

@@ -1,0 +1,314 @@
+"""Figures for the report page and the tracked runs.
+
+Made with matplotlib's object API: no figure outlives its caller, and no display is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from faunashot.errors import ParameterError
+from faunashot.evaluation.calibration import mean_gap
+
+DPI = 120
+INK = "#22272e"
+MUTED = "#5f6b78"
+GRID = "#e4e8ec"
+# Okabe and Ito's colours, without the yellow that white paper swallows
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#22272e")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
+    """Confusion matrix: counts as text, coloured by the share of the true class.
+
+    Parameters
+    ----------
+    confusion : counts, shape (C, C), rows true, columns predicted (`metrics.confusion`).
+    title : of what; the figure itself says what it shows.
+
+    Raises
+    ------
+    ParameterError
+        If the matrix is empty or not square.
+    """
+    counts = confusion.to_numpy()
+    n = len(counts)
+    if not n or counts.shape != (n, n):
+        raise ParameterError(f"confusion: shape {counts.shape}; needs as many rows as columns")
+    totals = counts.sum(axis=1, keepdims=True)
+    share = counts / np.where(totals > 0, totals, 1)
+    # a cell keeps room for its count, which shrinks with many classes but stays legible
+    cell_in, font = (0.46, 9.0) if n <= 15 else (0.32, 7.5) if n <= 30 else (0.25, 6.5)
+    side = max(cell_in * n, 3.2)
+    figure, axes = _canvas(side + 2.6, side + 2.1, compress=True)
+    colours = matplotlib.colormaps["Blues"]
+    image = axes.imshow(share, cmap=colours, vmin=0, vmax=1, aspect="equal")
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        axes.text(
+            column,
+            row,
+            f"{counts[row, column]:g}",
+            ha="center",
+            va="center",
+            fontsize=font,
+            color="white" if share[row, column] > 0.55 else INK,
+            fontweight="bold" if row == column else "normal",
+        )
+    axes.set_xticks(range(n), list(map(str, confusion.columns)), rotation=90, fontsize=font + 0.5)
+    axes.set_yticks(range(n), list(map(str, confusion.index)), fontsize=font + 0.5)
+    axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=GRID, linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="predicted", ylabel="true")
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.set_label("share of the true class", color=MUTED, fontsize=9.5)
+    bar.ax.tick_params(length=0, colors=MUTED, labelsize=8.5)
+    _head(axes, title, f"Confusion of {counts.sum()}: counts, coloured by share of the row")
+    return figure
+
+
+def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
+    """Macro-F1 against labelled clips per class, with its interval.
+
+    Parameters
+    ----------
+    curve : columns ``k, macro_f1, low, high``, and ``system`` where there are several lines.
+        k >= 0, 0 being zero-shot; low and high may be missing, where one episode was run.
+    title : of what; the figure itself says what it shows.
+
+    Raises
+    ------
+    ParameterError
+        If a column is missing, or there are no rows.
+    """
+    _need(curve, "curve", ("k", "macro_f1", "low", "high"))
+    parts = _systems(curve)
+    figure, axes = _canvas(8.8 if len(parts) > 1 else 6.8, 4.6)
+    for number, (system, part) in enumerate(parts.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        band = part.dropna(subset=["low", "high"])
+        if len(band) == 1:  # a band of one k has no width
+            axes.vlines(band["k"], band["low"], band["high"], color=colour, alpha=0.5, linewidth=3)
+        else:
+            axes.fill_between(
+                band["k"], band["low"], band["high"], color=colour, alpha=0.16, linewidth=0
+            )
+        axes.plot(
+            part["k"],
+            part["macro_f1"],
+            color=colour,
+            marker=MARKERS[number % len(MARKERS)],
+            linestyle="-" if number < len(COLOURS) else "--",
+            markersize=5.5,
+            markeredgecolor="white",
+            markeredgewidth=0.7,
+            linewidth=1.9,
+            label=system,
+            clip_on=False,
+            zorder=3,
+        )
+    _k_axis(axes, np.unique(curve["k"].to_numpy(dtype=np.float64)))
+    axes.set(ylim=(0, 1), xlabel="labelled clips per class, k", ylabel="macro-F1")
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.grid(color=GRID, linewidth=0.8)
+    if len(parts) > 1:
+        axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            frameon=False,
+            borderaxespad=0,
+            labelcolor=INK,
+            fontsize=9.5,
+        )
+    interval = ", with the 95 % interval" if curve["low"].notna().any() else ""
+    _head(axes, title, f"Macro-F1 by number of labelled clips{interval}")
+    return figure
+
+
+def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
+    """F1 of every class as a bar, best on top, its support beside it.
+
+    Parameters
+    ----------
+    per_class : columns ``label, f1, support`` (`metrics.per_class`). A class with support 0 comes
+        last, has no bar, and no part in the macro-F1 that the dashed line marks.
+    title : of what; the figure itself says what it shows.
+
+    Raises
+    ------
+    ParameterError
+        If a column is missing, or there are no rows.
+    """
+    _need(per_class, "per_class", ("label", "f1", "support"))
+    scored = per_class["support"] > 0
+    table = per_class.assign(scored=scored).sort_values(
+        ["scored", "f1", "label"], ascending=[False, False, True]
+    )
+    n = len(table)
+    figure, axes = _canvas(6.8, 1.5 + 0.24 * max(n, 6))
+    rows = range(n)
+    axes.barh(rows, table["f1"].where(table["scored"], 0), height=0.68, color=COLOURS[0])
+    for row, f1, support in zip(rows, table["f1"], table["support"], strict=True):
+        for text, right_pt, colour in (
+            (f"{f1:.2f}" if support else "none", 10, INK),
+            (f"n = {support}", 40, MUTED),
+        ):
+            axes.annotate(
+                text,
+                (1, row),
+                xytext=(right_pt, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=8.5,
+                color=colour,
+            )
+    shows = "F1 and support (n) of each class"
+    if scored.any():
+        macro = float(per_class.loc[scored, "f1"].mean())
+        axes.axvline(macro, color=COLOURS[1], linewidth=1.5, linestyle=(0, (4, 3)), zorder=3)
+        shows += f"; dashed: macro-F1 {macro:.3f}"
+    axes.set_yticks(rows, list(map(str, table["label"])), fontsize=9)
+    axes.set(xlim=(0, 1), ylim=(n - 0.4, -0.6), xlabel="F1")
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    _head(axes, title, shows)
+    return figure
+
+
+def reliability_figure(reliability: pd.DataFrame, *, title: str = "") -> Figure:
+    """Accuracy against confidence, above the number of clips in every bin.
+
+    Parameters
+    ----------
+    reliability : columns ``low, high, count, confidence, accuracy`` (`calibration.reliability`).
+    title : of what; the figure itself says what it shows.
+
+    Raises
+    ------
+    ParameterError
+        If a column is missing, or there are no rows.
+    """
+    _need(reliability, "reliability", ("low", "high", "count", "confidence", "accuracy"))
+    figure = _figure(5.4, 6.2)
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
+    filled = reliability[reliability["count"] > 0]
+    centre = (reliability["low"] + reliability["high"]) / 2
+    width = (reliability["high"] - reliability["low"]) * 0.9
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="calibrated")
+    axes.vlines(
+        filled["confidence"],
+        filled["confidence"],
+        filled["accuracy"],
+        color=COLOURS[1],
+        linewidth=2.2,
+        alpha=0.75,
+        label="gap",
+    )
+    axes.plot(
+        filled["confidence"],
+        filled["accuracy"],
+        color=COLOURS[0],
+        marker="o",
+        markersize=6,
+        markeredgecolor="white",
+        linewidth=1.9,
+        label="measured",
+        clip_on=False,
+        zorder=3,
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    axes.legend(loc="best", frameon=False, labelcolor=INK, fontsize=9.5)
+    below.bar(centre, reliability["count"], width=width, color=COLOURS[0], alpha=0.75)
+    below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    below.set(xlabel="confidence", ylabel="count")
+    for panel in (axes, below):
+        _plain(panel)
+        panel.grid(color=GRID, linewidth=0.8)
+    _head(axes, title, f"Reliability: calibration error {mean_gap(reliability):.3f}")
+    return figure
+
+
+def _figure(width_in: float, height_in: float, *, compress: bool = False) -> Figure:
+    engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12, compress=compress)
+    return Figure(figsize=(width_in, height_in), dpi=DPI, layout=engine)
+
+
+def _canvas(width_in: float, height_in: float, *, compress: bool = False) -> tuple[Figure, Axes]:
+    figure = _figure(width_in, height_in, compress=compress)
+    axes = figure.subplots()
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Axes) -> None:
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(MUTED)
+    axes.tick_params(colors=INK, labelsize=9, length=3)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set(color=MUTED, fontsize=9.5)
+
+
+def _head(axes: Axes, title: str, shows: str) -> None:
+    """Put what is shown above the axes, and the caller's title above that."""
+    if not title:
+        axes.set_title(shows, loc="left", fontsize=11, fontweight="bold", color=INK, pad=10)
+        return
+    axes.set_title(title, loc="left", fontsize=11.5, fontweight="bold", color=INK, pad=24)
+    axes.annotate(
+        shows,
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 9),
+        textcoords="offset points",
+        fontsize=9,
+        color=MUTED,
+    )
+
+
+def _k_axis(axes: Axes, ks: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    """Logarithmic from 1 on, linear from 0 (zero-shot) to 1, ticks at the ks that have room."""
+    axes.set_xscale("symlog", base=2, linthresh=1, linscale=1)
+    where = np.where(ks < 1, ks, 1 + np.log2(np.maximum(ks, 1)))
+    spread = max(where[-1] - where[0], 1.0)
+    ticks: list[float] = []
+    last = np.inf
+    for k, at in zip(ks[::-1], where[::-1], strict=True):
+        if last - at >= 0.04 * spread:
+            ticks.append(float(k))
+            last = at
+    axes.set_xticks(ticks, [f"{k:g}" for k in ticks])
+    axes.set_xticks([], minor=True)
+    pad = 0.04 * spread
+    ends = np.array([where[0] - pad, where[-1] + pad])
+    axes.set_xlim(*np.where(ends < 1, ends, 2.0 ** (ends - 1)))
+
+
+def _systems(curve: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Lines of a curve, the one that ends highest first, as the eye reads the legend."""
+    columns = ["k", "macro_f1", "low", "high"]
+    numbers = curve.assign(**{name: pd.to_numeric(curve[name]) for name in columns})
+    if "system" not in curve:
+        return {"": numbers.sort_values("k")}
+    parts = {str(name): part.sort_values("k") for name, part in numbers.groupby("system")}
+    return dict(sorted(parts.items(), key=lambda item: -item[1]["macro_f1"].iloc[-1]))
+
+
+def _need(table: pd.DataFrame, key: str, columns: tuple[str, ...]) -> None:
+    missing = [name for name in columns if name not in table]
+    if missing or table.empty:
+        what = f"no column {missing[0]!r}" if missing else "no rows"
+        raise ParameterError(f"{key}: {what}; needs {', '.join(columns)}")

@@ -1,0 +1,193 @@
+"""The one schema of ``params.yaml``: a typo is an error that names the nearest valid key."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from faunashot.errors import ParameterError
+
+NO_CORPUS = "none"
+"""Name of the corpus that stands for no source."""
+
+ABSENT = Path("data/none")
+"""Root of a corpus that is not here."""
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+Shots = Annotated[int, Field(ge=1)]
+
+
+class ProtocolParams(_Block):
+    """Which clips may be learned from and which are scored."""
+
+    name: Literal["zero_shot", "few_shot", "fine_tune"]
+    k: Shots
+    curve: list[Shots]
+    episodes: Annotated[int, Field(ge=2)]
+    source_clips: Annotated[int, Field(ge=1)]
+    zero_shot: Literal["ontology", "assignment"]
+    shuffles: Annotated[int, Field(ge=20)]
+
+    @property
+    def shots(self) -> list[int]:
+        """Every k that is scored, `k` itself included, ascending."""
+        return sorted({*self.curve, self.k})
+
+
+class IngestParams(_Block):
+    """What ingest puts up with."""
+
+    max_bad_share: Annotated[float, Field(ge=0, le=1)]
+
+
+class EvaluationParams(_Block):
+    """Of the intervals."""
+
+    level: Annotated[float, Field(gt=0.5, lt=1)]
+    draws: Annotated[int, Field(ge=100)]
+
+
+class BirdNetParams(_Block):
+    """Options of `faunashot.backbones.birdnet.BirdNet`."""
+
+    hop_s: Annotated[float, Field(gt=0, le=3.0)]
+
+
+class YamNetParams(_Block):
+    """Options of `faunashot.backbones.yamnet.YamNet`."""
+
+    hop_s: Annotated[float, Field(gt=0, le=0.96)]
+    handle: str
+
+
+class LogMelParams(_Block):
+    """Options of `faunashot.backbones.logmel.LogMel`."""
+
+    hop_s: Annotated[float, Field(gt=0, le=1.0)]
+
+
+class BackbonesParams(_Block):
+    """One block a backbone."""
+
+    birdnet: BirdNetParams
+    yamnet: YamNetParams
+    logmel: LogMelParams
+
+
+class CorpusParams(_Block):
+    """Where a corpus lies and what is wanted of it."""
+
+    root: Path
+    classes: str | list[str] = "all"
+    reader: str | None = None
+    table: str | None = None
+
+
+class Params(_Block):
+    """All of ``params.yaml``."""
+
+    corpus: str
+    source: str
+    backbone: str
+    system: str
+    seed: Annotated[int, Field(ge=0)]
+    protocol: ProtocolParams
+    ingest: IngestParams
+    evaluation: EvaluationParams
+    backbones: BackbonesParams
+    corpora: dict[str, CorpusParams]
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Params:
+        from faunashot.backbones.registry import BACKBONES
+        from faunashot.corpora.registry import CORPORA
+        from faunashot.systems.catalogue import system_names
+
+        for key in ("corpus", "source"):
+            _known(key, getattr(self, key), self.corpora)
+        _known("backbone", self.backbone, BACKBONES)
+        _known("system", self.system, system_names())
+        for name, corpus in self.corpora.items():
+            _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)
+        if self.corpus == NO_CORPUS:
+            raise ParameterError("corpus: none has no clips; name the corpus that is scored")
+        if self.source == self.corpus:
+            raise ParameterError(
+                f"source: {self.source!r} is the corpus that is scored; name another, or none"
+            )
+        return self
+
+    def backbone_options(self) -> dict[str, Any]:
+        """The block of the backbone in use."""
+        block: _Block = getattr(self.backbones, self.backbone)
+        return block.model_dump()
+
+    @property
+    def run_name(self) -> str:
+        """Name of the experiment where DVC gives none."""
+        shots = f"-k{self.protocol.k}" if self.protocol.name == "few_shot" else ""
+        return f"{self.corpus}-{self.full_system}-{self.protocol.name}{shots}"
+
+    @property
+    def full_system(self) -> str:
+        """Backbone and head under one name, such as ``birdnet-logistic``."""
+        return f"{self.backbone}-{self.system}"
+
+
+def load_params(file: Path = Path("params.yaml")) -> Params:
+    """Read and check ``params.yaml``.
+
+    Raises
+    ------
+    ParameterError
+        Names the key that is unknown, missing or out of range, and the nearest valid one.
+    """
+    try:
+        data = yaml.safe_load(file.read_text("utf-8"))
+    except OSError as error:
+        raise ParameterError(f"{file}: {error.strerror or error}") from error
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Params.model_validate(data)
+    except ValidationError as error:
+        raise ParameterError(f"{file}: {_first(error)}") from error
+
+
+def _known(key: str, value: str, valid: Any) -> None:
+    if value not in valid:
+        raise ParameterError.unknown(key, value, valid)
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing wrong, in one line; a misspelt key rather than the gap that it leaves."""
+    found = error.errors()
+    wrong = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+    key = ".".join(str(part) for part in wrong["loc"])
+    if wrong["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, _keys(Params), n=1)
+        return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if wrong["type"] == "missing":
+        return f"missing key {key!r}"
+    cause = wrong.get("ctx", {}).get("error")
+    if isinstance(cause, ParameterError):
+        return str(cause)
+    return f"{key}: {wrong['msg'].lower()}, got {wrong['input']!r}"
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in model.model_fields.items():
+        keys.append(prefix + name)
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                keys += _keys(inner, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,1 @@
+"""The model behind MLflow's scoring server."""

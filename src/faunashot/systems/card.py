@@ -1,0 +1,57 @@
+"""The model card: what a model was trained on, under which licences, and how well it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FIGURES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1"}
+
+
+def model_card(
+    facts: dict[str, Any], metrics: dict[str, Any], *, corpus_licence: str, corpus_citation: str
+) -> str:
+    """Markdown card from a model's facts (`Recogniser.facts`) and the metrics of its run."""
+    backbone = facts["backbone"]
+    learned = facts["facts"].get("learned_from")
+    trained = (
+        f"{len(learned)} clips of the corpus `{facts['corpus']}`"
+        if learned
+        else f"no clip of the corpus `{facts['corpus']}`"
+    )
+    joint = "" if facts["source"] == "none" else f", beside the corpus `{facts['source']}`"
+    lines = [
+        f"# {backbone['name']}-{facts['system']['name']} on {facts['corpus']}",
+        "",
+        f"Recognises {len(facts['classes'])} classes: {', '.join(facts['classes'])}.",
+        "",
+        "## Figures",
+        "",
+        f"Protocol `{facts['protocol']}`, k = {facts['k']} labelled clips a class, "
+        f"{metrics['clips']} clips scored that the scored heads had not seen.",
+        "",
+        "| | clips | 95 % interval | windows |",
+        "|---|---|---|---|",
+    ]
+    for key, name in FIGURES.items():
+        low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
+        interval = "none" if low is None else f"{low} to {high}"
+        lines.append(f"| {name} | {metrics[key]} | {interval} | {metrics['window'][key]} |")
+    lines += [
+        "",
+        f"Calibration error {metrics['calibration_error']}. The model that is served was fitted "
+        f"once more, on {trained}{joint}; the figures are those of heads fitted in the same way "
+        "and scored on other clips.",
+        "",
+        "## Trained on, and licences",
+        "",
+        f"- Backbone {backbone['name']} {backbone['version']}: {backbone['trained_on']}. "
+        f"Licence: {backbone['licence']}. {backbone['citation']}",
+        f"- Corpus {facts['corpus']}: {corpus_licence}. {corpus_citation}",
+        "",
+        "## Limits",
+        "",
+        "It answers with one of its classes for any sound, also where none of them is heard. "
+        "Figures from one corpus do not carry over to other recorders, places or seasons.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""The named systems, read from ``systems.yaml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from faunashot.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class System:
+    """A head and its settings under a name.
+
+    Attributes
+    ----------
+    settings : of the head, where nothing chooses them.
+    grid : values of each setting that may be chosen on a validation fold.
+    """
+
+    name: str
+    head: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, list[Any]] = field(default_factory=dict)
+
+
+@cache
+def systems() -> dict[str, System]:
+    """All systems by name."""
+    text = resources.files("faunashot.systems").joinpath("systems.yaml").read_text("utf-8")
+    return {name: System(name=name, **spec) for name, spec in yaml.safe_load(text).items()}
+
+
+def system_names() -> list[str]:
+    """Names that ``system`` in ``params.yaml`` may have."""
+    return list(systems())
+
+
+def system(name: str) -> System:
+    """The system called `name`.
+
+    Raises
+    ------
+    ParameterError
+        There is none.
+    """
+    if name not in systems():
+        raise ParameterError.unknown("system", name, systems())
+    return systems()[name]

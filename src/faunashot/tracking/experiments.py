@@ -1,0 +1,176 @@
+"""Experiments: the parent runs, and what is logged on any run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunTag
+
+from faunashot.tracking import keys, store
+
+KEY, KIND, PARAMS = "faunashot.key", "faunashot.kind", "faunashot.params"
+DVC_EXPERIMENT, DVC_BASELINE, DVC_STAGE = "dvc.exp", "dvc.baseline", "dvc.stage"
+SYNCED = "synced"
+PARENT = "mlflow.parentRunId"
+WORKSPACE = "workspace"
+_BATCH = 100  # most parameters or tags that MLflow takes at once
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What a parent run stands for.
+
+    Attributes
+    ----------
+    experiment : DVC's name of it, "" for what ``dvc repro`` makes in the workspace.
+    baseline : git commit that it starts from, "" without git.
+    params : all parameters, nested or flat.
+    name : shown in MLflow.
+    """
+
+    experiment: str
+    baseline: str
+    params: Mapping[str, object]
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Key that its parent run is found by."""
+        return keys.experiment_key(
+            experiment=self.experiment, baseline=self.baseline, params=self.params
+        )
+
+    def tags(self) -> dict[str, str]:
+        """Tags that its parent run and the children carry."""
+        return {
+            DVC_EXPERIMENT: self.experiment or WORKSPACE,
+            DVC_BASELINE: self.baseline,
+            "mlflow.source.git.commit": self.baseline,
+        }
+
+
+def parent_run(client: MlflowClient, root: Path, experiment: Experiment) -> tuple[str, bool]:
+    """Find or make the parent run of an experiment; returns its id, and whether it was made.
+
+    It is never left open: each stage that ends sets its end anew.
+    """
+    experiment_id = store.experiment_id(client)
+    params = keys.digest(keys.as_params(experiment.params))
+    with store.locked(root):
+        found = find_runs(client, {KIND: "experiment", KEY: experiment.key})
+        if found and found[0].data.tags.get(PARAMS) == params:
+            return found[0].info.run_id, False
+        for run in found:  # DVC has overwritten the experiment with other parameters
+            _delete_with_children(client, run.info.run_id)
+        tags = experiment.tags() | {KIND: "experiment", KEY: experiment.key, PARAMS: params}
+        run = client.create_run(experiment_id, tags=tags | outer_tags(), run_name=experiment.name)
+        log_params(client, run.info.run_id, experiment.params)
+        client.set_terminated(run.info.run_id)
+        return run.info.run_id, True
+
+
+def create_child(
+    client: MlflowClient,
+    experiment: Experiment,
+    *,
+    parent_id: str,
+    stage: str,
+    tags: Mapping[str, str],
+) -> str:
+    """Make a run of a stage under a parent run and return its id."""
+    known = {KIND: "stage", PARENT: parent_id, DVC_STAGE: stage, "mlflow.source.name": stage}
+    run = client.create_run(
+        store.experiment_id(client), tags=experiment.tags() | known | dict(tags), run_name=stage
+    )
+    return str(run.info.run_id)
+
+
+def find_runs(client: MlflowClient, tags: Mapping[str, str]) -> list[Run]:
+    """Find the runs of the project that carry all of `tags`, newest first."""
+    text = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    found: list[Run] = []
+    token: str | None = ""
+    while token is not None:
+        page = client.search_runs(
+            [store.experiment_id(client)],
+            filter_string=text,
+            order_by=["attributes.start_time DESC"],
+            page_token=token or None,
+        )
+        found += page
+        token = page.token or None
+    return found
+
+
+def log_params(client: MlflowClient, run_id: str, values: Mapping[str, object]) -> None:
+    """Log parameters on a run; one that the run has with another value becomes a tag.
+
+    MLflow never changes a parameter; a run that is logged into again may need to.
+    """
+    known = client.get_run(run_id).data.params
+    wanted = keys.as_params(values)
+    new = [Param(key, value) for key, value in wanted.items() if key not in known]
+    for start in range(0, len(new), _BATCH):
+        client.log_batch(run_id, params=new[start : start + _BATCH])
+    changed = {k: value for k, value in wanted.items() if known.get(k, value) != value}
+    log_tags(client, run_id, {f"param.{key}": value for key, value in changed.items()})
+
+
+def log_metrics(
+    client: MlflowClient, run_id: str, values: Mapping[str, object], *, step: int | None = None
+) -> None:
+    """Log the numbers among `values` on a run."""
+    now = time.time_ns() // 1_000_000
+    metrics = [Metric(k, value, now, step or 0) for k, value in keys.as_metrics(values).items()]
+    for start in range(0, len(metrics), _BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
+
+
+def log_tags(client: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:
+    """Set tags of a run."""
+    tags = [RunTag(key, value) for key, value in values.items()]
+    for start in range(0, len(tags), _BATCH):
+        client.log_batch(run_id, tags=tags[start : start + _BATCH])
+
+
+def git_head(root: Path) -> str:
+    """Commit that `root` is at, "" without git or without a commit."""
+    command = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def current_experiment(root: Path, *, params: Mapping[str, object], name: str) -> Experiment:
+    """Experiment that this process is a stage of."""
+    experiment = os.environ.get("DVC_EXP_NAME", "")
+    baseline = os.environ.get("DVC_EXP_BASELINE_REV") or git_head(root)
+    return Experiment(experiment, baseline, params, experiment or name or experiment_name(params))
+
+
+def experiment_name(params: Mapping[str, object]) -> str:
+    """Name of an experiment that DVC has none for: ``<corpus>-<backbone>-<protocol>-k<k>``."""
+    flat = keys.flatten(params)
+    parts = [flat.get(key) for key in ("corpus", "backbone", "protocol.name")]
+    parts.append(f"k{flat['protocol.k']}" if "protocol.k" in flat else None)
+    return "-".join(str(part) for part in parts if part is not None) or WORKSPACE
+
+
+def outer_tags() -> dict[str, str]:
+    """Tag that names the run that ``mlflow run`` opened around this process."""
+    run_id = os.environ.get(store.OUTER_RUN)
+    return {"mlflow_run.id": run_id} if run_id else {}
+
+
+def _delete_with_children(client: MlflowClient, run_id: str) -> None:
+    for run in find_runs(client, {PARENT: run_id}):
+        client.delete_run(run.info.run_id)
+    client.delete_run(run_id)

@@ -1,0 +1,85 @@
+"""What ``dvc.lock`` knows: the hashes of every stage's inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from faunashot.tracking.keys import clean_name
+
+
+@dataclass(frozen=True, slots=True)
+class LockedStage:
+    """One stage of a ``dvc.lock``.
+
+    Attributes
+    ----------
+    name : as DVC addresses it (``embed@birdnet``).
+    deps, outs : MD5 by path; that of a folder ends in ``.dir``.
+    params : values by dotted name, of all parameter files.
+    """
+
+    name: str
+    deps: Mapping[str, str]
+    outs: Mapping[str, str]
+    params: Mapping[str, object]
+
+    def tags(self) -> dict[str, str]:
+        """Tags ``dvc.in.<path>`` and ``dvc.out.<path>`` of the stage's run."""
+        found = [("in", self.deps), ("out", self.outs)]
+        return {
+            clean_name(f"dvc.{kind}.{path}"): md5
+            for kind, hashes in found
+            for path, md5 in hashes.items()
+        }
+
+
+def read_lock(path: Path) -> dict[str, LockedStage]:
+    """Read a ``dvc.lock`` by stage name; a missing file holds no stages."""
+    return parse_lock(path.read_text()) if path.is_file() else {}
+
+
+def parse_lock(text: str) -> dict[str, LockedStage]:
+    """Read the text of a ``dvc.lock`` by stage name, in its order."""
+    stages = (yaml.safe_load(text) or {}).get("stages") or {}
+    return {
+        name: LockedStage(
+            name,
+            deps=_hashes(entry, "deps"),
+            outs=_hashes(entry, "outs"),
+            params={k: v for file in entry.get("params", {}).values() for k, v in file.items()},
+        )
+        for name, entry in stages.items()
+    }
+
+
+def input_tags(
+    stages: Mapping[str, LockedStage], inputs: Iterable[Path], *, running: str
+) -> dict[str, str]:
+    """Tags ``dvc.in.<path>`` of a running stage: those inputs that earlier stages have made.
+
+    DVC writes a stage to the lock when it has ended, so that of the running stage only what
+    comes from before it is known, and only as an output: `deps` of later stages may be old.
+    """
+    outs = {
+        path: md5
+        for stage in stages.values()
+        if stage.name != running
+        for path, md5 in stage.outs.items()
+    }
+    tags = {}
+    for given in inputs:
+        path = PurePosixPath(given.as_posix())
+        for candidate in (path, *path.parents):
+            if md5 := outs.get(str(candidate)):
+                tags[clean_name(f"dvc.in.{candidate}")] = md5
+                break
+    return tags
+
+
+def _hashes(entry: Mapping[str, Any], kind: str) -> dict[str, str]:
+    return {item["path"]: item["md5"] for item in entry.get(kind, []) if "md5" in item}

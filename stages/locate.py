@@ -1,0 +1,30 @@
+"""Stage locate@NAME: the layout of one corpus, read and hashed."""
+
+import sys
+from pathlib import Path
+
+from faunashot.cli.stage import run_stage
+from faunashot.corpora.locate import empty, locate
+from faunashot.corpora.registry import create
+from faunashot.errors import CorpusError
+from faunashot.params import ABSENT, load_params
+
+
+def main(name: str) -> None:
+    params = load_params().corpora[name]
+    out = Path("clips/located") / f"{name}.parquet"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if params.root == ABSENT:
+        empty().to_parquet(out, index=False)
+        return
+    options = {"table": params.table} if params.table else {}
+    corpus = create(name, reader=params.reader, classes=params.classes, **options)
+    table = locate(corpus, params.root)
+    if table.empty:
+        raise CorpusError(f"{name}: no clips of classes {params.classes} under {params.root}")
+    table.to_parquet(out, index=False)
+    print(f"{name}: {len(table)} clips of {table['label'].nunique()} classes in {params.root}")
+
+
+if __name__ == "__main__":
+    run_stage(main, *sys.argv[1:])

@@ -1,0 +1,74 @@
+"""Stage report: one page that a person reads."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from faunashot.backbones.registry import backbone_class
+from faunashot.cli.stage import run_stage
+from faunashot.evaluation import plots
+from faunashot.params import load_params
+from faunashot.reporting.page import report_page
+from faunashot.tracking.runs import stage_run
+
+INPUTS = [Path(f) for f in ("metrics.json", "curve.csv", "plots/per_class.csv", "plots/confusion.csv")]
+
+
+def main() -> None:
+    params = load_params()
+    with stage_run(
+        "report",
+        params=params.model_dump(mode="json"),
+        inputs=INPUTS,
+        record=Path("reports/mlflow/report.json"),
+        name=params.run_name,
+    ) as run:
+        metrics = json.loads(Path("metrics.json").read_text())
+        curve = pd.read_csv("curve.csv")
+        drawn = curve.rename(columns={"macro_f1_low": "low", "macro_f1_high": "high"})
+        confusion = pd.read_csv("plots/confusion.csv", index_col="true").rename_axis(
+            columns="predicted"
+        )
+        page = Path("reports/report.html")
+        page.write_text(
+            report_page(
+                title=f"{params.full_system} on {params.corpus}",
+                lead=f"protocol {params.protocol.name}, k = {metrics['k']} labelled clips a class",
+                metrics=metrics,
+                curve=curve,
+                figures=[
+                    plots.curve_figure(drawn),
+                    plots.confusion_figure(confusion),
+                    plots.per_class_figure(pd.read_csv("plots/per_class.csv")),
+                ],
+                findings=findings(),
+                licence=backbone_class(params.backbone).licence,
+            )
+        )
+        run.artifact(page)
+        print(f"{page}: open it in a browser")
+
+
+def findings() -> list[str]:
+    """What ingest and audit found, a line each."""
+    lines = []
+    for name, found in json.loads(Path("reports/ingest.json").read_text()).items():
+        counts = found["clips_a_class"].values()
+        lines.append(
+            f"{name}: {found['clips']} clips good, {min(counts)} to {max(counts)} a class, "
+            f"{found['duration_s'] / 60:.1f} minutes; {len(found['bad'])} bad, "
+            f"{len(found['flagged'])} clipping"
+        )
+        lines += [f"bad: {b['path']}: {b['reason']}" for b in found["bad"][:20]]
+    audit = json.loads(Path("reports/audit.json").read_text())
+    lines.append(
+        f"{len(audit['exact_duplicates'])} groups of exact duplicates joined, "
+        f"{len(audit['crossing'])} of them across folds, {len(audit['conflicts'])} left out for "
+        f"having several labels; {len(audit['across_corpora'])} in source and target at once"
+    )
+    return lines
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,97 @@
+"""Tiny corpora, laid out as published, and what they are made with."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+_ESC50_HEADER = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
+
+
+def _touch(root: Path, *names: str) -> None:
+    """Write files whose content is their name: corpora do not open recordings."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+
+
+def _write_table(path: Path, *rows: Iterable[object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+
+
+def _make_esc50(root: Path) -> None:
+    _write_table(
+        root / "meta/esc50.csv",
+        _ESC50_HEADER,
+        ("1-2-A-0.wav", 1, 0, "dog", True, 2, "A"),
+        ("1-1-B-41.wav", 1, 41, "chainsaw", True, 1, "B"),
+        ("1-1-A-41.wav", 1, 41, "chainsaw", True, 1, "A"),
+        ("5-9-A-1.wav", 5, 1, "rooster", True, 9, "A"),
+    )
+    _touch(root / "audio", "1-2-A-0.wav", "1-1-B-41.wav", "1-1-A-41.wav", "5-9-A-1.wav")
+
+
+def _make_gtzan(root: Path) -> None:
+    _touch(root / "genres", "rock/rock.00001.au", "blues/blues.00000.wav", "jazz/jazz.00054.wav")
+
+
+def _make_animals_sounds(root: Path) -> None:
+    _touch(
+        root, "Training/Cat/b.wav", "Training/Dog/a.WAV", "Testing/Cat/b.wav", "Noise/Wind/w.wav"
+    )
+
+
+def _make_folder(root: Path) -> None:
+    _touch(root, "wren/two.flac", "wren/2024/one.wav", "owl/three.mp3")
+
+
+def _make_demo(root: Path) -> None:
+    _write_table(
+        root / "clips.csv",
+        ("filename", "label", "fold", "group"),
+        ("dog-1.ogg", "dog", 1, "dog-1"),
+        ("background-1.ogg", "background", 2, "background-1"),
+        ("cow-1.ogg", "cow", 2, "cow-1"),
+    )
+    _touch(root / "audio", "dog-1.ogg", "background-1.ogg", "cow-1.ogg")
+
+
+_MAKERS: dict[str, Callable[[Path], None]] = {
+    "animals_sounds": _make_animals_sounds,
+    "demo": _make_demo,
+    "esc50": _make_esc50,
+    "folder": _make_folder,
+    "gtzan": _make_gtzan,
+    "none": lambda root: root.mkdir(exist_ok=True),
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder for one corpus."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def make() -> Callable[[str, Path], None]:
+    """Write a tiny corpus of a name into an existing folder."""
+    return lambda name, root: _MAKERS[name](root)
+
+
+@pytest.fixture
+def touch() -> Callable[..., None]:
+    """Write files of given names into a folder; folders are made."""
+    return _touch
+
+
+@pytest.fixture
+def write_table() -> Callable[..., None]:
+    """Write a CSV file of given rows."""
+    return _write_table

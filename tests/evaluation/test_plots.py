@@ -1,0 +1,212 @@
+"""Figures: what they say, that nothing is cut off, and that they can be saved."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from faunashot.errors import ParameterError
+from faunashot.evaluation import calibration, metrics, plots
+
+TITLE = "birdnet-linear on animals_sounds"
+
+
+def guesses(n_classes: int, *, without: int | None = None):
+    rng = np.random.default_rng(0)
+    names = np.array([f"class_number_{i}" for i in range(n_classes)])
+    true = rng.integers(n_classes, size=12 * n_classes)
+    true = true[true != without]
+    pred = np.where(rng.random(true.size) < 0.7, true, rng.integers(n_classes, size=true.size))
+    return names[true], names[pred], names.tolist()
+
+
+def curve_of(systems: dict[str, float], ks=(0, 1, 5, 20)) -> pd.DataFrame:
+    rows = [(system, k, base + 0.01 * k) for system, base in systems.items() for k in ks]
+    table = pd.DataFrame(rows, columns=["system", "k", "macro_f1"])
+    return table.assign(low=table["macro_f1"] - 0.05, high=table["macro_f1"] + 0.05)
+
+
+def make(kind: str, n_classes: int, title: str = "") -> Figure:
+    if kind == "confusion":
+        return plots.confusion_figure(metrics.confusion(*guesses(n_classes)), title=title)
+    if kind == "per_class":
+        return plots.per_class_figure(metrics.per_class(*guesses(n_classes)), title=title)
+    if kind == "curve":
+        return plots.curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
+    rng = np.random.default_rng(0)
+    table = calibration.reliability(rng.random(200), rng.random(200) < 0.5)
+    return plots.reliability_figure(table, title=title)
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_classes"),
+    [("confusion", 10), ("confusion", 50), ("per_class", 50), ("curve", 0), ("reliability", 0)],
+)
+def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
+    figure = make(kind, n_classes, TITLE)
+
+    figure.savefig(tmp_path / "figure.png")
+
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    drawn = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert drawn.x0 >= 0
+    assert drawn.y0 >= 0
+    assert drawn.x1 <= width
+    assert drawn.y1 <= height
+
+
+@pytest.mark.parametrize(
+    ("kind", "shows"),
+    [
+        ("confusion", "Confusion of 120"),
+        ("per_class", "F1 and support"),
+        ("curve", "Macro-F1 by number of labelled clips, with the 95 % interval"),
+        ("reliability", "Reliability: calibration error"),
+    ],
+)
+def test_a_figure_says_what_it_shows_with_and_without_a_title(kind, shows):
+    plain, titled = make(kind, 10), make(kind, 10, TITLE)
+
+    assert plain.axes[0].get_title(loc="left").startswith(shows)
+    assert titled.axes[0].get_title(loc="left") == TITLE
+    assert any(text.startswith(shows) for text in texts(titled))
+
+
+def test_confusion_writes_the_counts_that_are_not_nought():
+    matrix = metrics.confusion(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "c"])
+    axes = plots.confusion_figure(matrix).axes[0]
+
+    assert [text.get_text() for text in axes.texts] == ["1", "1", "1"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+    # a row without clips has no share, not a division by nought
+    np.testing.assert_allclose(axes.images[0].get_array(), [[0.5, 0.5, 0], [0, 1, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("n_classes", [30, 50])
+def test_labels_of_neighbouring_classes_do_not_overlap(n_classes):
+    figure = make("confusion", n_classes)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    counts = [text.get_window_extent() for text in axes.texts]
+
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
+    cell = axes.get_window_extent().width / n_classes
+    assert max(box.width for box in counts) < cell
+
+
+def test_curve_has_a_line_for_each_system_the_best_first():
+    axes = plots.curve_figure(curve_of({"low": 0.1, "high": 0.6})).axes[0]
+
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["high", "low"]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.6, 0.61, 0.65, 0.8])
+    assert sorted(axes.get_xticks()) == [0, 1, 5, 20]
+    assert axes.get_ylim() == (0, 1)
+    assert axes.get_xlim()[0] < 0 < 20 < axes.get_xlim()[1]
+    assert len(axes.collections) == 2
+
+
+def test_curve_of_one_system_has_no_legend_and_takes_rows_in_any_order():
+    curve = curve_of({"a": 0.3}).drop(columns="system").sample(frac=1, random_state=0)
+    axes = plots.curve_figure(curve).axes[0]
+
+    assert axes.get_legend() is None
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0, 1, 5, 20])
+
+
+def test_curve_without_intervals_claims_none():
+    curve = curve_of({"a": 0.3}).assign(low=None, high=None)
+
+    assert plots.curve_figure(curve).axes[0].get_title(loc="left") == (
+        "Macro-F1 by number of labelled clips"
+    )
+
+
+def test_curve_of_one_k_shows_its_interval():
+    axes = plots.curve_figure(curve_of({"a": 0.3}, ks=(5,))).axes[0]
+
+    (segment,) = axes.collections[0].get_segments()
+    np.testing.assert_allclose(segment, [[5, 0.3], [5, 0.4]])
+
+
+def test_equal_factors_of_k_are_equal_steps():
+    axes = plots.curve_figure(curve_of({"a": 0.3}, ks=(1, 2, 4, 64))).axes[0]
+
+    at = axes.transData.transform([(k, 0) for k in (1, 2, 4, 64)])[:, 0]
+
+    np.testing.assert_allclose(np.diff(at) / (at[1] - at[0]), [1, 1, 4])
+
+
+def test_ticks_of_many_ks_keep_the_ends_and_do_not_overlap():
+    figure = plots.curve_figure(curve_of({"a": 0.1}, ks=range(1, 65)))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+
+    boxes = sorted(
+        (label.get_window_extent() for label in axes.get_xticklabels()), key=lambda b: b.x0
+    )
+
+    assert {1, 64} <= set(axes.get_xticks())
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
+    y_true, y_pred, names = guesses(5, without=2)
+    table = metrics.per_class(y_true, y_pred, names)
+    figure = plots.per_class_figure(table)
+    axes = figure.axes[0]
+
+    widths = [bar.get_width() for bar in axes.patches]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+
+    assert widths == sorted(widths, reverse=True)
+    assert labels[-1] == "class_number_2"
+    assert texts(figure)[-2:] == ["none", "n = 0"]
+    macro = metrics.scores(y_true, y_pred, names)["macro_f1"]
+    assert axes.lines[0].get_xdata()[0] == pytest.approx(macro)
+    # the best class is on top
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_reliability_draws_the_filled_bins_and_all_counts():
+    table = calibration.reliability([0.9, 0.95, 0.2], [1, 0, 0], n_bins=5)
+    figure = plots.reliability_figure(table)
+    above, below = figure.axes
+
+    np.testing.assert_allclose(above.lines[1].get_xydata(), [[0.2, 0], [0.925, 0.5]])
+    assert [bar.get_height() for bar in below.patches] == [1, 0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("figure", "table", "message"),
+    [
+        (plots.confusion_figure, pd.DataFrame([[1, 2]]), "confusion: shape"),
+        (plots.confusion_figure, pd.DataFrame(), "confusion: shape"),
+        (plots.curve_figure, pd.DataFrame({"k": [1]}), "curve: no column 'macro_f1'"),
+        (plots.curve_figure, curve_of({}), "curve: no rows"),
+        (plots.per_class_figure, pd.DataFrame({"label": ["a"]}), "per_class: no column 'f1'"),
+        (plots.reliability_figure, pd.DataFrame({"low": [0]}), "reliability: no column 'high'"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(figure, table, message):
+    with pytest.raises(ParameterError, match=message):
+        figure(table)
+
+
+def test_plots_leave_pyplot_alone():
+    code = "import sys, faunashot.evaluation.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,32 @@
+"""Stands in for `faunashot.systems.recogniser`: no backbone, no weights, any RIFF is a dog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from faunashot.errors import AudioError
+
+PROBABILITIES = {"dog": 1 / 3, "cat": 0.1 + 0.2, "rain": 1 - 1 / 3 - (0.1 + 0.2)}
+
+
+@dataclass(frozen=True)
+class Recognition:
+    label: str
+    probabilities: dict[str, float]
+    windows: list[tuple[float, float, dict[str, float]]]
+
+
+class Recogniser:
+    @classmethod
+    def load(cls, folder: Path) -> Recogniser:
+        assert (folder / "model.json").is_file()
+        return cls()
+
+    def recognise(self, source: bytes | Path) -> Recognition:
+        assert isinstance(source, bytes), "the server must not open a path"
+        if source.startswith(b"CRASH"):
+            raise RuntimeError("secret of the server")
+        if not source.startswith(b"RIFF"):
+            raise AudioError("the recording\ncannot be decoded")
+        return Recognition("dog", PROBABILITIES, [(0.0, 3.0, PROBABILITIES)])

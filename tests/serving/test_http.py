@@ -1,0 +1,218 @@
+"""`mlflow models serve`, as a user starts it, with every form of request."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fake_recogniser
+import pytest
+import requests
+from fake_recogniser import PROBABILITIES
+
+from faunashot.tracking import store
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).parent
+AUDIO = base64.b64encode(b"RIFF, and so on").decode()
+READY_S = 90
+FAKE = """
+import sys
+sys.path.append({folder!r})
+import fake_recogniser
+sys.modules["faunashot.systems.recogniser"] = fake_recogniser
+"""
+
+
+def register(root: Path) -> None:
+    """Log the fake system to a store under `root` and make it the champion."""
+    from faunashot.tracking.models import log_and_register, promote
+    from faunashot.tracking.runs import stage_run
+
+    model = root / "models" / "fake"
+    model.mkdir(parents=True)
+    (model / "model.json").write_text("{}")
+    with stage_run("train", params={}, inputs=[], record=root / "mlflow.json") as run:
+        version = log_and_register(
+            run,
+            model,
+            card="# Card",
+            requirements=["mlflow"],
+            example_audio=b"RIFF",
+            tags={"corpus": "demo", "protocol": "few_shot", "k": 5},
+        )
+    assert promote(version, 0.5)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("served")
+    (root / "mlflow.db").symlink_to("mlruns/mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(root))
+        patch.setitem(sys.modules, "faunashot.systems.recogniser", fake_recogniser)
+        store.connect(root)
+        register(root)
+        yield root
+    store.mlflow.set_tracking_uri(None)
+    store.mlflow.set_registry_uri(None)
+
+
+@pytest.fixture(scope="module")
+def url(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a server that runs from the project's folder with none of our variables."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "sitecustomize.py").write_text(FAKE.format(folder=str(HERE)))
+    programs = str(Path(sys.executable).parent)
+    paths = [str(site), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    ours = ("MLFLOW_", "DVC_", "PYTHONPATH")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in paths),
+        "PATH": os.pathsep.join([programs, os.environ["PATH"]]),  # the server calls uvicorn
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = ["models", "serve", "-m", "models:/faunashot@champion", "-h", "127.0.0.1"]
+    with (site / "log").open("w") as log:
+        server = subprocess.Popen(
+            [f"{programs}/mlflow", *arguments, "-p", str(port), "--env-manager", "local"],
+            cwd=project,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that its workers end with it
+        )
+        try:
+            wait_until_ready(f"http://127.0.0.1:{port}", server, site / "log")
+            yield f"http://127.0.0.1:{port}/invocations"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+            server.wait(timeout=30)
+
+
+def wait_until_ready(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until:
+        assert server.poll() is None, log.read_text()
+        try:
+            if requests.get(f"{address}/ping", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.3)
+    pytest.fail(f"not ready after {READY_S} s: {log.read_text()}")
+
+
+def post(url: str, body: object) -> requests.Response:
+    return requests.post(url, json=body, timeout=30)
+
+
+FORMS = {
+    "dataframe_split": {"dataframe_split": {"columns": ["audio"], "data": [[AUDIO], [AUDIO]]}},
+    "dataframe_records": {"dataframe_records": [{"audio": AUDIO}, {"audio": AUDIO}]},
+    "inputs as columns": {"inputs": {"audio": [AUDIO, AUDIO]}},
+    "inputs as records": {"inputs": [{"audio": AUDIO}, {"audio": AUDIO}]},
+    "inputs as a list": {"inputs": [AUDIO, AUDIO]},
+    "instances": {"instances": [{"audio": AUDIO}, {"audio": AUDIO}]},
+    "instances as a list": {"instances": [AUDIO, AUDIO]},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_answered_row_by_row(url: str, form: str) -> None:
+    answer = post(url, FORMS[form])
+    assert answer.status_code == 200, answer.text
+    expected = {"label": "dog", "probabilities": PROBABILITIES}
+    assert answer.json() == {"predictions": [expected, expected]}
+
+
+def test_csv_is_answered(url: str) -> None:
+    body = f"audio\n{AUDIO}\n"
+    answer = requests.post(url, data=body, headers={"Content-Type": "text/csv"}, timeout=30)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["predictions"][0]["probabilities"] == PROBABILITIES
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_windows_are_answered_when_asked_for(url: str, form: str) -> None:
+    answer = post(url, FORMS[form] | {"params": {"windows": True}})
+    assert answer.status_code == 200, answer.text
+    window = {"start_s": 0.0, "end_s": 3.0, "probabilities": PROBABILITIES}
+    assert answer.json()["predictions"][1]["windows"] == [window]
+
+
+def test_the_example_that_comes_with_the_model_is_a_request(url: str, project: Path) -> None:
+    (example,) = project.rglob("serving_input_example.json")
+    answer = post(url, json.loads(example.read_text()))
+    assert answer.status_code == 200, answer.text
+
+
+BAD_CELLS = {
+    "empty": ("", "is empty"),
+    "null": (None, "is empty"),
+    "not base64": ("!!!", "is not base64"),
+    "a path": ("clips/dog.wav", "paths and URLs are not opened"),
+    "a URL": ("https://example.org/dog.wav", "paths and URLs are not opened"),
+    "a number": (12, "row 1: "),
+    "no audio": (base64.b64encode(b"MZ, a program").decode(), "the recording cannot be decoded"),
+    "too large": (base64.b64encode(bytes(50_000_001)).decode(), "is larger than 50 MB"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CELLS)
+def test_a_bad_cell_is_one_line_that_names_its_row(url: str, case: str) -> None:
+    cell, what = BAD_CELLS[case]
+    answer = post(url, {"dataframe_records": [{"audio": AUDIO}, {"audio": cell}]})
+    assert answer.status_code == 400, answer.text[:500]
+    assert set(answer.json()) == {"error_code", "message"}
+    assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+    message = answer.json()["message"]
+    assert message.startswith("row 1: ")
+    assert what in message
+    assert "\n" not in message
+    assert "Traceback" not in answer.text
+
+
+BAD_TABLES = {
+    "another column": {"dataframe_records": [{"sound": AUDIO}]},
+    "no columns": {"dataframe_split": {"columns": [], "data": []}},
+    "no rows": {"dataframe_split": {"columns": ["audio"], "data": []}},
+    "another column of inputs": {"inputs": {"sound": [AUDIO]}},
+    "an empty list": {"inputs": []},
+}
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_a_bad_table_is_one_line(url: str, case: str) -> None:
+    answer = post(url, BAD_TABLES[case])
+    assert answer.status_code == 400, answer.text
+    assert "audio" in answer.json()["message"]
+    assert "\n" not in answer.json()["message"]
+    assert "Traceback" not in answer.text
+
+
+def test_a_csv_of_another_column_is_one_line(url: str) -> None:
+    body = f"sound\n{AUDIO}\n"
+    answer = requests.post(url, data=body, headers={"Content-Type": "text/csv"}, timeout=30)
+    assert answer.status_code == 400
+    assert "no column 'audio'" in answer.json()["message"]
+
+
+def test_a_fault_of_the_server_tells_nothing(url: str) -> None:
+    answer = post(url, {"inputs": {"audio": [base64.b64encode(b"CRASH").decode()]}})
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "row 0: the server failed, see its log"
+    assert "secret" not in answer.text

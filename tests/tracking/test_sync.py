@@ -1,0 +1,162 @@
+"""A real DVC project with trivial stages that log as ours do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from faunashot.errors import TrackingError
+from faunashot.tracking import store
+from faunashot.tracking.experiments import KIND, PARENT, find_runs
+from faunashot.tracking.sync import sync
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+DVC_YAML = """
+stages:
+  embed:
+    cmd: python stage.py embed features
+    deps: [stage.py]
+    params: [backbone]
+    outs: [features, embed.mlflow.json]
+  train:
+    cmd: python stage.py train metrics.json
+    deps: [stage.py, features]
+    params: [protocol.k]
+    outs: [train.mlflow.json]
+    metrics: [metrics.json]
+"""
+
+STAGE = """
+import json, sys, yaml
+from pathlib import Path
+from faunashot.tracking.runs import stage_run
+
+stage, output = sys.argv[1:]
+params = yaml.safe_load(Path("params.yaml").read_text())
+inputs = [Path("features")] if stage == "train" else []
+record = Path(f"{stage}.mlflow.json")
+with stage_run(stage, params=params, inputs=inputs, record=record) as run:
+    figures = {"macro_f1": params["protocol"]["k"] / 10}
+    Path(output).write_text(json.dumps(figures))
+    run.metrics({"seconds": 0.25})
+    if stage == "train":
+        run.parent_metrics(figures)
+"""
+
+PARAMS = "corpus: demo\nbackbone: birdnet\nprotocol:\n  name: few_shot\n  k: 1\n"
+
+
+def call(folder: Path, *arguments: str) -> None:
+    programs = str(Path(sys.executable).parent)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "GIT_"))}
+    environment |= {
+        "PATH": os.pathsep.join([programs, os.environ["PATH"]]),
+        "PYTHONPATH": str(SOURCE),
+        "DVC_NO_ANALYTICS": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "A"),
+        **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "a@example.org"),
+    }
+    done = subprocess.run(
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def write_pipeline(folder: Path) -> None:
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "params.yaml").write_text(PARAMS)
+    (folder / "stage.py").write_text(STAGE)
+    ignored = "/mlruns/\n/features\n/metrics.json\n/*.mlflow.json\n"
+    (folder / ".gitignore").write_text(ignored)
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A committed project after `dvc repro`, in git and DVC."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    write_pipeline(folder)
+    call(folder, "git", "init", "-q", "-b", "main")
+    call(folder, "dvc", "init", "-q")
+    call(folder, "dvc", "config", "core.analytics", "false")
+    call(folder, "git", "add", ".")
+    call(folder, "git", "commit", "-qm", "start")
+    call(folder, "dvc", "repro")
+    call(folder, "git", "add", ".")
+    call(folder, "git", "commit", "-qm", "reproduced")
+    return folder
+
+
+def actions(changes: list[dict[str, str]]) -> Counter[tuple[str, str, str]]:
+    return Counter((each["action"], each["experiment"], each["stage"]) for each in changes)
+
+
+def hashes(client: MlflowClient, run_id: str) -> set[str]:
+    return {
+        tag for tag in client.get_run(run_id).data.tags if tag.startswith(("dvc.in", "dvc.out"))
+    }
+
+
+def test_a_folder_without_dvc_is_one_line(project: Path) -> None:
+    with pytest.raises(TrackingError, match="is no DVC repository"):
+        sync(project)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_gaps_are_filled_once(reproduced: Path) -> None:
+    name = "demo-birdnet-few_shot-k1"
+    changes = sync(reproduced)
+    assert actions(changes) == {("updated", name, "embed"): 1, ("updated", name, "train"): 1}
+    assert sync(reproduced) == []
+    client = store.connect(reproduced)
+    (train,) = (each["run_id"] for each in changes if each["stage"] == "train")
+    assert hashes(client, train) == {
+        "dvc.in.stage.py",
+        "dvc.in.features",
+        "dvc.out.train.mlflow.json",
+        "dvc.out.metrics.json",
+    }
+
+    call(reproduced, "dvc", "exp", "run", "-n", "more", "-S", "protocol.k=2")
+    changes = sync(reproduced)
+    assert actions(changes) == {("created", "more", "embed"): 1, ("updated", "more", "train"): 1}
+    made = client.get_run(changes[0]["run_id"])
+    assert made.data.tags["synced"] == "true"
+    assert made.data.metrics == {"seconds": 0.25}, "those of the run that filled the cache"
+    assert made.info.status == "FINISHED"
+    assert sync(reproduced) == []
+
+    call(reproduced, "dvc", "repro", "--force")  # the workspace is `more` by its lock
+    assert [each for each in sync(reproduced) if each["action"] == "created"] == []
+    assert sync(reproduced) == []
+
+    shutil.rmtree(reproduced / "mlruns")
+    changes = sync(reproduced)
+    assert actions(changes) == {("created", "more", stage): 1 for stage in ("", "embed", "train")}
+    assert sync(reproduced) == []
+    (parent,) = find_runs(client, {KIND: "experiment"})
+    assert parent.data.metrics == {"macro_f1": 0.2}
+    assert parent.data.params["protocol.k"] == "2"
+    assert len(find_runs(client, {PARENT: parent.info.run_id})) == 2
+
+
+@pytest.mark.slow
+def test_a_project_without_git_and_one_that_was_changed(reproduced: Path, tmp_path: Path) -> None:
+    write_pipeline(tmp_path)
+    call(tmp_path, "dvc", "init", "-q", "--no-scm")
+    shutil.copy(reproduced / "dvc.lock", tmp_path)
+    (tmp_path / "metrics.json").write_text('{"macro_f1": 0.2}')
+    (tmp_path / "params.yaml").write_text(PARAMS.replace("k: 1", "k: 7"))
+    assert sync(tmp_path) == [], "its lock is of other parameters"
+    (tmp_path / "params.yaml").write_text(PARAMS.replace("k: 1", "k: 2"))
+    assert len(sync(tmp_path)) == 3
+    assert sync(tmp_path) == []
