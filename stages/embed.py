@@ -21,22 +21,24 @@ def main(name: str) -> None:
     folder = Path("features") / name / params.backbone
     record = Path(f"reports/mlflow/embed-{name}.json")
     if clips.empty:
-        save(empty(backbone_class(params.backbone), hop_s=params.backbone_options()["hop_s"]), folder)
+        hop_s = params.backbone_options()["hop_s"]
+        save(empty(backbone_class(params.backbone), hop_s=hop_s), folder)
         record.write_text("{}\n")  # nothing was embedded, so there is no run
         return
-    with quiet_native(), stage_run(
-        "embed",
-        params=params.model_dump(mode="json"),
-        inputs=[Path(f"clips/{name}.parquet")],
-        record=record,
-        name=params.run_name,
-    ) as run:
+    with (
+        quiet_native(),
+        stage_run(
+            "embed",
+            params=params.model_dump(mode="json"),
+            inputs=[Path(f"clips/{name}.parquet")],
+            record=record,
+            name=params.run_name,
+        ) as run,
+    ):
         backbone = load(params.backbone, **params.backbone_options())
         root = params.corpora[name].root
         began = time.perf_counter()
-        features = embed_clips(
-            [(c.clip_id, root / c.path) for c in clips.itertuples()], backbone
-        )
+        features = embed_clips([(c.clip_id, root / c.path) for c in clips.itertuples()], backbone)
         took = time.perf_counter() - began
         save(features, folder)
         rate = len(features.windows) / took

@@ -24,13 +24,16 @@ def main() -> None:
             f"corpus {params.corpus} is not here: run `faunashot fetch {params.corpus}`, "
             f"or set corpora.{params.corpus}.root to the folder where it lies"
         )
-    with quiet_native(), stage_run(
-        "ingest",
-        params=params.model_dump(mode="json"),
-        inputs=[Path(f"clips/located/{n}.parquet") for n in names],
-        record=Path("reports/mlflow/ingest.json"),
-        name=params.run_name,
-    ) as run:
+    with (
+        quiet_native(),
+        stage_run(
+            "ingest",
+            params=params.model_dump(mode="json"),
+            inputs=[Path(f"clips/located/{n}.parquet") for n in names],
+            record=Path("reports/mlflow/ingest.json"),
+            name=params.run_name,
+        ) as run,
+    ):
         done = {n: ingest(located[n], params.corpora[n].root) for n in names}
         REPORT.parent.mkdir(parents=True, exist_ok=True)
         report = {n: found.report() for n, found in done.items() if not located[n].empty}
@@ -44,7 +47,11 @@ def main() -> None:
         target = done[params.corpus]
         if target.clips.empty:
             raise CorpusError(f"{params.corpus}: no clip is good; reports/ingest.json says why")
-        counts = {"clips": len(target.clips), "bad": len(target.bad), "flagged": len(target.flagged)}
+        counts = {
+            "clips": len(target.clips),
+            "bad": len(target.bad),
+            "flagged": len(target.flagged),
+        }
         run.metrics({**counts, "duration_s": float(target.clips["duration_s"].sum())})
         print(
             f"{params.corpus}: {counts['clips']} clips good, {counts['bad']} bad, "

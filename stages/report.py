@@ -12,7 +12,9 @@ from faunashot.params import load_params
 from faunashot.reporting.page import report_page
 from faunashot.tracking.runs import stage_run
 
-INPUTS = [Path(f) for f in ("metrics.json", "curve.csv", "plots/per_class.csv", "plots/confusion.csv")]
+INPUTS = [
+    Path(f) for f in ("metrics.json", "curve.csv", "plots/per_class.csv", "plots/confusion.csv")
+]
 
 
 def main() -> None:

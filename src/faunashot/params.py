@@ -154,8 +154,12 @@ def load_params(file: Path = Path("params.yaml")) -> Params:
         data = yaml.safe_load(file.read_text("utf-8"))
     except OSError as error:
         raise ParameterError(f"{file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ParameterError(f"{file} is not UTF-8 text: {error.reason}") from error
     except yaml.YAMLError as error:
         raise ParameterError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ParameterError(f"{file} holds no keys: it should begin with `corpus: NAME`")
     try:
         return Params.model_validate(data)
     except ValidationError as error:
@@ -173,13 +177,18 @@ def _first(error: ValidationError) -> str:
     wrong = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     key = ".".join(str(part) for part in wrong["loc"])
     if wrong["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, _keys(Params), n=1)
+        keys = _keys(Params)
+        if wrong["loc"][0] == "corpora":  # whose names are the user's own
+            keys = [name.replace("corpora.", f"corpora.{wrong['loc'][1]}.") for name in keys]
+        near = difflib.get_close_matches(key, keys, n=1)
         return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
     if wrong["type"] == "missing":
         return f"missing key {key!r}"
     cause = wrong.get("ctx", {}).get("error")
     if isinstance(cause, ParameterError):
         return str(cause)
+    if wrong["type"] in ("model_type", "dict_type"):
+        return f"{key}: needs a block of keys, got {wrong['input']!r}"
     return f"{key}: {wrong['msg'].lower()}, got {wrong['input']!r}"
 
 

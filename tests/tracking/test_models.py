@@ -4,6 +4,7 @@ import types
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
@@ -65,7 +66,7 @@ def test_a_version_carries_its_card_tags_and_signature(
     }
     loaded = mlflow.pyfunc.load_model(f"models:/{models.MODEL}/{version}")
     assert loaded.metadata.signature.inputs.input_names() == ["audio"]
-    assert loaded.predict({"audio": ["UklGRg=="]})[0]["label"] == "dog"
+    assert loaded.predict(pd.DataFrame({"audio": ["UklGRg=="]}))[0]["label"] == "dog"
     assert len(list(project.rglob("MODEL_CARD.md"))) == 1
     (requirements,) = project.rglob("requirements.txt")
     assert requirements.read_text().splitlines()[:2] == ["faunashot", "mlflow"]
@@ -83,9 +84,7 @@ def test_a_changed_model_of_the_same_run_takes_over(client: MlflowClient, projec
     new = register(project, content='{"changed": 1}')
     assert new != old
     versions = client.search_model_versions(f"name = '{models.MODEL}'")
-    assert [version.version for version in versions] == [int(new)] or [
-        str(version.version) for version in versions
-    ] == [new]
+    assert [str(version.version) for version in versions] == [new]
     assert champion(client) == new
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,6 @@ from mlflow import MlflowClient
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
-from faunashot.tracking.experiments import KIND, PARENT, find_runs
 from faunashot.tracking.sync import sync
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -51,10 +51,23 @@ with stage_run(stage, params=params, inputs=inputs, record=record) as run:
         run.parent_metrics(figures)
 """
 
+SYNC = """
+import json
+from pathlib import Path
+from faunashot.tracking.sync import sync
+print(json.dumps(sync(Path.cwd())))
+"""
+
+COMPARE = """
+from pathlib import Path
+from faunashot.tracking.models import compare
+print(compare(Path.cwd()).to_json(orient="records"))
+"""
+
 PARAMS = "corpus: demo\nbackbone: birdnet\nprotocol:\n  name: few_shot\n  k: 1\n"
 
 
-def call(folder: Path, *arguments: str) -> None:
+def call(folder: Path, *arguments: str) -> str:
     programs = str(Path(sys.executable).parent)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "GIT_"))}
     environment |= {
@@ -69,6 +82,7 @@ def call(folder: Path, *arguments: str) -> None:
         arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def write_pipeline(folder: Path) -> None:
@@ -86,7 +100,8 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_pipeline(folder)
     call(folder, "git", "init", "-q", "-b", "main")
     call(folder, "dvc", "init", "-q")
-    call(folder, "dvc", "config", "core.analytics", "false")
+    (folder / "raw").write_text("x")
+    call(folder, "dvc", "add", "-q", "raw")
     call(folder, "git", "add", ".")
     call(folder, "git", "commit", "-qm", "start")
     call(folder, "dvc", "repro")
@@ -135,18 +150,21 @@ def test_gaps_are_filled_once(reproduced: Path) -> None:
     assert made.info.status == "FINISHED"
     assert sync(reproduced) == []
 
-    call(reproduced, "dvc", "repro", "--force")  # the workspace is `more` by its lock
-    assert [each for each in sync(reproduced) if each["action"] == "created"] == []
+    call(reproduced, "dvc", "repro", "--force")  # now the workspace is more than `more`, applied
+    assert {each["action"] for each in sync(reproduced)} == {"updated"}
     assert sync(reproduced) == []
 
     shutil.rmtree(reproduced / "mlruns")
-    changes = sync(reproduced)
-    assert actions(changes) == {("created", "more", stage): 1 for stage in ("", "embed", "train")}
-    assert sync(reproduced) == []
-    (parent,) = find_runs(client, {KIND: "experiment"})
-    assert parent.data.metrics == {"macro_f1": 0.2}
-    assert parent.data.params["protocol.k"] == "2"
-    assert len(find_runs(client, {PARENT: parent.info.run_id})) == 2
+    changes = json.loads(call(reproduced, "python", "-c", SYNC))
+    names = ("more", "demo-birdnet-few_shot-k2")
+    assert actions(changes) == {
+        ("created", name, stage): 1 for name in names for stage in ("", "embed", "train")
+    }
+    assert json.loads(call(reproduced, "python", "-c", SYNC)) == []
+    rows = json.loads(call(reproduced, "python", "-c", COMPARE))
+    assert {(row["name"], row["macro_f1"], row["k"]) for row in rows} == {
+        (name, 0.2, 2) for name in names
+    }
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""Recordings to samples and windows, and sounds made from nothing."""

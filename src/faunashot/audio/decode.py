@@ -46,7 +46,7 @@ class Audio:
         """Mean over the channels, shape (frames,)."""
         if self.samples.shape[1] == 1:
             return self.samples[:, 0]
-        return self.samples.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return np.asarray(self.samples.mean(axis=1, dtype=np.float64), dtype=np.float32)
 
 
 def decode(source: Path | bytes) -> Audio:

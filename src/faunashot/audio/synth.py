@@ -159,7 +159,8 @@ def _swell(n: int, attack: float, release: float) -> Samples:
     """Gain in [0, 1] that rises and falls as a raised cosine within shares of the call."""
     t = np.linspace(0, 1, n)
     edge: Samples = np.clip(np.minimum(t / attack, (1 - t) / release), 0, 1)
-    return np.square(np.sin(np.pi / 2 * edge))
+    gain: Samples = np.square(np.sin(np.pi / 2 * edge))
+    return gain
 
 
 def _pulses(scene: _Scene, f0: Samples, *, cutoff_hz: float, jitter: float) -> Samples:
@@ -177,8 +178,9 @@ def _pulses(scene: _Scene, f0: Samples, *, cutoff_hz: float, jitter: float) -> S
     # the sum over k >= 1 of r^k cos(2 pi k turns), in closed form
     r = np.exp(-f0 / cutoff_hz)
     swing = r * np.cos(2 * np.pi * turns)
-    train: Samples = (swing - r**2) / (1 - 2 * swing + r**2) * np.sqrt(2 * (1 - r**2)) / r
-    return strength[period] * train
+    train = (swing - r**2) / (1 - 2 * swing + r**2) * np.sqrt(2 * (1 - r**2)) / r
+    train *= strength[period]
+    return np.asarray(train)
 
 
 def _resonate(
@@ -206,8 +208,8 @@ def _air(scene: _Scene, n: int, cutoff_hz: float) -> Samples:
     """Turbulence: noise of unit power that falls by 12 dB an octave above `cutoff_hz`."""
     pole = np.exp(-2 * np.pi * cutoff_hz / scene.sample_rate)
     noise = scene.now.standard_normal(n, dtype=np.float32)
-    air: Samples = signal.lfilter([1.0], [1, -2 * pole, pole**2], noise)
-    return air * np.sqrt((1 - pole**2) ** 3 / (1 + pole**2))
+    air = signal.lfilter([1.0], [1, -2 * pole, pole**2], noise)
+    return np.asarray(air * np.sqrt((1 - pole**2) ** 3 / (1 + pole**2)))
 
 
 def _caller(call: _Call, scene: _Scene, size: float) -> Callable[[], Samples]:
@@ -275,7 +277,7 @@ def _insects(scene: _Scene) -> Samples:
         pulses = 1 + 0.7 * np.sin(2 * np.pi * 0.3 * chirp_hz * t)
     band = (0.8 * carrier_hz, min(1.5 * carrier_hz, 0.48 * rate))
     sos = signal.butter(2, band, "bandpass", fs=rate, output="sos")
-    return pulses * signal.sosfilt(sos, noise)
+    return np.asarray(pulses * signal.sosfilt(sos, noise))
 
 
 def _coloured(scene: _Scene, slope: float, corner_hz: float) -> Samples:
@@ -349,7 +351,7 @@ def _loudness(audio: Samples, sample_rate: int) -> float:
 def _record(label: str, scene: _Scene) -> NDArray[np.float32]:
     """Voice and surroundings, through a recorder of drawn bandwidth and gain."""
     who = scene.who
-    distance_m, snr_db = _between((1, 80), who.random()), who.normal(12, 8)
+    distance_m, snr_db = _between((1, 80), who.random()), who.normal(11, 8)
     low_hz, high_hz = _between((30, 200), who.random()), _between((3000, 11_000), who.random())
     peak = who.uniform(0.1, 0.95)
     audio = _surroundings(scene)

@@ -71,9 +71,7 @@ def embed_clips(
         parts.append(backbone.embed(np.concatenate(pending)))
     if not index:
         return empty(type(backbone), hop_s=backbone.hop_s)
-    return Features(
-        np.concatenate(parts), pd.concat(index, ignore_index=True), Maker.of(backbone)
-    )
+    return Features(np.concatenate(parts), pd.concat(index, ignore_index=True), Maker.of(backbone))
 
 
 def _full_batches(pending: list[FloatArray], backbone: Backbone) -> list[FloatArray]:

@@ -64,10 +64,8 @@ class LogMel:
 
 @cache
 def _mel_filters() -> npt.NDArray[np.float64]:
-    import librosa
+    from librosa.filters import mel
 
     return np.asarray(
-        librosa.filters.mel(
-            sr=LogMel.sample_rate, n_fft=N_FFT, n_mels=N_MELS, fmin=50.0, dtype=np.float64
-        )
+        mel(sr=LogMel.sample_rate, n_fft=N_FFT, n_mels=N_MELS, fmin=50.0, dtype=np.float64)
     )

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,8 @@ def _load(handle: str, threads: int) -> tuple[Any, Any, Path]:
         import tensorflow as tf
         import tensorflow_hub as hub
 
-        try:
+        with suppress(RuntimeError):  # it runs already, with the threads it was given then
             tf.config.threading.set_intra_op_parallelism_threads(threads)
-        except RuntimeError:
-            pass  # TensorFlow is running already, with the threads it was given then
         try:
             folder = Path(hub.resolve(handle))
             model = hub.load(str(folder))

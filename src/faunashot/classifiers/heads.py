@@ -118,7 +118,7 @@ class Prototype(ClassifierMixin, BaseEstimator):
         self.temperature = temperature
 
     def fit(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+        self, X: Any, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> Prototype:
         """Take the weighted mean of each class."""
         X, y = validate_data(self, X, y)
@@ -129,14 +129,14 @@ class Prototype(ClassifierMixin, BaseEstimator):
         self.prototypes_ = (share @ X) / share.sum(axis=1, keepdims=True)
         return self
 
-    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_`, (N, dim) -> (N, C)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         distance = pairwise_distances(X, self.prototypes_, metric="sqeuclidean") / X.shape[1]
         return np.asarray(softmax(-distance / self.temperature, axis=1))
 
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+    def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class of the nearest prototype."""
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
@@ -160,9 +160,7 @@ class NearestNeighbours(KNeighborsClassifier):
         return self
 
 
-def scores_of(
-    head: Any, X: npt.NDArray[Any], classes: Sequence[str]
-) -> npt.NDArray[np.float64]:
+def scores_of(head: Any, X: npt.NDArray[Any], classes: Sequence[str]) -> npt.NDArray[np.float64]:
     """Scores of `classes` from a fitted head, (N, dim) -> (N, len(classes)).
 
     Where the head has learned other classes, those are left out and the rest made to sum to 1; a
@@ -177,7 +175,7 @@ def scores_of(
         if name in have:
             picked[:, column] = scores[:, have.index(name)]
     total = picked.sum(axis=1, keepdims=True)
-    return np.divide(picked, total, out=picked, where=total > 0)
+    return np.asarray(np.divide(picked, total, out=picked, where=total > 0))
 
 
 TRUSTED = [

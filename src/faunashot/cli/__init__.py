@@ -1,0 +1,1 @@
+"""The command ``faunashot``: one thin module a command."""

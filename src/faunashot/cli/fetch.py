@@ -19,5 +19,7 @@ def fetch(
     reader = create(corpus)
     print(f"{corpus}: {reader.licence}\n{reader.citation}")
     reader.fetch(target)
-    print(f"{corpus} is in {target}. Use it:\n  dvc exp run -S corpus={corpus} "
-          f"-S corpora.{corpus}.root={target.resolve()}")
+    print(
+        f"{corpus} is in {target}. Use it:\n  dvc exp run -S corpus={corpus} "
+        f"-S corpora.{corpus}.root={target.resolve()}"
+    )

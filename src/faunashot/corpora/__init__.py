@@ -1,0 +1,1 @@
+"""Corpora as published, and what is done to their clips before any model sees them."""

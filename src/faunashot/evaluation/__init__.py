@@ -1,0 +1,1 @@
+"""Scores to figures: metrics, intervals, calibration and plots; knows nothing of models."""

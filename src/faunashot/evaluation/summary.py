@@ -93,7 +93,7 @@ def summarise(
         curve=pd.DataFrame(rows),
         per_class=per_class(truth, guess, classes).round(DIGITS),
         confusion=confusion(truth, guess, classes),
-        predictions=clips[kept].round({name: 6 for name in columns}),
+        predictions=clips[kept].round(dict.fromkeys(columns, 6)),
     )
 
 
@@ -127,9 +127,8 @@ def _intervals(
             level=level,
             seed=seed,
         )
-    each = [
-        scores(of["label"], of["predicted"], classes) for _, of in table.groupby("episode", sort=True)
-    ]
+    episodes = table.groupby("episode", sort=True)
+    each = [scores(of["label"], of["predicted"], classes) for _, of in episodes]
     return {name: mean_interval([one[name] for one in each], level=level) for name in FIGURES}
 
 

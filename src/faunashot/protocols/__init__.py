@@ -1,0 +1,1 @@
+"""Which clips may be learned from and which are scored."""

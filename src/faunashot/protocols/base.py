@@ -32,11 +32,11 @@ class WindowTable:
         self.clips = clips.reset_index(drop=True)
         self.windows = features.windows
         self._index = features.index
-        at = features.index.groupby("clip_id", sort=False).indices
+        at = {str(i): np.asarray(rows) for i, rows in _grouped(features.index).items()}
         missing = [i for i in self.clips["clip_id"] if i not in at]
         if missing:
             raise SplitError(f"no features for {missing[0]} and {len(missing) - 1} further clips")
-        self._rows: dict[str, npt.NDArray[np.intp]] = at
+        self._rows = at
         self._label = dict(zip(self.clips["clip_id"], self.clips["label"], strict=True))
 
     @property
@@ -75,6 +75,10 @@ class WindowTable:
         table = pd.concat([index, facts.reset_index(drop=True)], axis=1).assign(**run)
         columns = [P + name for name in classes]
         return pd.concat([table, pd.DataFrame(scores, columns=columns)], axis=1)
+
+
+def _grouped(index: pd.DataFrame) -> dict[Any, Any]:
+    return dict(index.groupby("clip_id", sort=False).indices)
 
 
 @dataclass(frozen=True)

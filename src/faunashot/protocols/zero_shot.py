@@ -36,9 +36,7 @@ def run(task: Task, params: ProtocolParams, *, backbone: Backbone | None = None)
     return _ontology(task, backbone, backbone.classes, backbone.vocabulary)
 
 
-def class_map(
-    vocabulary: str, known: Sequence[str], wanted: Sequence[str]
-) -> dict[str, list[int]]:
+def class_map(vocabulary: str, known: Sequence[str], wanted: Sequence[str]) -> dict[str, list[int]]:
     """Indices into `known` of the names mapped to each wanted class; none where unmapped.
 
     Raises
@@ -53,15 +51,13 @@ def class_map(
     found: dict[str, list[int]] = {label: [] for label in wanted}
     for label, name in table[["label", "source_class"]].itertuples(index=False):
         if name and name not in at:
-            raise ParameterError(f"classmaps/{vocabulary}.csv: {name!r} is no class of {vocabulary}")
+            raise ParameterError(f"classmaps/{vocabulary}.csv: {name!r} is none of its classes")
         if name and label in found:
             found[label].append(at[name])
     return found
 
 
-def _ontology(
-    task: Task, backbone: Backbone, known: Sequence[str], vocabulary: str
-) -> Outcome:
+def _ontology(task: Task, backbone: Backbone, known: Sequence[str], vocabulary: str) -> Outcome:
     classes = task.target.classes
     mapped = class_map(vocabulary, known, classes)
     unmapped = [label for label in classes if not mapped[label]]

@@ -19,7 +19,8 @@ OF_BACKBONE = {
 
 def requirements(backbone: str) -> list[str]:
     """Pinned requirements of a model on `backbone`, for MLflow's model file."""
-    return [f"{name}=={importlib.metadata.version(name)}" for name in ALWAYS + OF_BACKBONE[backbone]]
+    names = ALWAYS + OF_BACKBONE[backbone]
+    return [f"{name}=={importlib.metadata.version(name)}" for name in names]
 
 
 def example_audio() -> bytes:

@@ -1,0 +1,1 @@
+"""The named systems, and a trained one as an object."""

@@ -113,7 +113,7 @@ def stage_run(
     """
     root = store.root()
     client = store.connect(root)
-    stage = os.environ.get("DVC_STAGE") or stage
+    stage = os.environ.get("DVC_STAGE", stage).rpartition(":")[2]  # "../dvc.yaml:train" from below
     inputs = [_relative(path) for path in inputs]
     experiment = current_experiment(root, params=params, name=name)
     parent_id, _ = parent_run(client, root, experiment)

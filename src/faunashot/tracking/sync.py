@@ -14,11 +14,14 @@ from dvc.repo import Repo
 from dvc.repo.experiments.collect import collect_rev
 from dvc.repo.experiments.serialize import SerializableExp
 from dvc.scm import NoSCM
+from dvc.stage import PipelineStage
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from pydantic import ValidationError
 
 from faunashot.errors import TrackingError
+from faunashot.params import Params
 from faunashot.tracking import keys, store
 from faunashot.tracking.experiments import (
     DVC_STAGE,
@@ -38,8 +41,7 @@ from faunashot.tracking.experiments import (
 )
 from faunashot.tracking.lockfile import LockedStage, parse_lock
 
-RECORD = "mlflow.json"
-"""How the names of the records end that stages write (`stage_run`'s `record`)."""
+_MAX_RECORD = 4096  # bytes of a JSON output that may be a run's record
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,9 @@ def _states(repo: Repo, root: Path) -> Iterator[_State]:
     with contextlib.chdir(root):
         data = SerializableExp.from_repo(repo, rev="workspace")
     stages = _locked_stages(repo, _read(repo, "dvc.lock"))
-    params = yaml.safe_load(_read(repo, "params.yaml")) or {}
-    current = keys.flatten(params)
+    raw = _raw_params(repo)
+    params, name = _described(raw)
+    current = keys.flatten(raw)
     is_stale = any(
         current.get(key, value) != value
         for stage in stages.values()
@@ -104,7 +107,7 @@ def _states(repo: Repo, root: Path) -> Iterator[_State]:
     )
     is_applied = any(dict(state.stages) == stages for state in experiments)
     if stages and not is_stale and not is_applied:
-        experiment = Experiment("", git_head(root), params, experiment_name(params))
+        experiment = Experiment("", git_head(root), params, name)
         yield _State(experiment, stages, _metrics(data), _recorded(repo, stages))
 
 
@@ -118,9 +121,25 @@ def _experiment_states(repo: Repo) -> Iterator[_State]:
                 continue
             with repo.switch(rev):
                 stages = _locked_stages(repo, _read(repo, "dvc.lock"))
-                params = yaml.safe_load(_read(repo, "params.yaml")) or {}
+                params, _ = _described(_raw_params(repo))
             experiment = Experiment(name, baseline, params, name)
             yield _State(experiment, stages, _metrics(data), _recorded(repo, stages))
+
+
+def _raw_params(repo: Repo) -> dict[str, object]:
+    return yaml.safe_load(_read(repo, "params.yaml")) or {}
+
+
+def _described(raw: dict[str, object]) -> tuple[dict[str, object], str]:
+    """Give parameters as the stages log them, and the name of their experiment.
+
+    Those of an old experiment may not fit today's schema; they are taken as they are.
+    """
+    try:
+        params = Params.model_validate(raw)
+    except ValidationError:
+        return raw, experiment_name(raw)
+    return params.model_dump(mode="json"), params.run_name
 
 
 def _read(repo: Repo, name: str) -> str:
@@ -131,7 +150,7 @@ def _read(repo: Repo, name: str) -> str:
 
 def _locked_stages(repo: Repo, lock: str) -> dict[str, LockedStage]:
     """Stages of the lock that the pipeline still has; DVC leaves dropped ones in it."""
-    present = {stage.addressing for stage in repo.index.stages}
+    present = {s.name for s in repo.index.stages if isinstance(s, PipelineStage)}
     return {name: stage for name, stage in parse_lock(lock).items() if name in present}
 
 
@@ -144,13 +163,22 @@ def _metrics(data: SerializableExp) -> dict[str, float]:
 
 
 def _recorded(repo: Repo, stages: Mapping[str, LockedStage]) -> dict[str, str]:
-    recorded = {}
+    recorded: dict[str, str] = {}
     for stage in stages.values():
         for path, md5 in stage.outs.items():
             cached = Path(repo.cache.local.oid_to_path(md5))
-            if path.endswith(RECORD) and cached.is_file():
-                recorded[stage.name] = str(json.loads(cached.read_text())["run_id"])
+            if path.endswith(".json") and cached.is_file():
+                recorded |= _recorded_run(stage.name, cached)
     return recorded
+
+
+def _recorded_run(stage: str, file: Path) -> dict[str, str]:
+    """Run id by stage where `file` is a record that `stage_run` wrote, else nothing."""
+    if file.stat().st_size > _MAX_RECORD:
+        return {}
+    record = json.loads(file.read_text())
+    is_record = isinstance(record, dict) and {"run_id", "parent_run_id"} <= record.keys()
+    return {stage: str(record["run_id"])} if is_record else {}
 
 
 def _sync_parent(
