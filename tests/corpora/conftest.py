@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 _ESC50_HEADER = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
@@ -95,3 +96,17 @@ def touch() -> Callable[..., None]:
 def write_table() -> Callable[..., None]:
     """Write a CSV file of given rows."""
     return _write_table
+
+
+@pytest.fixture
+def clips_of() -> Callable[..., pd.DataFrame]:
+    """Make a table of clips from a text: a line a clip, `id label fold group`, fold - for none."""
+    return _clips_of
+
+
+def _clips_of(text: str, *, sha256: str = "") -> pd.DataFrame:
+    rows = [line.split() for line in text.strip().splitlines()]
+    table = pd.DataFrame(rows, columns=["clip_id", "label", "fold", "group"])
+    table["fold"] = table["fold"].where(table["fold"] != "-", None)
+    table["path"] = table["clip_id"] + ".wav"
+    return table.assign(sha256=sha256.split() or table["clip_id"])

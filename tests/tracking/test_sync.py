@@ -11,11 +11,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
-from faunashot.tracking.sync import sync
+from faunashot.tracking.sync import _described, sync
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
@@ -26,6 +27,9 @@ stages:
     deps: [stage.py]
     params: [backbone]
     outs: [features, embed.mlflow.json]
+  silent:
+    cmd: python -c "open('silent.json', 'w').write('{}')"
+    outs: [silent.json]
   train:
     cmd: python stage.py train metrics.json
     deps: [stage.py, features]
@@ -89,7 +93,7 @@ def write_pipeline(folder: Path) -> None:
     (folder / "dvc.yaml").write_text(DVC_YAML)
     (folder / "params.yaml").write_text(PARAMS)
     (folder / "stage.py").write_text(STAGE)
-    ignored = "/mlruns/\n/features\n/metrics.json\n/*.mlflow.json\n"
+    ignored = "/mlruns/\n/features\n/*.json\n"
     (folder / ".gitignore").write_text(ignored)
 
 
@@ -176,5 +180,15 @@ def test_a_project_without_git_and_one_that_was_changed(reproduced: Path, tmp_pa
     (tmp_path / "params.yaml").write_text(PARAMS.replace("k: 1", "k: 7"))
     assert sync(tmp_path) == [], "its lock is of other parameters"
     (tmp_path / "params.yaml").write_text(PARAMS.replace("k: 1", "k: 2"))
-    assert len(sync(tmp_path)) == 3
+    assert [each["stage"] for each in sync(tmp_path)] == [""], "no records without a cache"
     assert sync(tmp_path) == []
+
+
+def test_parameters_are_described_as_the_stages_log_them(project: Path) -> None:
+    from faunashot.params import load_params
+
+    file = SOURCE.parent / "params.yaml"
+    params = load_params(file)
+    raw = yaml.safe_load(file.read_text())
+    assert _described(raw) == (params.model_dump(mode="json"), params.run_name)
+    assert _described({"corpus": "demo", "old": 1}) == ({"corpus": "demo", "old": 1}, "demo")

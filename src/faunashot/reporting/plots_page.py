@@ -25,7 +25,8 @@ def write_plots_page(file: Path) -> None:
     """Write the template that ``plots.html_template`` in ``.dvc/config`` names."""
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle(None).replace("</script", "<\\/script")
+    bundle = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]
+    bundle = bundle.replace("</script", "<\\/script")
     file.write_text(PAGE.replace("SCRIPT", bundle), encoding="utf-8")
 
 

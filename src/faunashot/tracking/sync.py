@@ -59,7 +59,8 @@ def sync(root: Path) -> list[dict[str, str]]:
 
     Looks at the workspace and at every DVC experiment. The workspace is passed over while its
     ``params.yaml`` says something else than its ``dvc.lock``, and where an experiment that has
-    been applied is all that it holds.
+    been applied is all that it holds. A stage logs if its record is in DVC's cache; for the
+    others no run is made.
 
     Parameters
     ----------
@@ -206,10 +207,11 @@ def _sync_stages(client: MlflowClient, state: _State, *, parent_id: str) -> list
             runs.setdefault(run.data.tags.get(DVC_STAGE, ""), []).append(run)
     changes = []
     for name, stage in state.stages.items():
-        recorded = state.recorded.get(name, "")
+        recorded = state.recorded.get(name)
         if name not in runs:
-            run_id = _make_child(client, state, parent_id=parent_id, stage=stage)
-            changes += _change("created", name, run_id)
+            if recorded:  # else it is a stage that logs nothing
+                made = _make_child(client, state, parent_id=parent_id, stage=stage)
+                changes += _change("created", name, made)
             continue
         run = next((run for run in runs[name] if run.info.run_id == recorded), runs[name][0])
         missing = {k: v for k, v in stage.tags().items() if run.data.tags.get(k) != v}
@@ -220,8 +222,8 @@ def _sync_stages(client: MlflowClient, state: _State, *, parent_id: str) -> list
 
 def _make_child(client: MlflowClient, state: _State, *, parent_id: str, stage: LockedStage) -> str:
     """Run of a stage that came from DVC's cache, with the figures of the run that filled it."""
-    source = state.recorded.get(stage.name, "")
-    tags = stage.tags() | {SYNCED: "true"} | ({"synced.from": source} if source else {})
+    source = state.recorded[stage.name]
+    tags = stage.tags() | {SYNCED: "true", "synced.from": source}
     run_id = create_child(
         client, state.experiment, parent_id=parent_id, stage=stage.name, tags=tags
     )

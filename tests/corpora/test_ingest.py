@@ -1,0 +1,141 @@
+"""ingest: every located clip is decoded once; the good go on, the bad are listed with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from faunashot.corpora.ingest import MEASURED, ingest
+from faunashot.corpora.locate import empty, locate
+from faunashot.corpora.registry import create
+from faunashot.errors import CorpusError
+
+RATE = 8000
+
+
+def tone(seconds: float = 0.5, *, peak: float = 0.5) -> np.ndarray:
+    t = np.arange(round(seconds * RATE)) / RATE
+    return (peak * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+
+
+@pytest.fixture
+def write(root: Path) -> Callable[..., None]:
+    """Write a recording under the corpus' root."""
+
+    def to(name: str, samples: np.ndarray, *, rate: int = RATE, **options: str) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        sf.write(root / name, samples, rate, **options)
+
+    return to
+
+
+@pytest.fixture
+def ingested(root: Path) -> Callable[[], object]:
+    return lambda: ingest(locate(create("folder"), root), root)
+
+
+def test_a_good_clip_is_measured(root, write, ingested):
+    write("owl/a.wav", np.stack([tone(), tone()], axis=1))
+    clip = ingested().clips.iloc[0]
+    assert clip["duration_s"] == 0.5
+    assert (clip["sample_rate"], clip["channels"], clip["codec"]) == (RATE, 2, "WAV/PCM_16")
+    assert clip["peak"] == pytest.approx(0.5, abs=1e-3)
+    assert clip["rms_db"] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.02)
+    assert clip["clipped_share"] == 0
+
+
+def test_the_bad_are_listed_with_reasons_and_the_good_go_on(root, write, ingested):
+    write("owl/good.wav", tone())
+    write("owl/silent.wav", np.zeros(RATE, np.float32))
+    write("owl/short.wav", tone(0.005))
+    write("owl/nan.wav", np.full(RATE, np.nan, np.float32), subtype="FLOAT")
+    write("owl/none.wav", np.zeros(0, np.float32))
+    (root / "owl/empty.wav").touch()
+    (root / "owl/text.wav").write_text("no sound\n" * 20)
+    done = ingested()
+    assert done.clips["path"].tolist() == ["owl/good.wav"]
+    reasons = {b["path"]: b["reason"] for b in done.bad}
+    assert reasons.pop("owl/text.wav").endswith("can decode it")
+    assert reasons == {
+        "owl/empty.wav": "empty file",
+        "owl/nan.wav": f"holds {RATE} samples that are NaN or infinite",
+        "owl/none.wav": "holds no samples",
+        "owl/short.wav": f"too short: 40 samples at {RATE} Hz, under 10 ms",
+        "owl/silent.wav": "digital silence: every sample is 0",
+    }
+
+
+def test_the_faintest_sound_is_not_silence(write, ingested):
+    faint = np.zeros(RATE, np.float32)
+    faint[7] = 2**-15
+    write("owl/faint.wav", faint)
+    assert len(ingested().clips) == 1
+
+
+def test_what_locate_found_wrong_is_listed_too(root, write, write_table, ingested):
+    write("a.wav", tone())
+    write("b.wav", tone())
+    write_table(
+        root / "labels.csv", ("path", "label"), ("a.wav", "owl"), ("a.wav", "cat"), ("b.wav", "owl")
+    )
+    done = ingested()
+    assert done.clips["path"].tolist() == ["b.wav"]
+    assert done.bad == [{"path": "a.wav", "reason": "it has more than one label: cat, owl"}]
+
+
+def test_clipping_is_flagged_and_kept(write, ingested):
+    write("owl/loud.wav", np.clip(tone(peak=1.5), -1, 1))
+    write("owl/right.wav", tone(peak=0.9))
+    done = ingested()
+    assert len(done.clips) == 2
+    assert not done.bad
+    assert [f["path"] for f in done.flagged] == ["owl/loud.wav"]
+    assert done.flagged[0]["reason"].startswith("clipping: ")
+
+
+def test_the_order_is_that_of_the_paths_however_long_each_takes(root, write, ingested):
+    for number, seconds in enumerate((4.0, 0.1, 2.0, 0.1, 1.0)):
+        write(f"owl/{number}.wav", tone(seconds))
+    (root / "owl/0bad.wav").touch()
+    (root / "owl/9bad.wav").touch()
+    first, second = ingested(), ingested()
+    assert first.clips["duration_s"].tolist() == [4.0, 0.1, 2.0, 0.1, 1.0]
+    assert first.clips["path"].tolist() == [f"owl/{n}.wav" for n in range(5)]
+    assert [b["path"] for b in first.bad] == ["owl/0bad.wav", "owl/9bad.wav"]
+    pd.testing.assert_frame_equal(first.clips, second.clips)
+
+
+def test_the_report_counts_each_class(write, ingested):
+    for name in ("owl/a.wav", "owl/b.wav", "wren/c.wav"):
+        write(name, tone())
+    report = ingested().report()
+    assert report["clips"] == 3
+    assert report["duration_s"] == 1.5
+    assert report["clips_a_class"] == {"owl": 2, "wren": 1}
+    assert report["bad"] == report["flagged"] == []
+
+
+def test_too_many_bad_clips_raise_and_name_the_first(root, write, ingested):
+    write("owl/good.wav", tone())
+    write("owl/fine.wav", tone())
+    (root / "owl/b.wav").touch()
+    (root / "owl/a.wav").touch()
+    done = ingested()
+    done.refuse_if_too_many(0.5, name="folder")
+    with pytest.raises(CorpusError) as raised:
+        done.refuse_if_too_many(0.49, name="folder")
+    said = str(raised.value)
+    assert said.startswith("folder: 2 of 4 clips are bad, more than ingest.max_bad_share = 0.49")
+    assert said.endswith("the first is owl/a.wav: empty file")
+
+
+def test_a_corpus_that_is_not_here_has_no_clips_and_none_bad(root):
+    done = ingest(empty(), root)
+    assert done.clips.empty
+    assert set(MEASURED) <= set(done.clips.columns)
+    done.refuse_if_too_many(0.0, name="none")

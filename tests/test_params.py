@@ -1,0 +1,208 @@
+"""params.yaml: the committed one is valid, and whatever is wrong is said in one line."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from faunashot.errors import ParameterError
+from faunashot.params import Params, load_params
+
+COMMITTED = Path(__file__).resolve().parents[1] / "params.yaml"
+GONE = object()
+
+
+@pytest.fixture(scope="module")
+def committed() -> Params:
+    return load_params(COMMITTED)
+
+
+@pytest.fixture
+def refusal(tmp_path: Path) -> Callable[[str, Any], str]:
+    """What is said of the committed file after one change, less the file's name."""
+
+    def change(path: str, value: Any) -> str:
+        data = block = copy.deepcopy(yaml.safe_load(COMMITTED.read_text("utf-8")))
+        *above, key = path.split(".")
+        for name in above:
+            block = block[name]
+        if value is GONE:
+            del block[key]
+        else:
+            block[key] = value
+        file = tmp_path / "params.yaml"
+        file.write_text(yaml.safe_dump(data), "utf-8")
+        return _refusal_of(file).removeprefix(f"{file}: ")
+
+    return change
+
+
+def _refusal_of(file: Path) -> str:
+    with pytest.raises(ParameterError) as raised:
+        load_params(file)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_defaults_are_what_the_project_promises(committed):
+    assert (committed.corpus, committed.source) == ("demo", "none")
+    assert committed.full_system == "birdnet-logistic"
+    assert committed.seed == 42
+    assert committed.protocol.name == "few_shot"
+    assert committed.protocol.k == 5
+    assert committed.protocol.curve == [1, 2, 5, 10]
+    assert committed.protocol.episodes == 20
+
+
+def test_every_corpus_but_the_demo_has_to_be_brought(committed):
+    here = {name for name, corpus in committed.corpora.items() if corpus.root != Path("data/none")}
+    assert here == {"demo"}
+
+
+def test_shots_are_the_curve_and_k_ascending(committed):
+    protocol = committed.protocol.model_copy(update={"k": 3, "curve": [10, 1, 1]})
+    assert protocol.shots == [1, 3, 10]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name"),
+    [
+        ("few_shot", "demo-birdnet-logistic-few_shot-k5"),
+        ("fine_tune", "demo-birdnet-logistic-fine_tune"),
+    ],
+)
+def test_a_run_is_named_after_what_it_scores(committed, protocol, name):
+    block = committed.protocol.model_copy(update={"name": protocol})
+    assert committed.model_copy(update={"protocol": block}).run_name == name
+
+
+def test_options_are_those_of_the_backbone_in_use(committed):
+    assert committed.backbone_options() == {"hop_s": 3.0}
+    assert "handle" in committed.model_copy(update={"backbone": "yamnet"}).backbone_options()
+
+
+@pytest.mark.parametrize(
+    ("typo", "nearest"),
+    [
+        ("protcol", "protocol"),
+        ("sede", "seed"),
+        ("protocol.epsiodes", "protocol.episodes"),
+        ("ingest.max_bad_shares", "ingest.max_bad_share"),
+        ("evaluation.drawz", "evaluation.draws"),
+        ("backbones.yamnt", "backbones.yamnet"),
+        ("backbones.birdnet.hops_s", "backbones.birdnet.hop_s"),
+        ("corpora.demo.rot", "corpora.demo.root"),
+        ("corpora.esc50_environment.clases", "corpora.esc50_environment.classes"),
+    ],
+)
+def test_a_typo_in_a_key_names_it_and_the_nearest(refusal, typo, nearest):
+    assert refusal(typo, 1) == f"unknown key {typo!r}; did you mean {nearest!r}?"
+
+
+def test_a_key_like_no_other_is_named_alone(refusal):
+    assert refusal("xyzzy", 1) == "unknown key 'xyzzy'"
+
+
+def test_a_misspelt_key_is_named_rather_than_the_gap_it_leaves(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text(COMMITTED.read_text("utf-8").replace("\nseed:", "\nsede:"), "utf-8")
+    assert "unknown key 'sede'; did you mean 'seed'?" in _refusal_of(file)
+
+
+@pytest.mark.parametrize("key", ["seed", "protocol", "protocol.k", "corpora.demo.root"])
+def test_a_missing_key_is_named(refusal, key):
+    assert refusal(key, GONE) == f"missing key {key!r}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("protocol.k", 0),
+        ("protocol.curve", [1, 0]),
+        ("protocol.episodes", 1),
+        ("protocol.source_clips", 0),
+        ("protocol.shuffles", 1),
+        ("protocol.name", "few_shots"),
+        ("ingest.max_bad_share", 1.5),
+        ("ingest.max_bad_share", float("nan")),
+        ("evaluation.level", 1.0),
+        ("evaluation.draws", 10),
+        ("backbones.birdnet.hop_s", 3.5),
+        ("backbones.yamnet.hop_s", 1.0),
+        ("backbones.logmel.hop_s", 0),
+        ("seed", -1),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_key(refusal, key, value):
+    said = refusal(key, value)
+    assert said.startswith(key)
+    assert said.endswith(f"got {value[-1] if isinstance(value, list) else value!r}")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", "soon"),
+        ("protocol.k", 2.5),
+        ("protocol.curve", 3),
+        ("protocol", None),
+        ("corpora.demo", "data/demo"),
+        ("corpora", ["demo"]),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_its_key(refusal, key, value):
+    assert refusal(key, value).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "nearest"),
+    [
+        ("corpus", "dmeo", "demo"),
+        ("source", "gtzn", "gtzan"),
+        ("backbone", "birdnt", "birdnet"),
+        ("system", "logistics", "logistic"),
+        ("corpora.esc50_environment.reader", "esc51", "esc50"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest(refusal, key, value, nearest):
+    assert refusal(key, value) == f"{key}: unknown value {value!r}; did you mean {nearest!r}?"
+
+
+def test_a_corpus_under_a_name_of_its_own_has_to_name_its_reader(refusal):
+    said = refusal("corpora.meadow", {"root": "data/meadow"})
+    assert said.startswith("corpora.meadow.reader: unknown value 'meadow'; valid: ")
+
+
+def test_the_source_is_another_corpus_than_the_target(refusal):
+    assert refusal("source", "demo").startswith("source: 'demo' is the corpus that is scored")
+
+
+def test_no_corpus_cannot_be_scored(refusal):
+    assert refusal("corpus", "none").startswith("corpus: none has no clips")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"corpus: [", "is not YAML"),
+        (b"a: b: c", "is not YAML"),
+        (b"\x00", "is not YAML"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"", "holds no keys"),
+        (b"- corpus", "holds no keys"),
+    ],
+)
+def test_a_file_that_is_no_table_of_keys_is_refused(tmp_path, content, reason):
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    assert _refusal_of(file).startswith(f"{file} {reason}")
+
+
+def test_no_file_is_said_so(tmp_path):
+    file = tmp_path / "params.yaml"
+    assert _refusal_of(file) == f"{file}: No such file or directory"
