@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from faunashot.errors import TrackingError
 from faunashot.tracking import store
 from faunashot.tracking.experiments import PARENT, find_runs
 from faunashot.tracking.runs import stage_run
@@ -198,3 +199,13 @@ def test_a_parameter_that_changed_becomes_a_tag(client: MlflowClient) -> None:
     assert logged.data.params == {"clips": "1", "same": "1"}
     assert logged.data.tags["param.clips"] == "2"
     assert "param.same" not in logged.data.tags
+
+
+def test_what_the_store_refuses_is_one_line(client: MlflowClient) -> None:
+    with (
+        pytest.raises(TrackingError, match=r"sqlite:///.*: MlflowException: ") as caught,
+        stage_run("train", params=PARAMS, inputs=[], record=Path("r")) as run,
+    ):
+        run.text("x", "../outside.txt")
+    assert "\n" not in str(caught.value)
+    assert client.get_run(run.run_id).info.status == "FAILED"

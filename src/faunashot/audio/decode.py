@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,18 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
-from faunashot.audio.headers import missing_bytes
+from faunashot.audio.headers import cut_off
 from faunashot.errors import AudioError
 
 FFMPEG_TIMEOUT_S = 120.0
+FFMPEG_DEMUXERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,matroska,mov,mp3,mpc,"
+    "mpc8,mpeg,mpegts,ogg,rm,tak,truehd,tta,voc,w64,wav,wv"
+)
+"""What ffmpeg may read: no playlists, which name other files."""
+
+UNKNOWN_LENGTH = 2**63 - 1
+"""Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +68,13 @@ def decode(source: Path | bytes) -> Audio:
         finite. The message says which, not the file's name.
     """
     _refuse_unreadable(source)
+    missing = cut_off(source)
+    if missing:
+        raise AudioError(f"cut off: {missing}")
     try:
         samples, rate, codec = _libsndfile(source)
-    except (sf.LibsndfileError, RuntimeError) as error:
+    except sf.SoundFileRuntimeError as error:
         samples, rate, codec = _ffmpeg(source, first=str(error))
-    lost = missing_bytes(source)
-    if lost:
-        raise AudioError(f"cut off: {lost} bytes of audio that its header announces are not there")
     if len(samples) == 0:
         raise AudioError("holds no samples")
     if not np.isfinite(samples).all():
@@ -81,7 +90,7 @@ def _refuse_unreadable(source: Path | bytes) -> None:
         return
     try:
         if not source.is_file():
-            raise AudioError("no such file")
+            raise AudioError("not a file" if source.exists() else "no such file")
         if source.stat().st_size == 0:
             raise AudioError("empty file")
         with source.open("rb"):
@@ -93,34 +102,46 @@ def _refuse_unreadable(source: Path | bytes) -> None:
 def _libsndfile(source: Path | bytes) -> tuple[npt.NDArray[np.float32], int, str]:
     file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     with sf.SoundFile(file) as opened:
-        samples = opened.read(dtype="float32", always_2d=True)
+        if opened.frames == UNKNOWN_LENGTH:
+            raise sf.SoundFileRuntimeError("length not given")
+        try:
+            samples = opened.read(opened.frames, dtype="float32", always_2d=True)
+        except sf.LibsndfileError as error:
+            raise AudioError("cut off or damaged: it cannot be decoded to its end") from error
         return samples, opened.samplerate, f"{opened.format}/{opened.subtype}"
 
 
 def _ffmpeg(source: Path | bytes, *, first: str) -> tuple[npt.NDArray[np.float32], int, str]:
-    """Decode through ffmpeg; it may open the one file or pipe, no playlist's URLs or paths."""
     reason = first.rsplit(": ", 1)[-1].rstrip(".").lower()
     program = shutil.which("ffmpeg")
     if program is None:
         raise AudioError(f"not a format that libsndfile reads ({reason}), and no ffmpeg to try")
-    name = "pipe:0" if isinstance(source, bytes) else f"file:{source}"
-    allowed = "pipe" if isinstance(source, bytes) else "file"
-    command = [program, "-v", "error", "-nostdin", "-protocol_whitelist", allowed, "-i", name]
-    command += ["-vn", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
-    if isinstance(source, bytes):
-        command.remove("-nostdin")
+    command = [program, "-v", "error", "-nostdin", "-xerror"]
+    command += ["-protocol_whitelist", "file", "-format_whitelist", FFMPEG_DEMUXERS]
     try:
-        done = subprocess.run(
-            command,
-            input=source if isinstance(source, bytes) else None,
-            capture_output=True,
-            timeout=FFMPEG_TIMEOUT_S,
-            check=True,
-        )
+        with _as_file(source) as file:
+            command += ["-i", f"file:{file}", "-vn", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+            done = subprocess.run(
+                command, capture_output=True, timeout=FFMPEG_TIMEOUT_S, check=True
+            )
         samples, rate, _ = _libsndfile(done.stdout)
     except (subprocess.SubprocessError, sf.LibsndfileError) as error:
         raise AudioError(f"neither libsndfile ({reason}) nor ffmpeg can decode it") from error
+    if b"ended prematurely" in done.stderr:  # all that is said of a cut-off Matroska file
+        raise AudioError("cut off: it ends before its container does")
     return samples, rate, "ffmpeg"
+
+
+@contextmanager
+def _as_file(source: Path | bytes) -> Iterator[Path]:
+    """Give bytes a file: ffmpeg has to seek in MP4, and cannot in a pipe."""
+    if isinstance(source, Path):
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="faunashot-") as folder:
+        file = Path(folder) / "recording"
+        file.write_bytes(source)
+        yield file
 
 
 @contextmanager

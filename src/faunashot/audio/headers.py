@@ -1,6 +1,6 @@
 """What a file's own header announces, to tell a cut-off recording from a short one.
 
-libsndfile reads a truncated WAV or Ogg as if it had been made that short.
+libsndfile reads a truncated WAV, AIFF, AU or Ogg as if it had been made that short.
 """
 
 from __future__ import annotations
@@ -14,45 +14,61 @@ from typing import BinaryIO
 UNKNOWN_SIZES = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 """Data sizes that recorders and pipes write when they do not know the length."""
 
+LONGEST_PAGE = 27 + 255 + 255 * 255
+"""Bytes of the longest page of an Ogg stream."""
 
-def missing_bytes(source: Path | bytes) -> int:
-    """Bytes of audio that a RIFF/WAVE header announces but the file does not have.
 
-    For Ogg, 1 where the stream never comes to its end-of-stream page. 0 for other formats: FLAC
-    and MPEG decoders raise by themselves or have no length to hold them to.
+def cut_off(source: Path | bytes) -> str | None:
+    """What a WAV, AIFF, AU or Ogg file lacks of what its own header announces, or None.
+
+    None for other formats, too: FLAC's decoder notices by itself, the lengths that MPEG files
+    give are often wrong.
     """
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        total = file.seek(0, os.SEEK_END)
+        file.seek(0)
         magic = file.read(12)
-        if magic[:4] == b"RIFF" and magic[8:12] == b"WAVE":
-            return _riff(file)
         if magic[:4] == b"OggS":
-            return _ogg(file)
+            return None if _ogg_ends(file, total) else "its stream has no whole last page"
+        missing = _announced_end(file, magic) - total
+    if missing > 0:
+        return f"{missing} bytes of audio that its header announces are not there"
+    return None
+
+
+def _announced_end(file: BinaryIO, magic: bytes) -> int:
+    """Where the audio should end, in bytes; 0 where the header does not say."""
+    form, kind = magic[:4], magic[8:]
+    if form in (b"RIFF", b"RF64") and kind == b"WAVE":
+        return _chunk_end(file, b"data", order="<")
+    if form == b"FORM" and kind in (b"AIFF", b"AIFC"):
+        return _chunk_end(file, b"SSND", order=">")
+    if form == b".snd" and len(magic) == 12:
+        start, size = struct.unpack(">II", magic[4:])
+        return 0 if size in UNKNOWN_SIZES else start + size
     return 0
 
 
-def _size(file: BinaryIO) -> int:
-    at = file.tell()
-    size = file.seek(0, os.SEEK_END)
-    file.seek(at)
-    return size
+def _chunk_end(file: BinaryIO, name: bytes, *, order: str) -> int:
+    long_size = 0
+    while len(header := file.read(8)) == 8:
+        kind, size = struct.unpack(f"{order}4sI", header)
+        at = file.tell()
+        if kind == name:
+            size = long_size or size
+            return 0 if size in UNKNOWN_SIZES else at + size
+        if kind == b"ds64":  # of RF64, whose data chunk has no room for its size
+            long_size = int.from_bytes(file.read(16)[8:], "little")
+        file.seek(at + size + size % 2)
+    return 0
 
 
-def _riff(file: BinaryIO) -> int:
-    total = _size(file)
-    while True:
-        header = file.read(8)
-        if len(header) < 8:
-            return 0
-        kind, size = struct.unpack("<4sI", header)
-        if kind == b"data":
-            return 0 if size in UNKNOWN_SIZES else max(0, size - (total - file.tell()))
-        file.seek(size + size % 2, os.SEEK_CUR)
-
-
-def _ogg(file: BinaryIO) -> int:
-    total = _size(file)
-    file.seek(max(0, total - 65_536 - 282))  # the longest page
+def _ogg_ends(file: BinaryIO, total: int) -> bool:
+    """Whether the last page is all there and marked as the end of its stream."""
+    file.seek(max(0, total - LONGEST_PAGE))
     tail = file.read()
-    last = tail.rfind(b"OggS")
-    end_of_stream = last >= 0 and len(tail) > last + 5 and tail[last + 5] & 0x04
-    return 0 if end_of_stream else 1
+    page = tail[tail.rfind(b"OggS") :]
+    if len(page) < 27:
+        return False
+    sizes = page[27 : 27 + page[26]]
+    return bool(page[5] & 0x04) and len(page) >= 27 + page[26] + sum(sizes)

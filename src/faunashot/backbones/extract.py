@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from faunashot.audio.decode import decode
@@ -20,8 +22,23 @@ from faunashot.errors import AudioError
 BATCH, WORKERS, AHEAD = 64, 2, 16
 
 
-def windows_of(source: Path | bytes, backbone: Backbone) -> FloatArray:
-    """Decode a recording and cut it as `backbone` wants it, (N, window_samples).
+@dataclass(frozen=True)
+class Cut:
+    """A recording cut into windows.
+
+    Attributes
+    ----------
+    windows : float32, (N, window_samples), zeros after the recording's end.
+    start_s, end_s : (N,) what each window covers of the recording, never past its end.
+    """
+
+    windows: FloatArray
+    start_s: npt.NDArray[np.float64]
+    end_s: npt.NDArray[np.float64]
+
+
+def cut(source: Path | bytes, backbone: Backbone) -> Cut:
+    """Decode a recording and cut it as `backbone` wants it.
 
     Raises
     ------
@@ -30,17 +47,12 @@ def windows_of(source: Path | bytes, backbone: Backbone) -> FloatArray:
     """
     audio = decode(source)
     samples = resample(audio.mono(), audio.sample_rate, to_hz=backbone.sample_rate)
-    return split_windows(samples, backbone.window_samples, hop=hop_samples(backbone))
-
-
-def hop_samples(backbone: Backbone) -> int:
-    """Step between the windows of `backbone`, in samples."""
-    return round(backbone.hop_s * backbone.sample_rate)
-
-
-def starts_s(n_windows: int, backbone: Backbone) -> FloatArray:
-    """Start of each window in seconds, float64, (n_windows,)."""
-    return np.arange(n_windows) * (hop_samples(backbone) / backbone.sample_rate)
+    hop = round(backbone.hop_s * backbone.sample_rate)
+    windows = split_windows(samples, backbone.window_samples, hop=hop)
+    start_s = np.arange(len(windows), dtype=np.float64) * hop / backbone.sample_rate
+    last_s = len(samples) / backbone.sample_rate
+    end_s = np.asarray(np.minimum(start_s + backbone.window_s, last_s), dtype=np.float64)
+    return Cut(windows, start_s, end_s)
 
 
 def embed_clips(
@@ -59,11 +71,10 @@ def embed_clips(
     parts: list[FloatArray] = []
     index: list[pd.DataFrame] = []
     pending: list[FloatArray] = []
-    for clip_id, windows in _decoded(clips, backbone):
-        start = starts_s(len(windows), backbone)
-        rows = {"clip_id": clip_id, "start_s": start, "end_s": start + backbone.window_s}
+    for clip_id, found in _decoded(clips, backbone):
+        rows = {"clip_id": clip_id, "start_s": found.start_s, "end_s": found.end_s}
         index.append(pd.DataFrame(rows))
-        pending.append(windows)
+        pending.append(found.windows)
         if sum(map(len, pending)) >= BATCH:
             parts += _full_batches(pending, backbone)
         on_clip(clip_id)
@@ -82,18 +93,16 @@ def _full_batches(pending: list[FloatArray], backbone: Backbone) -> list[FloatAr
     return [backbone.embed(ready[at : at + BATCH]) for at in range(0, full, BATCH)]
 
 
-def _decoded(
-    clips: Iterable[tuple[str, Path]], backbone: Backbone
-) -> Iterator[tuple[str, FloatArray]]:
+def _decoded(clips: Iterable[tuple[str, Path]], backbone: Backbone) -> Iterator[tuple[str, Cut]]:
     """Windows of each clip in order, at most `AHEAD` clips decoded in advance."""
 
-    def work(path: Path) -> FloatArray:
+    def work(path: Path) -> Cut:
         try:
-            return windows_of(path, backbone)
+            return cut(path, backbone)
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
 
-    queue: deque[tuple[str, Future[FloatArray]]] = deque()
+    queue: deque[tuple[str, Future[Cut]]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
             for clip_id, path in clips:

@@ -96,12 +96,12 @@ def load(folder: Path, *, maker: Maker | None = None) -> Features:
     """
     try:
         meta = json.loads((folder / META).read_text())
+        if meta["format"] != FORMAT:
+            raise StoreError(f"{folder} has format {meta['format']}, this version reads {FORMAT}")
         made_by = Maker(**meta["maker"])
         for name, expected in meta["sha256"].items():
             if _sha256(folder / name) != expected:
                 raise StoreError(f"{folder / name} is torn: its hash is not the one recorded")
-        if meta["format"] != FORMAT:
-            raise StoreError(f"{folder} has format {meta['format']}, this version reads {FORMAT}")
         windows = np.load(folder / WINDOWS, mmap_mode="r", allow_pickle=False)
         index = pd.read_parquet(folder / INDEX)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -150,7 +150,8 @@ class NearestNeighbours(KNeighborsClassifier):
     """
 
     def __init__(self, neighbours: int = 5) -> None:
-        super().__init__(n_neighbors=neighbours, weights="distance")
+        # Trees win nothing in as many dimensions as an embedding has, and are not stored safely.
+        super().__init__(n_neighbors=neighbours, weights="distance", algorithm="brute")
         self.neighbours = neighbours
 
     def fit(self, X: Any, y: Any) -> NearestNeighbours:

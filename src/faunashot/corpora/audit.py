@@ -33,9 +33,9 @@ def audit(target: pd.DataFrame, source: pd.DataFrame) -> Audited:
     """Find exact duplicates by hash and join their groups."""
     clips = pd.concat([target.assign(role=TARGET), source.assign(role=SOURCE)], ignore_index=True)
     clips["group"] = clips["role"] + "/" + clips["group"].astype(str)
-    copies = [g for _, g in clips.groupby("sha256", sort=True) if len(g) > 1]
-    within = [g for g in copies if (g["role"] == g["role"].iloc[0]).all()]
-    across = [g for g in copies if (g["role"] != g["role"].iloc[0]).any()]
+    # A set of copies may be both: several in the target, and one more in the source.
+    within = [g for _, g in clips.groupby(["role", "sha256"], sort=True) if len(g) > 1]
+    across = [g for _, g in clips.groupby("sha256", sort=True) if g["role"].nunique() > 1]
     conflicts = [g for g in within if g["label"].nunique() > 1]
     crossing = [g for g in within if g["fold"].nunique(dropna=False) > 1]
     clips["group"] = _joined(clips["group"], clips["sha256"])

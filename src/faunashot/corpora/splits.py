@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ class Splits:
         name = self._names[at % len(self._names)]
         test = self._ids(self._fold == name)
         rest = self._fold != name
-        if len(self._names) > 1:
+        if len(self._names) > 2:
             is_validation = self._fold == self._names[(at + 1) % len(self._names)]
         elif (self._fold == VALIDATION).any():
             is_validation = self._fold == VALIDATION
@@ -95,13 +96,17 @@ class Splits:
         return self._grouped_folds(self._clips)
 
     def _grouped_folds(self, clips: pd.DataFrame) -> pd.Series:
-        n = min(N_FOLDS, clips["group"].nunique())
+        largest_class = max(clips["label"].value_counts(), default=0)
+        n = min(N_FOLDS, clips["group"].nunique(), largest_class)
         if n < 2:
-            raise SplitError("a corpus of fewer than two source recordings cannot be split")
+            raise SplitError("fewer than two source recordings, or clips of a class, make no folds")
         maker = StratifiedGroupKFold(n, shuffle=True, random_state=self._seed)
         fold = pd.Series("", index=clips.index)
         order = clips.sort_index()
-        for number, (_, test) in enumerate(maker.split(order, order["label"], order["group"]), 1):
+        with warnings.catch_warnings():  # of a class of fewer clips: the protocols note it by name
+            warnings.filterwarnings("ignore", message="The least populated class")
+            made = list(maker.split(order, order["label"], order["group"]))
+        for number, (_, test) in enumerate(made, 1):
             fold[order.index[test]] = str(number)
         return fold
 

@@ -17,9 +17,13 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def pool_windows(
-    windows: pd.DataFrame, classes: Sequence[str], *, by: Sequence[str] = ("clip_id",)
+    windows: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    by: Sequence[str] = ("clip_id",),
+    weight: npt.ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Pool the scores of windows to scores of clips by their mean.
+    """Pool the scores of windows to scores of clips by their weighted mean.
 
     Parameters
     ----------
@@ -27,6 +31,8 @@ def pool_windows(
     classes : names of the probability columns, in [0, 1].
     by : columns that together name a clip (in an episode, of a system, ...). A missing value
         is a key of its own.
+    weight : of each window, shape (N,), positive, such as the seconds of the clip that it
+        covers; equal if not given.
 
     Returns
     -------
@@ -38,7 +44,8 @@ def pool_windows(
     Raises
     ------
     ParameterError
-        If a column is missing, a name occurs twice, or a probability is not a finite number.
+        If a column is missing, a name occurs twice, a probability is not a finite number, or a
+        weight is not positive.
     """
     names, keys = list(classes), list(by)
     wanted = keys + names
@@ -53,12 +60,17 @@ def pool_windows(
         row, column = np.argwhere(~finite)[0]
         raise ParameterError(f"windows: row {row}, class {names[column]!r} is not a finite number")
 
+    weights = np.ones(len(scored)) if weight is None else np.asarray(weight, dtype=np.float64)
+    if weights.shape != (len(scored),) or not (weights > 0).all():
+        raise ParameterError(f"weight: needs {len(scored)} positive numbers, one a window")
+    scored[names] = scored[names].mul(weights, axis=0)
     grouped = scored.groupby(keys, dropna=False, observed=True)
+    total = pd.Series(weights).groupby(grouped.ngroup()).transform("sum")
     others = [name for name in windows.columns if name not in wanted]
     # nunique counts a missing value as one more value, so a half-filled column is not constant
     varying = [name for name in others if grouped[name].nunique(dropna=False).gt(1).any()]
     is_first = grouped.cumcount() == 0
-    scored[names] = grouped[names].transform("mean")
+    scored[names] = grouped[names].transform("sum").div(total, axis=0)
     return scored[is_first].drop(columns=varying).reset_index(drop=True)
 
 

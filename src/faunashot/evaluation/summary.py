@@ -52,11 +52,12 @@ def summarise(
 
     Parameters
     ----------
-    held_out : columns k, episode (-1 where nothing is drawn), fold, clip_id, label, group and a
-        column ``p_<class>`` for each of `classes`.
+    held_out : columns k, episode (-1 where nothing is drawn), fold, clip_id, label, group,
+        start_s, end_s and a column ``p_<class>`` for each of `classes`.
 
     Notes
     -----
+    A window counts in its clip by the seconds of it that it covers: what is padding says nothing.
     Where episodes were drawn, a figure is the mean over them, with Student's t interval.
     Elsewhere every clip was scored once: the figure is that of all clips together, with a
     bootstrap over source recordings.
@@ -65,7 +66,9 @@ def summarise(
     rows, at_headline = [], None
     for k, of_k in held_out.groupby("k", sort=True):
         by = ("episode", "fold", "clip_id")
-        clips = _decide(_normalised(pool_windows(of_k, columns, by=by), columns), columns)
+        covered_s = of_k["end_s"] - of_k["start_s"]
+        pooled = pool_windows(of_k, columns, by=by, weight=covered_s)
+        clips = _decide(_normalised(pooled, columns), columns)
         windows = _decide(of_k, columns)
         intervals = _intervals(clips, classes, level=level, draws=draws, seed=seed)
         of_windows = _intervals(windows, classes, level=level, draws=draws, seed=seed)

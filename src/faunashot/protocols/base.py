@@ -37,6 +37,7 @@ class WindowTable:
         if missing:
             raise SplitError(f"no features for {missing[0]} and {len(missing) - 1} further clips")
         self._rows = at
+        self._covered_s = (features.index["end_s"] - features.index["start_s"]).to_numpy()
         self._label = dict(zip(self.clips["clip_id"], self.clips["label"], strict=True))
 
     @property
@@ -56,11 +57,13 @@ class WindowTable:
     def learn(
         self, clip_ids: Sequence[str]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any], npt.NDArray[np.float64]]:
-        """Windows (N, dim), labels (N,) and weights (N,): the windows of a clip weigh 1 in all."""
-        counts = np.array([len(self._rows[i]) for i in clip_ids], dtype=int)
-        labels = np.repeat(np.array([self._label[i] for i in clip_ids], dtype=object), counts)
-        weight = np.repeat(1 / counts, counts)
-        return self.of(clip_ids), labels.astype(str), weight
+        """Windows (N, dim), labels (N,) and weights (N,) to learn from.
+
+        A clip weighs 1, shared among its windows by the seconds of it that each covers.
+        """
+        labels = np.concatenate([[self._label[i]] * len(self._rows[i]) for i in clip_ids])
+        shares = [self._covered_s[self._rows[i]] for i in clip_ids]
+        return self.of(clip_ids), labels, np.concatenate([s / s.sum() for s in shares])
 
     def held_out(
         self,
@@ -75,6 +78,14 @@ class WindowTable:
         table = pd.concat([index, facts.reset_index(drop=True)], axis=1).assign(**run)
         columns = [P + name for name in classes]
         return pd.concat([table, pd.DataFrame(scores, columns=columns)], axis=1)
+
+
+def decide(windows: pd.DataFrame, classes: Sequence[str]) -> pd.Series:
+    """The class with the highest score of each clip of a held-out table, by clip id."""
+    columns = [P + name for name in classes]
+    covered_s = windows["end_s"] - windows["start_s"]
+    total = windows[columns].mul(covered_s, axis=0).groupby(windows["clip_id"], sort=False).sum()
+    return pd.Series(np.asarray(classes)[total.to_numpy().argmax(axis=1)], index=total.index)
 
 
 def _grouped(index: pd.DataFrame) -> dict[Any, Any]:

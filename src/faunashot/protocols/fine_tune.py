@@ -12,7 +12,7 @@ from sklearn.model_selection import ParameterGrid
 from faunashot.classifiers.heads import scores_of
 from faunashot.corpora.splits import Split, Splits
 from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Outcome, Task
+from faunashot.protocols.base import Outcome, Task, decide
 
 
 def run(task: Task, params: ProtocolParams) -> Outcome:
@@ -51,8 +51,7 @@ def _choose(task: Task, split: Split, classes: list[str]) -> dict[str, Any]:
     def quality(settings: dict[str, Any]) -> float:
         scores = _score(task, list(split.train), split.validation, classes, settings)
         rows = task.target.held_out(split.validation, scores, classes)
-        pooled = rows.groupby("clip_id")[[f"p_{c}" for c in classes]].mean().loc[truth.index]
-        guess = np.asarray(classes)[pooled.to_numpy().argmax(axis=1)]
+        guess = decide(rows, classes).loc[truth.index]
         return float(f1_score(truth, guess, average="macro", zero_division=0))
 
     best = max(grid, key=quality)

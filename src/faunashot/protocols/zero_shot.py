@@ -20,7 +20,7 @@ from faunashot.backbones.base import Backbone
 from faunashot.classifiers.class_map import ClassMap
 from faunashot.errors import ParameterError
 from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Outcome, Task
+from faunashot.protocols.base import Outcome, Task, decide
 
 
 def run(task: Task, params: ProtocolParams, *, backbone: Backbone | None = None) -> Outcome:
@@ -101,8 +101,8 @@ def _assignment(task: Task, params: ProtocolParams) -> Outcome:
     everything = task.target.clips["clip_id"].tolist()
     outputs = head.predict_proba(task.target.of(everything))
     of_source = [str(c) for c in head.classes_]
-    pooled = task.target.held_out(everything, outputs, of_source).groupby("clip_id", sort=False)
-    guess = pooled[[f"p_{c}" for c in of_source]].mean().loc[everything].to_numpy().argmax(axis=1)
+    heard = decide(task.target.held_out(everything, outputs, of_source), of_source)
+    guess = pd.Categorical(heard.loc[everything], categories=of_source).codes
     truth = pd.Categorical(task.target.clips["label"], categories=classes).codes
     matched, accuracy = match(truth, guess, n_target=len(classes), n_source=len(of_source))
     rng = np.random.default_rng(task.seed)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.extract import starts_s, windows_of
+from faunashot.backbones.extract import cut
 from faunashot.backbones.store import whole_folder
 from faunashot.classifiers.heads import load_head, save_head, scores_of
 from faunashot.errors import StoreError
@@ -104,21 +104,20 @@ class Recogniser:
         AudioError
             It cannot be decoded.
         """
-        windows = windows_of(source, self.backbone)
-        features = self.backbone.embed(windows)
+        found = cut(source, self.backbone)
+        features = self.backbone.embed(found.windows)
         if self.facts["takes"] == "scores":
             features = self.backbone.classify(features)
         scores = scores_of(self.head, features, self.classes)
-        mean = scores.mean(axis=0, dtype=np.float64)
+        mean = np.average(scores, axis=0, weights=found.end_s - found.start_s)
         total = mean.sum()
         share = mean / total if total > 0 else np.full(len(mean), 1 / len(mean))
-        start = starts_s(len(windows), self.backbone)
         return Recognition(
             label=self.classes[int(share.argmax())],
             probabilities=self._named(share),
             windows=[
-                (float(at), float(at + self.backbone.window_s), self._named(row))
-                for at, row in zip(start, scores, strict=True)
+                (float(start), float(end), self._named(row))
+                for start, end, row in zip(found.start_s, found.end_s, scores, strict=True)
             ],
         )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
+from faunashot.errors import TrackingError
 from faunashot.tracking import keys, store
 from faunashot.tracking.experiments import (
     DVC_STAGE,
@@ -82,7 +84,7 @@ class StageRun:
         self.client.set_tag(self.run_id, key, value)
 
 
-@contextmanager
+@contextlib.contextmanager
 def stage_run(
     stage: str,
     *,
@@ -109,7 +111,7 @@ def stage_run(
     Raises
     ------
     TrackingError
-        The store cannot be used, or an input does not exist.
+        The store cannot be used or refuses what is logged, or an input does not exist.
     """
     root = store.root()
     client = store.connect(root)
@@ -134,9 +136,12 @@ def stage_run(
             },
         )
     except BaseException as error:
-        client.set_tag(run_id, "error", _one_line(error))
-        mlflow.end_run("FAILED")
-        client.set_terminated(parent_id, "FAILED")
+        with contextlib.suppress(MlflowException):  # a full disk takes no note of why it is full
+            client.set_tag(run_id, "error", _one_line(error))
+            mlflow.end_run("FAILED")
+            client.set_terminated(parent_id, "FAILED")
+        if isinstance(error, MlflowException):
+            raise TrackingError(f"{store.uri(root)}: {_one_line(error)}") from error
         raise
     mlflow.end_run()
     client.set_terminated(parent_id)
