@@ -63,7 +63,7 @@ def test_lossy_formats_keep_the_tone(container, subtype, encode) -> None:
     middle = audio.mono()[4_800:14_400]  # 0.2 s: a frequency resolution of 5 Hz
     spectrum = np.abs(np.fft.rfft(middle))
     assert audio.codec == f"{container}/{subtype}"
-    assert audio.duration_s == pytest.approx(0.5, abs=0.01)
+    assert 0.5 <= audio.duration_s < 0.525  # block codecs fill their last block
     assert 5 * spectrum.argmax() == 440
     assert np.sqrt(2 * np.mean(middle**2)) == pytest.approx(0.5, rel=0.05)
 
@@ -73,7 +73,7 @@ def test_lossy_formats_keep_the_tone(container, subtype, encode) -> None:
 )
 def test_a_file_and_its_bytes_give_the_same(container, subtype, encode, tmp_path: Path) -> None:
     content = encode(container, subtype)
-    file = tmp_path / "Señor Ñandú – 鳥の声 (1).WAV"
+    file = tmp_path / "Señor Ñandú, 鳥の声 (1).WAV"
     file.write_bytes(content)
     by_path, by_bytes = decode(file), decode(content)
     np.testing.assert_array_equal(by_path.samples, by_bytes.samples)

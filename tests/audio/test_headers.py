@@ -33,6 +33,7 @@ def test_whole_files_lack_nothing(container, subtype, encode, tmp_path: Path) ->
     assert cut_off(tmp_path / "whole") is None
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # soundfile's own
 @pytest.mark.parametrize(("container", "subtype"), CONTAINERS)
 def test_no_cut_goes_unnoticed(container, subtype, encode, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # without ffmpeg, which takes longer to refuse

@@ -16,7 +16,7 @@ THREE = {"cat": 20, "hen": 20, "owl": 20}
 
 def accuracy(held_out: pd.DataFrame) -> pd.Series:
     """Share of windows whose largest score is their class', by k."""
-    scores = held_out.filter(like="p_")
+    scores = held_out.filter(regex="^p_")
     guess = scores.idxmax(axis=1).str.removeprefix("p_")
     return (guess == held_out["label"]).groupby(held_out["k"]).mean()
 
@@ -129,7 +129,7 @@ def test_source_clips_are_learned_jointly_and_their_classes_not_scored(task, cli
     source = table(clips({"rain": 10, "wind": 10}), apart=-6.0, seed=9)
     outcome = few_shot.run(task(clips(THREE), source=source), params())
     assert outcome.head.classes_.tolist() == ["cat", "hen", "owl", "rain", "wind"]
-    scores = outcome.held_out.filter(like="p_")
+    scores = outcome.held_out.filter(regex="^p_")
     assert list(scores.columns) == ["p_cat", "p_hen", "p_owl"]
     np.testing.assert_allclose(scores.sum(axis=1), 1)
     assert outcome.classes == ["cat", "hen", "owl"]

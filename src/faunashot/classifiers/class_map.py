@@ -11,23 +11,31 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 
 class ClassMap(ClassifierMixin, BaseEstimator):
-    """Score of a target class: the mean over the source outputs that are mapped to it.
+    """Score of a target class: the mean or the maximum of the source outputs mapped to it.
 
-    The mean, so that a class with many names is not favoured for it. Scores are not normalised
-    per window: a window in which nothing is heard should not weigh as much as a call.
+    Scores are not normalised per window: a window in which nothing is heard should not weigh as
+    much as a call.
 
     Parameters
     ----------
     classes : target classes.
     columns : for each, the source outputs mapped to it; none for an unmapped class, scored 0.
+    pool : "mean" where outputs are names of one thing, so that a class with many names is not
+        favoured for it; "max" where they are kinds of it, of which one is heard at a time.
     head : fitted head that yields the source outputs from embeddings; None where X holds them.
     """
 
     def __init__(
-        self, classes: Sequence[str], columns: Sequence[Sequence[int]], head: Any = None
+        self,
+        classes: Sequence[str],
+        columns: Sequence[Sequence[int]],
+        *,
+        pool: str = "mean",
+        head: Any = None,
     ) -> None:
         self.classes = classes
         self.columns = columns
+        self.pool = pool
         self.head = head
 
     @property
@@ -41,5 +49,6 @@ class ClassMap(ClassifierMixin, BaseEstimator):
         scores = np.zeros((len(outputs), len(self.classes)))
         for at, columns in enumerate(self.columns):
             if len(columns):
-                scores[:, at] = outputs[:, list(columns)].mean(axis=1)
+                mapped = outputs[:, list(columns)]
+                scores[:, at] = mapped.max(axis=1) if self.pool == "max" else mapped.mean(axis=1)
         return scores

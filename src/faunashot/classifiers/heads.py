@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 from faunashot.errors import ParameterError, StoreError
 
 HEADS: dict[str, Any] = {
-    "logistic": lambda seed, **s: LogisticRegression(max_iter=500, **s),
+    "logistic": lambda seed, **s: LogisticRegression(max_iter=5000, **s),
     "prototype": lambda seed, **s: Prototype(**s),
     "knn": lambda seed, **s: NearestNeighbours(**s),
     "linear_svm": lambda seed, **s: LinearSVC(random_state=seed, **s),

