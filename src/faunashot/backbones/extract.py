@@ -50,7 +50,7 @@ def cut(source: Path | bytes, backbone: Backbone) -> Cut:
     hop = round(backbone.hop_s * backbone.sample_rate)
     windows = split_windows(samples, backbone.window_samples, hop=hop)
     start_s = np.arange(len(windows), dtype=np.float64) * hop / backbone.sample_rate
-    last_s = len(samples) / backbone.sample_rate
+    last_s = max(len(samples), 1) / backbone.sample_rate  # a click may resample to nothing
     end_s = np.asarray(np.minimum(start_s + backbone.window_s, last_s), dtype=np.float64)
     return Cut(windows, start_s, end_s)
 

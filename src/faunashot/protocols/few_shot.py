@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from faunashot.classifiers.heads import Head, scores_of
-from faunashot.corpora.splits import Splits, draw_support
+from faunashot.corpora.splits import Split, Splits, draw_support
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Outcome, Task
 
@@ -25,22 +26,11 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
     """
     splits = Splits(task.target.clips, seed=task.seed)
     classes = task.target.classes
-    tables: list[pd.DataFrame] = []
-    fewest: dict[str, int] = {}
-    for episode in range(params.episodes):
-        split = splits.split(episode)
-        rng = np.random.default_rng([task.seed, episode])
-        pool = task.target.clips[task.target.clips["clip_id"].isin(split.learnable)]
-        support = draw_support(pool, max(params.shots), rng=rng)
-        source = _draw_source(task, params.source_clips, rng)
-        for label in classes:
-            n = len(support.get(label, []))
-            fewest[label] = min(n, fewest.get(label, n))
-        for k in params.shots:
-            head = _fit(task, [i for ids in support.values() for i in ids[:k]], source)
-            scores = scores_of(head, task.target.of(split.test), classes)
-            where = {"k": k, "episode": episode, "fold": split.name}
-            tables.append(task.target.held_out(split.test, scores, classes, **where))
+    each = [(episode, splits.split(episode)) for episode in range(params.episodes)]
+    pool = Parallel(n_jobs=-1, backend="threading")
+    scored = pool(delayed(_episode)(task, params, split, number) for number, split in each)
+    tables = [table for of_episode, _ in scored for table in of_episode]
+    fewest = {label: min(counts.get(label, 0) for _, counts in scored) for label in classes}
     rng = np.random.default_rng([task.seed, FINAL])
     final = draw_support(task.target.clips, params.k, rng=rng)
     learned = [i for ids in final.values() for i in ids]
@@ -52,6 +42,23 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
         facts={"episodes": params.episodes, "test_folds": len(splits), "learned_from": learned},
         notes=_notes(fewest, params.shots),
     )
+
+
+def _episode(
+    task: Task, params: ProtocolParams, split: Split, number: int
+) -> tuple[list[pd.DataFrame], dict[str, int]]:
+    """Held-out tables of one episode, one a k, and how many clips each class had to draw from."""
+    rng = np.random.default_rng([task.seed, number])
+    pool = task.target.clips[task.target.clips["clip_id"].isin(split.learnable)]
+    support = draw_support(pool, max(params.shots), rng=rng)
+    source = _draw_source(task, params.source_clips, rng)
+    tables = []
+    for k in params.shots:
+        head = _fit(task, [i for ids in support.values() for i in ids[:k]], source)
+        scores = scores_of(head, task.target.of(split.test), task.target.classes)
+        where = {"k": k, "episode": number, "fold": split.name}
+        tables.append(task.target.held_out(split.test, scores, task.target.classes, **where))
+    return tables, {label: len(ids) for label, ids in support.items()}
 
 
 def _draw_source(task: Task, n: int, rng: np.random.Generator) -> list[str]:

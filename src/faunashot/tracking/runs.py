@@ -117,34 +117,46 @@ def stage_run(
     client = store.connect(root)
     stage = os.environ.get("DVC_STAGE", stage).rpartition(":")[2]  # "../dvc.yaml:train" from below
     inputs = [_relative(path) for path in inputs]
-    experiment = current_experiment(root, params=params, name=name)
-    parent_id, _ = parent_run(client, root, experiment)
-    key = keys.stage_key(stage, params=params, inputs=inputs)
-    tags = input_tags(read_lock(Path("dvc.lock")), inputs, running=stage)
-    run_id = _child_run(client, experiment, parent_id=parent_id, stage=stage, key=key, tags=tags)
-    mlflow.start_run(run_id=run_id)
-    try:
-        yield StageRun(client, run_id, parent_id, key)
-        _write_record(
-            record,
-            {
-                "stage": stage,
-                "run_id": run_id,
-                "parent_run_id": parent_id,
-                "experiment_id": store.experiment_id(client),
-                "key": key,
-            },
+    with _refusals_in_one_line(root):
+        experiment = current_experiment(root, params=params, name=name)
+        parent_id, _ = parent_run(client, root, experiment)
+        key = keys.stage_key(stage, params=params, inputs=inputs)
+        tags = input_tags(read_lock(Path("dvc.lock")), inputs, running=stage)
+        run_id = _child_run(
+            client, experiment, parent_id=parent_id, stage=stage, key=key, tags=tags
         )
-    except BaseException as error:
-        with contextlib.suppress(MlflowException):  # a full disk takes no note of why it is full
-            client.set_tag(run_id, "error", _one_line(error))
-            mlflow.end_run("FAILED")
-            client.set_terminated(parent_id, "FAILED")
-        if isinstance(error, MlflowException):
-            raise TrackingError(f"{store.uri(root)}: {_one_line(error)}") from error
-        raise
-    mlflow.end_run()
-    client.set_terminated(parent_id)
+        mlflow.start_run(run_id=run_id)
+        try:
+            yield StageRun(client, run_id, parent_id, key)
+            _write_record(
+                record,
+                {
+                    "stage": stage,
+                    "run_id": run_id,
+                    "parent_run_id": parent_id,
+                    "experiment_id": store.experiment_id(client),
+                    "key": key,
+                },
+            )
+        except BaseException as error:
+            with contextlib.suppress(
+                MlflowException
+            ):  # a full disk takes no note of why it is full
+                client.set_tag(run_id, "error", _one_line(error))
+                mlflow.end_run("FAILED")
+                client.set_terminated(parent_id, "FAILED")
+            raise
+        mlflow.end_run()
+        client.set_terminated(parent_id)
+
+
+@contextmanager
+def _refusals_in_one_line(root: Path) -> Iterator[None]:
+    """Turn what MLflow raises, where its store is locked or its disk full, into our error."""
+    try:
+        yield
+    except MlflowException as error:
+        raise TrackingError(f"{store.uri(root)}: {_one_line(error)}") from error
 
 
 def _child_run(

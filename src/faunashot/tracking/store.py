@@ -28,6 +28,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
+logging.getLogger("mlflow.store.db.utils").setLevel("CRITICAL")  # it logs what it raises
 
 EXPERIMENT = "faunashot"
 OUTER_RUN = "FAUNASHOT_MLFLOW_RUN"

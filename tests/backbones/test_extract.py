@@ -1,0 +1,128 @@
+"""Extraction keeps the order of the clips, whatever the batches and the threads do."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from faunashot.backbones import extract
+from faunashot.backbones.extract import cut, embed_clips
+from faunashot.errors import AudioError
+
+RATE = 16_000  # twice the backbone's
+LENGTHS_S = [0.1, 0.5, 3.0, 0.6, 1.0, 0.25, 0.75, 0.8]
+
+Clips = list[tuple[str, Path]]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """Recordings of steady level, each louder than the one before."""
+    folder = tmp_path_factory.mktemp("clips")
+    for i, length_s in enumerate(LENGTHS_S, start=1):
+        sf.write(folder / f"{i}.wav", np.full(round(length_s * RATE), i / 10), RATE)
+    return [(f"clip-{path.stem}", path) for path in sorted(folder.iterdir(), reverse=True)]
+
+
+def test_rows_follow_the_clips(clips: Clips, tiny) -> None:
+    features = embed_clips(clips, tiny)
+    assert list(features.index["clip_id"].unique()) == [clip_id for clip_id, _ in clips]
+    assert features.windows.dtype == np.float32
+    for clip_id, path in clips:
+        rows = features.windows[features.index["clip_id"] == clip_id]
+        np.testing.assert_array_equal(rows, tiny.embed(cut(path, tiny).windows))
+        assert rows[:, 1] == pytest.approx(int(path.stem) / 10, rel=0.2)  # its level
+
+
+def test_index_says_what_each_window_covers(clips: Clips, tiny) -> None:
+    index = embed_clips(clips, tiny).index
+    spans = {
+        clip_id: list(zip(rows["start_s"], rows["end_s"], strict=True))
+        for clip_id, rows in index.groupby("clip_id")
+    }
+    assert spans["clip-1"] == [(0.0, 0.1)]
+    assert spans["clip-2"] == [(0.0, 0.5)]
+    assert spans["clip-4"] == [(0.0, 0.5), (0.25, 0.6)]
+    assert spans["clip-5"] == [(0.0, 0.5), (0.25, 0.75), (0.5, 1.0)]
+    assert len(spans["clip-3"]) == 11
+
+
+def test_a_click_covers_some_time(tiny, tmp_path: Path) -> None:
+    sf.write(tmp_path / "click.wav", np.array([0.5]), 192_000)
+    found = cut(tmp_path / "click.wav", tiny)
+    assert found.windows.shape == (1, tiny.window_samples)
+    assert (found.end_s > found.start_s).all()
+
+
+def test_a_recording_is_cut_alike_from_its_bytes(clips: Clips, tiny) -> None:
+    _, path = clips[0]
+    of_file, of_bytes = cut(path, tiny), cut(path.read_bytes(), tiny)
+    np.testing.assert_array_equal(of_file.windows, of_bytes.windows)
+    np.testing.assert_array_equal(of_file.end_s, of_bytes.end_s)
+
+
+@pytest.mark.parametrize(
+    ("batch", "workers", "ahead"), [(1, 1, 0), (2, 3, 1), (5, 1, 100), (7, 4, 2), (1000, 2, 16)]
+)
+def test_batches_and_threads_change_no_byte(
+    batch, workers, ahead, clips: Clips, tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = embed_clips(clips, tiny)
+    tiny.batches.clear()
+    for name, value in {"BATCH": batch, "WORKERS": workers, "AHEAD": ahead}.items():
+        monkeypatch.setattr(extract, name, value)
+    features = embed_clips(clips, tiny)
+    assert features.windows.tobytes() == expected.windows.tobytes()
+    assert features.index.equals(expected.index)
+    full, rest = divmod(len(expected.index), batch)
+    assert tiny.batches == [batch] * full + [rest] * (rest > 0)
+
+
+def test_decoding_is_at_most_so_far_ahead(clips: Clips, tiny, monkeypatch) -> None:
+    monkeypatch.setattr(extract, "AHEAD", 3)
+    asked, done, furthest = 0, 0, 0
+
+    def counted() -> Iterator[tuple[str, Path]]:
+        nonlocal asked, furthest
+        for clip in clips * 5:
+            asked += 1
+            furthest = max(furthest, asked - done)
+            yield clip
+
+    def count(clip_id: str) -> None:
+        nonlocal done
+        done += 1
+
+    embed_clips(counted(), tiny, on_clip=count)
+    assert done == len(clips) * 5
+    assert furthest == 3 + 1  # the one that is waited for, too
+
+
+def test_clips_are_reported_in_order(clips: Clips, tiny) -> None:
+    reported: list[str] = []
+    embed_clips(clips, tiny, on_clip=reported.append)
+    assert reported == [clip_id for clip_id, _ in clips]
+
+
+def test_an_error_names_the_file_and_stops(clips: Clips, tiny, tmp_path: Path) -> None:
+    bad = tmp_path / "bad one.wav"
+    bad.write_bytes(b"no audio\n" * 9)
+    endless = itertools.chain(clips, [("bad", bad)], itertools.cycle(clips))
+    threads = threading.active_count()
+    with pytest.raises(AudioError, match=r"bad one\.wav: .*format not recognised") as caught:
+        embed_clips(endless, tiny)
+    assert str(caught.value).startswith(str(bad))
+    assert threading.active_count() == threads
+
+
+def test_no_clips_are_no_features(tiny) -> None:
+    features = embed_clips([], tiny)
+    assert features.windows.shape == (0, tiny.dim)
+    assert list(features.index) == ["clip_id", "start_s", "end_s"]
+    assert tiny.batches == []

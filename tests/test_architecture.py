@@ -1,0 +1,165 @@
+"""The house rules: who may import whom, what importing costs, how long a module may be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "faunashot"
+MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "stages").glob("*.py")])
+
+LAYERS = [
+    {"cli", "stages"},
+    {"serving", "detection", "protocols", "tracking", "reporting"},
+    {"systems"},
+    {"classifiers", "backbones"},
+    {"corpora", "audio", "evaluation"},
+    {"download"},
+    {"errors", "__init__"},
+]
+"""Rooms from the top of the house to its foundations: a room may import those of lower layers."""
+
+BESIDE = {
+    ("stages", "cli"),  # a stage ends as a command does
+    ("tracking", "serving"),  # the model that is logged is the one that is served
+    ("corpora", "audio"),
+}
+"""Pairs of one layer of which the first may import the second."""
+
+PARAMS_READERS = {"cli", "stages", "protocols", "tracking"}
+"""Rooms that may import `params`, which lies in no layer: it validates names against the
+registries, but imports them only then."""
+
+UNKNOWN_TO = {
+    "backbones": {"corpora", "evaluation"},  # networks know nothing of labels
+    "classifiers": {"corpora", "evaluation"},
+    "systems": {"corpora", "evaluation"},
+}
+"""Rooms of lower layers that a room knows nothing of all the same."""
+
+CONFINED = {
+    "mlflow": {"tracking", "serving"},
+    "tensorflow": {"backbones"},
+    "tensorflow_hub": {"backbones"},
+    "ai_edge_litert": {"backbones"},
+}
+"""Libraries that only some rooms may import."""
+
+MAX_LINES = 400
+
+
+def _room(module: Path) -> str:
+    if PACKAGE not in module.parents:
+        return "stages"
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def _imported(module: Path) -> Iterator[str]:
+    """Dotted names of all imports, those within functions too."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _allowed(room: str) -> set[str]:
+    """Rooms that `room` may import."""
+    depth = next(i for i, layer in enumerate(LAYERS) if room in layer)
+    below = set().union(*LAYERS[depth + 1 :])
+    beside = {second for first, second in BESIDE if first == room}
+    params = {"params"} if room in PARAMS_READERS else set()
+    return ({room} | below | beside | params) - UNKNOWN_TO.get(room, set())
+
+
+def _shown(module: Path) -> str:
+    return str(module.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=_shown)
+def test_imports_point_down(module: Path) -> None:
+    room = _room(module)
+    rooms = {name.split(".")[1] for name in _imported(module) if name.startswith("faunashot.")}
+    if room != "params":
+        assert rooms - _allowed(room) == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=_shown)
+def test_libraries_stay_in_their_rooms(module: Path) -> None:
+    libraries = {name.split(".")[0] for name in _imported(module)}
+    confined = {name for name in libraries if _room(module) not in CONFINED.get(name, {*_rooms()})}
+    assert confined == set()
+
+
+def _rooms() -> set[str]:
+    return {_room(module) for module in MODULES}
+
+
+def test_every_room_has_its_layer() -> None:
+    assert _rooms() - set().union(*LAYERS) == {"params"}
+
+
+def _loaded_by(statement: str) -> set[str]:
+    """Libraries that a fresh interpreter has loaded after `statement`."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize("name", ["faunashot", "faunashot.cli.main", "faunashot.params"])
+def test_importing_is_light(name: str) -> None:
+    loaded = _loaded_by(f"import {name}")
+    assert "faunashot" in loaded
+    assert loaded & {"tensorflow", "mlflow", "sklearn", "librosa", "matplotlib", "dvc"} == set()
+
+
+def test_no_module_loads_a_network_on_import() -> None:
+    names = [
+        ".".join(("faunashot", *module.relative_to(PACKAGE).with_suffix("").parts))
+        for module in MODULES
+        if _room(module) not in {"stages", *CONFINED["mlflow"]}
+    ]
+    assert "faunashot.backbones.yamnet" in names
+    loaded = _loaded_by(f"import importlib\nfor name in {names}: importlib.import_module(name)")
+    assert loaded & {"tensorflow", "tensorflow_hub", "ai_edge_litert", "mlflow", "dvc"} == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=_shown)
+def test_a_module_holds_one_thing(module: Path) -> None:
+    assert len(module.read_text("utf-8").splitlines()) < MAX_LINES
+
+
+def test_no_module_is_a_drawer() -> None:
+    files = [*MODULES, *(ROOT / "tests").rglob("*.py")]
+    assert {file.stem for file in files} & {"utils", "util", "helpers", "misc", "common"} == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=_shown)
+def test_what_is_public_is_documented(module: Path) -> None:
+    tree = ast.parse(module.read_text("utf-8"))
+    if tree.body:
+        assert ast.get_docstring(tree)
+    documented = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    public = [
+        node
+        for scope in [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
+        for node in scope.body
+        if isinstance(node, documented) and not node.name.startswith("_")
+    ]
+    # a stage's `main` is its module, whose docstring says it
+    exempt = {"main"} if _room(module) == "stages" else set()
+    bare = {node.name for node in public if not ast.get_docstring(node)}
+    assert bare - exempt == set()
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    """Without packages, pytest imports two tests of one name as the same module."""
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

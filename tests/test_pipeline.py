@@ -1,0 +1,90 @@
+"""The pipeline as a user runs it: figures that agree wherever they stand, and nothing done twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pandas as pd
+import pytest
+from pipeline_project import call, change, flat, metrics_of, runs_of
+from sklearn.metrics import f1_score
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def test_everything_that_is_promised_is_there(whole):
+    for name in (
+        *("metrics.json", "curve.csv", "predictions.csv"),
+        *("plots/per_class.csv", "plots/confusion.csv"),
+        *("reports/report.html", "reports/model_card.md"),
+        *("reports/ingest.json", "reports/audit.json"),
+        *("models/logmel-logistic/head.skops", "models/logmel-logistic/model.json"),
+    ):
+        assert (whole / name).stat().st_size > 0, name
+
+
+def test_figures_agree_to_the_last_digit_wherever_they_stand(whole):
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert 0.3 < metrics["macro_f1"] < 1
+    shown = json.loads(call(whole, "faunashot", "show", "--json").stdout)
+    assert shown["metrics"] == metrics
+    by_dvc = json.loads(call(whole, "dvc", "metrics", "show", "--json").stdout)
+    assert by_dvc[""]["data"]["metrics.json"]["data"] == metrics
+    (parent,) = [run for run in runs_of(whole) if "mlflow.parentRunId" not in run]
+    logged = metrics_of(whole, parent["run_id"])
+    assert {key: logged[key] for key in flat(metrics)} == flat(metrics)
+    (compared,) = json.loads(call(whole, "faunashot", "compare", "--json").stdout)
+    assert compared["macro_f1"] == metrics["macro_f1"]
+
+
+def test_the_curve_agrees_with_the_headline_and_with_mlflow(whole):
+    curve = pd.read_csv(whole / "curve.csv").set_index("k")
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert curve.index.tolist() == [1, 2, 5, 10]
+    assert curve.at[5, "macro_f1"] == metrics["macro_f1"]
+    (run,) = [run for run in runs_of(whole) if run.get("dvc.stage") == "evaluate"]
+    with closing(sqlite3.connect(whole / "mlruns" / "mlflow.db")) as database:
+        steps = database.execute(
+            "SELECT step, value FROM metrics WHERE run_uuid = ? AND key = 'curve.macro_f1'",
+            (run["run_id"],),
+        ).fetchall()
+    assert dict(steps) == curve["macro_f1"].to_dict()
+
+
+def test_predictions_recompute_to_the_headline(whole):
+    predictions = pd.read_csv(whole / "predictions.csv")
+    each = [
+        f1_score(of["label"], of["predicted"], average="macro")
+        for _, of in predictions.groupby("episode")
+    ]
+    metrics = json.loads((whole / "metrics.json").read_text())
+    assert metrics["macro_f1"] == round(float(np.mean(each)), 4)
+    assert str(metrics["macro_f1"]) in (whole / "reports/report.html").read_text()
+
+
+def test_every_stage_is_a_finished_run_below_one_parent(whole):
+    runs = runs_of(whole)
+    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run]
+    children = [run for run in runs if run is not parent]
+    assert {run["dvc.stage"] for run in children} == {
+        *("ingest", "audit", "embed@folder", "train", "evaluate", "report")
+    }
+    assert {run["mlflow.parentRunId"] for run in children} == {parent["run_id"]}
+    assert {run["status"] for run in runs} == {"FINISHED"}
+
+
+def test_a_second_run_does_nothing_and_the_status_is_clean(whole):
+    again = call(whole, "dvc", "repro")
+    assert "Running stage" not in again.stdout
+    assert "Data and pipelines are up to date." in again.stdout
+    assert call(whole, "dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+
+
+def test_another_k_does_not_embed_again(copy):
+    change(copy, protocol__k=2)
+    planned = call(copy, "dvc", "repro", "--dry").stdout
+    assert "Running stage 'train'" in planned
+    assert "Running stage 'embed" not in planned
