@@ -1,0 +1,115 @@
+"""What the project promises on real recordings, with the authors' weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from faunashot.backbones import registry
+from faunashot.backbones.extract import embed_clips
+from faunashot.backbones.store import Features, empty
+from faunashot.corpora.audit import SOURCE, TARGET, audit
+from faunashot.corpora.ingest import ingest
+from faunashot.corpora.locate import locate
+from faunashot.corpora.registry import create
+from faunashot.evaluation.summary import Summary, summarise
+from faunashot.params import load_params
+from faunashot.protocols.base import Task, WindowTable
+from faunashot.protocols.registry import run_protocol
+from faunashot.systems.catalogue import system
+
+pytestmark = [pytest.mark.slow, pytest.mark.shared]
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _weights(shared: Path) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFHUB_CACHE_DIR", str(shared / "tfhub"))
+        yield
+
+
+class Study:
+    """A corpus ingested and embedded once a backbone, run under any protocol."""
+
+    def __init__(self, root: Path, corpus: str, classes: str) -> None:
+        self.root = root
+        found = ingest(locate(create(corpus, classes=classes), root), root)
+        self.clips = audit(found.clips, found.clips.iloc[:0]).clips
+        self._features: dict[str, Features] = {}
+
+    def run(self, backbone: str, **protocol: object) -> Summary:
+        params = load_params(PARAMS)
+        params = params.model_copy(
+            update={
+                "backbone": backbone,
+                "protocol": params.protocol.model_copy(update=protocol),
+            }
+        )
+        features = self._embedded(backbone, params.backbone_options())
+        nothing = empty(registry.backbone_class(backbone), hop_s=features.maker.hop_s)
+        task = Task(
+            target=WindowTable(self.clips[self.clips["role"] == TARGET], features),
+            source=WindowTable(self.clips[self.clips["role"] == SOURCE], nothing),
+            system=system("logistic"),
+            seed=params.seed,
+        )
+        outcome = run_protocol(task, params, features.maker)
+        self.held_out = outcome.held_out
+        return summarise(outcome.held_out, outcome.classes, headline_k=outcome.headline_k)
+
+    def _embedded(self, backbone: str, options: dict) -> Features:
+        if backbone not in self._features:
+            clips = [(c.clip_id, self.root / c.path) for c in self.clips.itertuples()]
+            self._features[backbone] = embed_clips(clips, registry.load(backbone, **options))
+        return self._features[backbone]
+
+
+@pytest.fixture(scope="module")
+def animals(shared: Path) -> Study:
+    return Study(shared / "data" / "animals-sounds", "animals_sounds", "all")
+
+
+def test_yamnet_with_logistic_regression_on_esc10_official_folds(shared: Path) -> None:
+    study = Study(shared / "data" / "esc50-mini", "esc50", "esc10")
+    figures = study.run("yamnet", name="fine_tune").metrics
+    assert figures["clips"] == 400
+    assert figures["accuracy"] >= 0.95
+    assert figures["accuracy_low"] < figures["accuracy"] < figures["accuracy_high"]
+
+
+def test_yamnet_zero_shot_by_class_names_on_the_animals_of_fold_4(shared: Path) -> None:
+    study = Study(shared / "data" / "esc50-mini", "esc50", "animals")
+    predicted = study.run("yamnet", name="zero_shot", zero_shot="ontology").predictions
+    fold = predicted[predicted["fold"] == "4"]
+    assert len(fold) == 80
+    assert (fold["label"] == fold["predicted"]).mean() >= 0.80
+
+
+@pytest.mark.parametrize("backbone", ["yamnet", "birdnet"])
+def test_few_shot_rises_with_k_on_the_animal_sound_dataset(animals: Study, backbone: str) -> None:
+    curve = animals.run(backbone, name="few_shot", k=5, curve=[1, 2, 5, 10, 20]).curve
+    assert curve["k"].tolist() == [1, 2, 5, 10, 20]
+    assert (curve["runs"] == 20).all()
+    assert curve["macro_f1"].is_monotonic_increasing
+    # the ends of the curve are apart by more than their intervals
+    assert curve["macro_f1_low"].iloc[-1] > curve["macro_f1_high"].iloc[0] + 0.1
+
+
+def test_duplicates_of_the_animal_sound_dataset_are_found(animals: Study) -> None:
+    repeated = animals.clips[animals.clips.duplicated("sha256", keep=False)]
+    assert repeated["sha256"].nunique() == 22
+    joined = repeated.groupby("sha256")["group"].nunique()
+    assert (joined == 1).all()
+    crossing = repeated.groupby("sha256")["fold"].nunique()
+    assert (crossing > 1).sum() == 6
+
+
+def test_scored_clips_are_never_learned_from_under_another_name(animals: Study) -> None:
+    animals.run("birdnet", name="few_shot", k=1, curve=[1], episodes=2)
+    scored = pd.Index(animals.held_out["clip_id"].unique())
+    by_clip = animals.clips.set_index("clip_id")
+    assert (by_clip.loc[scored, "fold"] == "test").all()
