@@ -40,7 +40,7 @@ def main() -> None:
                 metrics=metrics,
                 curve=curve,
                 figures=[
-                    plots.curve_figure(drawn),
+                    *([plots.curve_figure(drawn)] if len(drawn) > 1 else []),
                     plots.confusion_figure(confusion),
                     plots.per_class_figure(pd.read_csv("plots/per_class.csv")),
                 ],
@@ -57,8 +57,9 @@ def findings() -> list[str]:
     lines = []
     for name, found in json.loads(Path("reports/ingest.json").read_text()).items():
         counts = found["clips_a_class"].values()
+        share = f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else f"{max(counts)}"
         lines.append(
-            f"{name}: {found['clips']} clips good, {min(counts)} to {max(counts)} a class, "
+            f"{name}: {found['clips']} clips good, {share} a class, "
             f"{found['duration_s'] / 60:.1f} minutes; {len(found['bad'])} bad, "
             f"{len(found['flagged'])} clipping"
         )

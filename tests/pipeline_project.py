@@ -71,27 +71,37 @@ def change(project: Path, **values: object) -> None:
     file.write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
 
 
-def new_project(project: Path, record: Callable[[Path], None]) -> Path:
-    """A clone of the tracked files, set to a folder of recordings and the quick backbone."""
+def copy_tracked(project: Path, *, without: tuple[str, ...] = ()) -> Path:
+    """The tracked files as they are now, less those whose names start with one of `without`."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if name in ("data.dvc", "dvc.lock", "metrics.json") or name.startswith(".dvcstore/"):
-            continue
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / name, project / name, follow_symlinks=False)
-    recordings = project / "data" / "recordings"
-    recordings.mkdir(parents=True)
-    record(recordings)
-    change(project, corpus="folder", backbone="logmel", protocol__episodes=5)
-    change(project, corpora__demo__root="data/none", corpora__folder__root="data/recordings")
+        if not name.startswith(without or ("\0",)):
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, project / name, follow_symlinks=False)
+    return project
+
+
+def commit(project: Path) -> None:
+    """Make the project a git repository."""
     for command in (
         ["init", "--quiet"],
         ["add", "--all"],
         ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "--quiet", "-m", "x"],
     ):
         subprocess.run(["git", *command], cwd=project, check=True, capture_output=True)
+
+
+def new_project(project: Path, record: Callable[[Path], None]) -> Path:
+    """A clone of the tracked files, set to a folder of recordings and the quick backbone."""
+    copy_tracked(project, without=("data.dvc", "dvc.lock", "metrics.json", ".dvcstore/"))
+    recordings = project / "data" / "recordings"
+    recordings.mkdir(parents=True)
+    record(recordings)
+    change(project, corpus="folder", backbone="logmel", protocol__episodes=5)
+    change(project, corpora__demo__root="data/none", corpora__folder__root="data/recordings")
+    commit(project)
     return project
 
 

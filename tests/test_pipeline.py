@@ -1,4 +1,4 @@
-"""The pipeline as a user runs it: figures that agree wherever they stand, and nothing done twice."""
+"""The pipeline as a user runs it: figures agree wherever they stand, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -88,3 +88,8 @@ def test_another_k_does_not_embed_again(copy):
     planned = call(copy, "dvc", "repro", "--dry").stdout
     assert "Running stage 'train'" in planned
     assert "Running stage 'embed" not in planned
+
+
+def test_sync_finds_nothing_to_do_the_second_time(copy):
+    json.loads(call(copy, "faunashot", "sync", "--json").stdout)
+    assert json.loads(call(copy, "faunashot", "sync", "--json").stdout) == []

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +13,7 @@ import fake_recogniser
 import pytest
 import requests
 from fake_recogniser import PROBABILITIES
+from server import served
 
 from faunashot.tracking import store
 
@@ -25,7 +21,6 @@ pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 AUDIO = base64.b64encode(b"RIFF, and so on").decode()
-READY_S = 90
 FAKE = """
 import sys
 sys.path.append({folder!r})
@@ -73,47 +68,10 @@ def url(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     """Address of a server that runs from the project's folder with none of our variables."""
     site = tmp_path_factory.mktemp("site")
     (site / "sitecustomize.py").write_text(FAKE.format(folder=str(HERE)))
-    programs = str(Path(sys.executable).parent)
     paths = [str(site), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    ours = ("MLFLOW_", "DVC_", "PYTHONPATH")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
-    environment |= {
-        "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in paths),
-        "PATH": os.pathsep.join([programs, os.environ["PATH"]]),  # the server calls uvicorn
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = ["models", "serve", "-m", "models:/faunashot@champion", "-h", "127.0.0.1"]
-    with (site / "log").open("w") as log:
-        server = subprocess.Popen(
-            [f"{programs}/mlflow", *arguments, "-p", str(port), "--env-manager", "local"],
-            cwd=project,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that its workers end with it
-        )
-        try:
-            wait_until_ready(f"http://127.0.0.1:{port}", server, site / "log")
-            yield f"http://127.0.0.1:{port}/invocations"
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGTERM)
-            server.wait(timeout=30)
-
-
-def wait_until_ready(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + READY_S
-    while time.monotonic() < until:
-        assert server.poll() is None, log.read_text()
-        try:
-            if requests.get(f"{address}/ping", timeout=2).ok:
-                return
-        except requests.ConnectionError:
-            time.sleep(0.3)
-    pytest.fail(f"not ready after {READY_S} s: {log.read_text()}")
+    python_path = os.pathsep.join(str(Path(path).absolute()) for path in paths)
+    with served(project, site / "log", PYTHONPATH=python_path) as address:
+        yield address
 
 
 def post(url: str, body: object) -> requests.Response:

@@ -121,7 +121,8 @@ def test_experiments_stand_side_by_side(client: MlflowClient, project: Path) -> 
         params = {"corpus": "demo", "backbone": "birdnet", "system": "logistic"}
         params |= {"protocol": {"name": "few_shot", "k": k}}
         with stage_run("evaluate", params=params, inputs=[], record=project / "r.json") as run:
-            run.parent_metrics({"macro_f1": 0.5, "macro_f1_low": 0.4, "accuracy": k / 20})
+            figures = {"macro_f1": 0.5, "macro_f1_low": 0.4, "accuracy": k / 20}
+            run.parent_metrics({"k": k, **figures})
     table = models.compare(project)
     assert list(table.columns) == ["name", *models.COLUMNS, "run_id"]
     assert table["k"].tolist() == [10, 1]

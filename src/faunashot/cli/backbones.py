@@ -14,4 +14,4 @@ def backbones(as_json: AsJson = False) -> None:
         {"backbone": name, **{key: getattr(backbone_class(name), key) for key in facts}}
         for name in BACKBONES
     ]
-    answer(rows, as_json=as_json)
+    answer(rows, as_json=as_json, columns=["backbone", "version", "window_s", "dim", "licence"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 from faunashot.cli.output import AsJson, answer
 
 
@@ -11,4 +14,20 @@ def compare(as_json: AsJson = False) -> None:
 
     table = models.compare(store.root())
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    answer([{str(k): v for k, v in row.items()} for row in rows], as_json=as_json)
+    answer([_row(row, whole=as_json) for row in rows], as_json=as_json)
+
+
+def _row(row: dict[Hashable, Any], *, whole: bool) -> dict[str, Any]:
+    """The row for a program, or what fits a person's screen."""
+    if whole:
+        return {str(key): value for key, value in row.items()}
+    low, high = row["macro_f1_low"], row["macro_f1_high"]
+    return {
+        "experiment": row["name"],
+        "corpus": row["corpus"],
+        "system": f"{row['backbone']}-{row['system']}",
+        "protocol": row["protocol"],
+        "k": row["k"],
+        "macro-F1": row["macro_f1"],
+        "interval": None if low is None else f"{low} to {high}",
+    }

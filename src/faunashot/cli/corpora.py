@@ -19,4 +19,4 @@ def corpora(as_json: AsJson = False) -> None:
         }
         for corpus in read
     ]
-    answer(rows, as_json=as_json)
+    answer(rows, as_json=as_json, columns=["corpus", "classes", "licence"])

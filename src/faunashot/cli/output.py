@@ -11,17 +11,21 @@ import typer
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
-def answer(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "") -> None:
-    """Print rows of equal keys."""
+def answer(
+    rows: Sequence[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str] | None = None
+) -> None:
+    """Print rows of equal keys: all of them as JSON, those of `columns` as a table."""
     if as_json:
         print(json.dumps(list(rows), indent=1, ensure_ascii=False))
         return
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", show_edge=False)
-    for name in rows[0] if rows else []:
+    shown = list(columns or (rows[0] if rows else []))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in shown:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
     Console().print(table)

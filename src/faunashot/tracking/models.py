@@ -32,7 +32,7 @@ COLUMNS: Mapping[str, str] = {
     "backbone": "params.backbone",
     "system": "params.system",
     "protocol": "params.protocol.name",
-    "k": "params.protocol.k",
+    "k": "metrics.k",
     "macro_f1": "metrics.macro_f1",
     "macro_f1_low": "metrics.macro_f1_low",
     "macro_f1_high": "metrics.macro_f1_high",
@@ -156,9 +156,8 @@ def compare(root: Path) -> pd.DataFrame:
         row: dict[str, object] = {column: known.get(source) for column, source in COLUMNS.items()}
         rows.append({"name": run.info.run_name, **row, "run_id": run.info.run_id})
     table = pd.DataFrame(rows, columns=["name", *COLUMNS, "run_id"])
-    table["k"] = pd.to_numeric(table["k"], errors="coerce").astype("Int64")
     figures = [name for name, source in COLUMNS.items() if source.startswith("metrics.")]
-    return table.astype(dict.fromkeys(figures, "float64"))
+    return table.astype(dict.fromkeys(figures, "float64")).astype({"k": "Int64"})
 
 
 def _log_model(

@@ -139,9 +139,7 @@ def stage_run(
                 },
             )
         except BaseException as error:
-            with contextlib.suppress(
-                MlflowException
-            ):  # a full disk takes no note of why it is full
+            with contextlib.suppress(MlflowException):  # a full disk notes nothing
                 client.set_tag(run_id, "error", _one_line(error))
                 mlflow.end_run("FAILED")
                 client.set_terminated(parent_id, "FAILED")
@@ -150,7 +148,7 @@ def stage_run(
         client.set_terminated(parent_id)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _refusals_in_one_line(root: Path) -> Iterator[None]:
     """Turn what MLflow raises, where its store is locked or its disk full, into our error."""
     try:

@@ -1,0 +1,245 @@
+"""The command line: quick help, JSON for programs, one line for errors, bad files passed over."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from faunashot.backbones.logmel import LogMel
+from faunashot.classifiers.heads import make_head
+from faunashot.cli.main import COMMANDS, main
+from faunashot.corpora.registry import CORPORA
+from faunashot.systems.catalogue import system_names
+from faunashot.systems.recogniser import Recogniser
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+
+
+class Answer(NamedTuple):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def faunashot(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
+    """Run a command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FAUNASHOT_DEBUG", raising=False)
+
+    def run(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["faunashot", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Answer(int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def metrics(tmp_path) -> dict:
+    """Figures of a run, written as the evaluate stage writes them."""
+    figures = {"macro_f1": 0.5, "macro_f1_low": None, "macro_f1_high": None}
+    written = {**figures, "k": 5, "clips": 9, "classes": 3, "calibration_error": 0.1}
+    (tmp_path / "metrics.json").write_text(json.dumps(written))
+    (tmp_path / "curve.csv").write_text(
+        "k,runs,macro_f1,macro_f1_low,macro_f1_high,accuracy,weighted_f1\n"
+        "1,5,0.3,0.2,0.4,0.31,0.32\n5,1,0.5,,,0.51,0.52\n"
+    )
+    return written
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A model that tells low tones from high ones by the log-mel statistics, and two recordings."""
+    rate, backbone = LogMel.sample_rate, LogMel()
+    t = np.arange(3 * rate) / rate
+    floor = 0.01 * np.random.default_rng(0).standard_normal(t.size)
+    pitch_hz = {"owl": 300, "wren": 4000}
+    tones = {label: 0.5 * np.sin(2 * np.pi * hz * t) + floor for label, hz in pitch_hz.items()}
+    for label, samples in tones.items():
+        sf.write(tmp_path / f"{label}.wav", samples, rate)
+    windows = np.concatenate([s.reshape(3, rate) for s in tones.values()]).astype(np.float32)
+    head = make_head("prototype").fit(backbone.embed(windows), np.repeat(list(tones), 3))
+    made_with = {"name": "logmel", "options": {"hop_s": 1.0}, "weights_hash": backbone.weights_hash}
+    facts = {"backbone": made_with, "takes": "embeddings", "classes": list(tones)}
+    Recogniser(head, facts).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def one_line(answer: Answer) -> str:
+    """The message of a command that failed: all that it printed on standard error."""
+    assert answer.code == 1
+    (line,) = answer.err.splitlines()
+    assert line.startswith("faunashot: ")
+    return line.removeprefix("faunashot: ")
+
+
+def test_help_answers_in_half_a_second_and_names_every_command():
+    program = Path(sys.executable).with_name("faunashot")
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run([program, "--help"], capture_output=True, text=True, check=True)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.5
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+def test_help_loads_none_of_the_heavy_libraries():
+    code = (
+        "import sys, faunashot.cli.main; "
+        "print([m for m in ('mlflow', 'tensorflow', 'librosa', 'sklearn', 'pandas') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(faunashot, command):
+    answer = faunashot(command, "--help")
+    assert answer.code == 0
+    assert COMMANDS[command].split(".")[0] in " ".join(answer.out.split())
+
+
+@pytest.mark.parametrize("command", ["corpora", "backbones", "systems"])
+def test_a_list_is_the_same_as_json_and_as_a_table(faunashot, command):
+    rows = json.loads(faunashot(command, "--json").out)
+    table = faunashot(command)
+    assert table.code == 0
+    key = {"corpora": "corpus", "backbones": "backbone", "systems": "name"}[command]
+    assert all(row[key] in table.out for row in rows)
+
+
+def test_lists_name_everything_that_can_be_chosen(faunashot):
+    named = {row["corpus"] for row in json.loads(faunashot("corpora", "--json").out)}
+    assert named <= set(CORPORA)
+    assert named >= set(CORPORA) - {"none"}
+    systems = json.loads(faunashot("systems", "--json").out)
+    assert [row["name"] for row in systems] == system_names()
+    for row in json.loads(faunashot("backbones", "--json").out):
+        assert row["licence"]
+        assert row["trained_on"]
+
+
+def test_show_prints_the_figures_as_they_were_written(faunashot, metrics):
+    shown = json.loads(faunashot("show", "--json").out)
+    assert shown["metrics"] == metrics
+    assert [row["k"] for row in shown["curve"]] == ["1", "5"]
+    assert shown["curve"][0]["macro_f1"] == "0.3"
+
+
+def test_show_marks_the_headline_and_says_where_there_is_no_interval(faunashot, metrics):
+    lines = faunashot("show").out.splitlines()
+    (first,) = [line for line in lines if "0.2 to 0.4" in line]
+    (headline,) = [line for line in lines if "none" in line]
+    assert "*" not in first
+    assert "5 *" in headline
+    assert "9 clips, 3 classes" in lines[-1]
+
+
+def test_show_before_any_run_says_what_to_run(faunashot):
+    assert one_line(faunashot("show")) == "metrics.json is not here: run `make run` or `dvc repro`"
+
+
+def test_compare_of_a_new_project_is_an_empty_list(faunashot, tmp_path):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    answer = faunashot("compare", "--json")
+    assert answer.code == 0
+    assert json.loads(answer.out) == []
+
+
+@pytest.mark.parametrize("command", ["compare", "sync"])
+def test_outside_a_project_is_one_line(faunashot, monkeypatch, command):
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert one_line(faunashot(command)).startswith("no dvc.yaml in ")
+
+
+def test_recognise_names_the_class_of_each_file(faunashot, model, tmp_path):
+    answer = faunashot("recognise", "owl.wav", "wren.wav", "--model", "model", "--json")
+    assert answer.code == 0
+    rows = json.loads(answer.out)
+    assert [(row["file"], row["label"]) for row in rows] == [
+        ("owl.wav", "owl"),
+        ("wren.wav", "wren"),
+    ]
+    for row in rows:
+        assert sum(row["probabilities"].values()) == pytest.approx(1)
+        assert row["probability"] == round(row["probabilities"][row["label"]], 4)
+
+
+def test_recognise_passes_over_a_bad_file_with_a_line(faunashot, model, tmp_path):
+    (tmp_path / "empty.wav").touch()
+    answer = faunashot(
+        *("recognise", "empty.wav", "owl.wav", "gone.wav", "--model", "model", "--json")
+    )
+    assert [row["label"] for row in json.loads(answer.out)] == ["owl"]
+    assert answer.err.splitlines() == [
+        "faunashot: empty.wav: empty file",
+        "faunashot: gone.wav: no such file",
+    ]
+    assert answer.code == 1
+
+
+def test_recognise_by_windows_gives_a_row_each(faunashot, model):
+    answer = faunashot("recognise", "wren.wav", "--model", "model", "--windows", "--json")
+    rows = json.loads(answer.out)
+    assert [(row["start_s"], row["end_s"]) for row in rows] == [(0, 1), (1, 2), (2, 3)]
+    assert {row["label"] for row in rows} == {"wren"}
+
+
+def test_recognise_takes_the_model_of_the_parameters(faunashot, tmp_path):
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text("utf-8"), "utf-8")
+    said = one_line(faunashot("recognise", "owl.wav"))
+    assert said.startswith("models/birdnet-logistic holds no model: run `dvc repro`")
+
+
+def test_recognise_without_model_or_parameters_is_one_line(faunashot):
+    assert one_line(faunashot("recognise", "owl.wav")) == "params.yaml: No such file or directory"
+
+
+def test_fetch_of_gtzan_prints_how_to_get_it(faunashot):
+    answer = faunashot("fetch", "gtzan")
+    assert answer.code == 1
+    assert "Tzanetakis" in answer.out
+    assert "GTZAN cannot be fetched" in answer.err
+    assert "https://www.kaggle.com/datasets/" in answer.err
+    assert "data/gtzan" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_fetch_of_an_unknown_corpus_names_the_nearest(faunashot):
+    assert one_line(faunashot("fetch", "gtzn")).endswith("did you mean 'gtzan'?")
+
+
+def test_synth_writes_a_corpus_of_the_wanted_size_and_never_over_one(faunashot, tmp_path):
+    answer = faunashot("synth", "made", "--clips", "20")
+    assert answer.out == "20 synthetic clips in made\n"
+    assert len(list((tmp_path / "made" / "audio").iterdir())) == 20
+    assert one_line(faunashot("synth", "made")).startswith("made exists already")
+
+
+def test_an_unknown_command_names_the_nearest(faunashot):
+    answer = faunashot("shwo")
+    assert answer.code == 2
+    assert "Did you mean 'show'?" in answer.err
+
+
+def test_the_traceback_is_there_for_who_asks(faunashot, monkeypatch):
+    monkeypatch.setenv("FAUNASHOT_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["faunashot", "show"])
+    with pytest.raises(Exception, match="is not here"):
+        main()

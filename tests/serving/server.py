@@ -1,0 +1,60 @@
+"""`mlflow models serve` of a project's champion, as a user starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+READY_S = 90
+
+
+@contextlib.contextmanager
+def served(project: Path, log: Path, **extra: str) -> Iterator[str]:
+    """Address that answers, served from `project` with none of our variables but `extra`."""
+    programs = str(Path(sys.executable).parent)
+    ours = ("MLFLOW_", "DVC_", "PYTHONPATH")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
+    # the server calls uvicorn by name
+    environment |= {"PATH": os.pathsep.join([programs, os.environ["PATH"]]), **extra}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = ["models", "serve", "-m", "models:/faunashot@champion", "-h", "127.0.0.1"]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [f"{programs}/mlflow", *arguments, "-p", str(port), "--env-manager", "local"],
+            cwd=project,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that its workers end with it
+        )
+        try:
+            _wait_until_ready(f"http://127.0.0.1:{port}", server, log)
+            yield f"http://127.0.0.1:{port}/invocations"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+            server.wait(timeout=30)
+
+
+def _wait_until_ready(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until:
+        assert server.poll() is None, log.read_text()
+        try:
+            if requests.get(f"{address}/ping", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.3)
+    pytest.fail(f"not ready after {READY_S} s: {log.read_text()}")
