@@ -22,19 +22,19 @@ class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-Shots = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
 
 
 class ProtocolParams(_Block):
     """Which clips may be learned from and which are scored."""
 
     name: Literal["zero_shot", "few_shot", "fine_tune"]
-    k: Shots
-    curve: list[Shots]
-    episodes: Annotated[int, Field(ge=2)]
-    source_clips: Annotated[int, Field(ge=1)]
+    k: Count
+    curve: list[Count]
+    episodes: Annotated[int, Field(ge=2, strict=True)]
+    source_clips: Count
     zero_shot: Literal["ontology", "assignment"]
-    shuffles: Annotated[int, Field(ge=20)]
+    shuffles: Annotated[int, Field(ge=20, strict=True)]
 
     @property
     def shots(self) -> list[int]:
@@ -98,7 +98,7 @@ class Params(_Block):
     source: str
     backbone: str
     system: str
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, strict=True)]
     protocol: ProtocolParams
     ingest: IngestParams
     evaluation: EvaluationParams
@@ -117,6 +117,8 @@ class Params(_Block):
         _known("system", self.system, system_names())
         for name, corpus in self.corpora.items():
             _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)
+            if corpus.root == Path():
+                raise ParameterError(f"corpora.{name}.root is empty; data/none if it is not here")
         if self.corpus == NO_CORPUS:
             raise ParameterError("corpus: none has no clips; name the corpus that is scored")
         if self.source == self.corpus:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from faunashot.classifiers.heads import Head
 from faunashot.errors import SplitError
 from faunashot.protocols import few_shot
-from faunashot.protocols.base import Task
+from faunashot.protocols.base import WindowTable
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
 
@@ -21,18 +23,31 @@ def accuracy(held_out: pd.DataFrame) -> pd.Series:
     return (guess == held_out["label"]).groupby(held_out["k"]).mean()
 
 
+class Seen(NamedTuple):
+    """What one head learned from, and what it was scored on."""
+
+    learned: list[str]
+    tested: list[str]
+
+
 @pytest.fixture
-def learned(monkeypatch) -> list[list[str]]:
-    """Clip ids that each head learned from, in the order of the fits."""
-    calls = []
-    plain = few_shot._fit
+def heads(monkeypatch) -> dict[tuple[int, int], Seen]:
+    """Every head that is scored, by episode and k; episodes run in threads of their own."""
+    scored: dict[tuple[int, int], Seen] = {}
+    latest = threading.local()
+    learn, held_out = WindowTable.learn, WindowTable.held_out
 
-    def recording(task: Task, target: list[str], source: list[str]) -> Head:
-        calls.append(list(target))
-        return plain(task, target, source)
+    def learning(table, clip_ids):
+        latest.learned = list(clip_ids)
+        return learn(table, clip_ids)
 
-    monkeypatch.setattr(few_shot, "_fit", recording)
-    return calls
+    def scoring(table, clip_ids, scores, classes, **run):
+        scored[run["episode"], run["k"]] = Seen(latest.learned, list(clip_ids))
+        return held_out(table, clip_ids, scores, classes, **run)
+
+    monkeypatch.setattr(WindowTable, "learn", learning)
+    monkeypatch.setattr(WindowTable, "held_out", scoring)
+    return scored
 
 
 def test_every_episode_scores_its_test_fold_at_every_k(task, clips, params):
@@ -58,31 +73,32 @@ def test_scores_are_probabilities_beside_the_clips_facts(task, clips, params):
     pd.testing.assert_frame_equal(facts, expected)
 
 
-def test_no_clip_that_is_scored_was_learned_nor_any_of_its_group(task, clips, params, learned):
+def test_no_clip_that_is_scored_was_learned_nor_any_of_its_group(task, clips, params, heads):
     group = clips(THREE).set_index("clip_id")["group"]
-    held_out = few_shot.run(task(clips(THREE)), params()).held_out
-    scored = [set(rows["clip_id"]) for _, rows in held_out.groupby(["episode", "k"])]
-    assert len(learned) == len(scored) + 1  # one more: the head that is served
-    for support, tested in zip(learned, scored, strict=False):
-        assert not set(group[support]) & set(group[list(tested)])
+    few_shot.run(task(clips(THREE)), params())
+    assert len(heads) == 10 * 3
+    for seen in heads.values():
+        assert not set(group[seen.learned]) & set(group[seen.tested])
 
 
 def test_each_class_is_learned_from_k_clips_and_a_smaller_k_from_some_of_them(
-    task, clips, params, learned
+    task, clips, params, heads
 ):
     label = clips(THREE).set_index("clip_id")["label"]
     few_shot.run(task(clips(THREE)), params())
-    for one, two, four in zip(learned[0::3], learned[1::3], learned[2::3], strict=False):
-        assert set(one) < set(two) < set(four)
-        for support, k in ((one, 1), (two, 2), (four, 4)):
-            assert label[support].value_counts().to_dict() == {"cat": k, "hen": k, "owl": k}
+    for (episode, k), seen in heads.items():
+        assert label[seen.learned].value_counts().to_dict() == {"cat": k, "hen": k, "owl": k}
+        assert set(heads[episode, 1].learned) <= set(seen.learned) <= set(heads[episode, 4].learned)
 
 
-def test_the_served_head_learned_from_k_clips_of_each_class(task, clips, params, learned):
-    outcome = few_shot.run(task(clips(THREE)), params())
-    assert learned[-1] == outcome.facts["learned_from"]
-    assert len(learned[-1]) == 6
-    assert outcome.head.classes_.tolist() == ["cat", "hen", "owl"]
+def test_the_served_head_learned_from_k_clips_of_each_class(task, clips, params):
+    label = clips(THREE).set_index("clip_id")["label"]
+    of_seed = task(clips(THREE))
+    outcome = few_shot.run(of_seed, params())
+    assert label[outcome.facts["learned_from"]].value_counts().to_dict() == dict.fromkeys(THREE, 2)
+    windows, labels, weight = of_seed.target.learn(outcome.facts["learned_from"])
+    again = of_seed.head().fit(windows, labels, sample_weight=weight)
+    np.testing.assert_array_equal(outcome.head.predict_proba(windows), again.predict_proba(windows))
 
 
 def test_more_labelled_clips_recognise_better(task, clips, params):
@@ -111,14 +127,15 @@ def test_episodes_are_the_same_at_another_k(task, clips, params):
 
 
 def test_a_class_of_too_few_clips_gets_one_note_and_is_learned_as_far_as_it_goes(
-    task, clips, params, learned
+    task, clips, params, heads
 ):
     few = clips({"cat": 20, "owl": 5})
     outcome = few_shot.run(task(few), params(k=10, curve=[1]))
     assert [note.split(":")[0] for note in outcome.notes] == ["class owl"]
     assert "4 clips in the training folds, fewer than k = 10" in outcome.notes[0]
     label = few.set_index("clip_id")["label"]
-    assert label[learned[1]].value_counts().to_dict() == {"cat": 10, "owl": 4}
+    owls = {label[seen.learned].eq("owl").sum() for (_, k), seen in heads.items() if k == 10}
+    assert owls == {4}  # of five, one is in each test fold
 
 
 def test_enough_clips_need_no_note(task, clips, params):

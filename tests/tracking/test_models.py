@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from faunashot.errors import TrackingError
-from faunashot.tracking import models
+from faunashot.tracking import comparison, models
 from faunashot.tracking.runs import stage_run
 
 
@@ -116,15 +116,15 @@ def test_a_version_that_is_not_there_is_one_line(client: MlflowClient, project: 
 
 
 def test_experiments_stand_side_by_side(client: MlflowClient, project: Path) -> None:
-    assert models.compare(project).empty
+    assert comparison.compare(project).empty
     for k in (1, 10):
         params = {"corpus": "demo", "backbone": "birdnet", "system": "logistic"}
         params |= {"protocol": {"name": "few_shot", "k": k}}
         with stage_run("evaluate", params=params, inputs=[], record=project / "r.json") as run:
             figures = {"macro_f1": 0.5, "macro_f1_low": 0.4, "accuracy": k / 20}
             run.parent_metrics({"k": k, **figures})
-    table = models.compare(project)
-    assert list(table.columns) == ["name", *models.COLUMNS, "run_id"]
+    table = comparison.compare(project)
+    assert list(table.columns) == ["name", *comparison.COLUMNS, "run_id"]
     assert table["k"].tolist() == [10, 1]
     assert table["accuracy"].tolist() == [0.5, 0.05]
     assert table["name"].tolist() == ["demo-birdnet-few_shot-k10", "demo-birdnet-few_shot-k1"]

@@ -23,18 +23,19 @@ def show(as_json: AsJson = False) -> None:
         return
     rows = [
         {
-            "labelled clips a class": row["k"] + (" *" if row["k"] == str(metrics["k"]) else ""),
+            "k": row["k"] + (" *" if row["k"] == str(metrics["k"]) else ""),
             "macro-F1": row["macro_f1"],
             "95 % interval": _interval(row, "macro_f1"),
             "accuracy": row["accuracy"],
             "weighted F1": row["weighted_f1"],
-            "runs": row["runs"],
+            "episodes": row["runs"],
         }
         for row in curve
     ]
     answer(rows, as_json=False)
     print(
-        f"\n* the figures in metrics.json: {metrics['clips']} clips, {metrics['classes']} classes, "
+        f"k: labelled clips a class; *: the figures in metrics.json, {metrics['clips']} clips, "
+        f"{metrics['classes']} classes, "
         f"calibration error {metrics['calibration_error']}"
     )
 

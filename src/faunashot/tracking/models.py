@@ -1,4 +1,4 @@
-"""The registry: versions of the model `faunashot`, its champion, and experiments side by side."""
+"""The registry: versions of the model `faunashot`, and its champion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import mlflow
-import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -18,7 +17,7 @@ import faunashot.serving
 from faunashot.errors import TrackingError
 from faunashot.serving import schema
 from faunashot.tracking import store
-from faunashot.tracking.experiments import KEY, KIND, find_runs
+from faunashot.tracking.experiments import KEY
 from faunashot.tracking.keys import hash_path
 from faunashot.tracking.runs import StageRun
 
@@ -26,19 +25,6 @@ MODEL = "faunashot"
 CHAMPION = "champion"
 CONTENT = "faunashot.content"
 MACRO_F1 = "macro_f1"
-
-COLUMNS: Mapping[str, str] = {
-    "corpus": "params.corpus",
-    "backbone": "params.backbone",
-    "system": "params.system",
-    "protocol": "params.protocol.name",
-    "k": "metrics.k",
-    "macro_f1": "metrics.macro_f1",
-    "macro_f1_low": "metrics.macro_f1_low",
-    "macro_f1_high": "metrics.macro_f1_high",
-    "accuracy": "metrics.accuracy",
-}
-"""Columns of `compare`, and what of a parent run each shows."""
 
 
 def log_and_register(
@@ -136,28 +122,6 @@ def promote(version: str, macro_f1: float, *, root: Path | None = None) -> bool:
         if wins:
             client.set_registered_model_alias(MODEL, CHAMPION, version)
         return wins
-
-
-def compare(root: Path) -> pd.DataFrame:
-    """Experiments side by side, newest first.
-
-    Returns
-    -------
-    DataFrame
-        One row per parent run: `name`, the columns of `COLUMNS` (`k` and figures as numbers,
-        missing where an experiment has none), `run_id`.
-    """
-    rows = []
-    for run in find_runs(store.connect(root), {KIND: "experiment"}):
-        known: dict[str, object] = {
-            f"params.{key}": value for key, value in run.data.params.items()
-        }
-        known |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
-        row: dict[str, object] = {column: known.get(source) for column, source in COLUMNS.items()}
-        rows.append({"name": run.info.run_name, **row, "run_id": run.info.run_id})
-    table = pd.DataFrame(rows, columns=["name", *COLUMNS, "run_id"])
-    figures = [name for name, source in COLUMNS.items() if source.startswith("metrics.")]
-    return table.astype(dict.fromkeys(figures, "float64")).astype({"k": "Int64"})
 
 
 def _log_model(

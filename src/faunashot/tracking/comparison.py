@@ -1,0 +1,71 @@
+"""Experiments side by side, as MLflow has them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+
+from faunashot.tracking import store
+from faunashot.tracking.experiments import DVC_STAGE, KIND, PARENT, find_runs
+
+COLUMNS: Mapping[str, str] = {
+    "corpus": "params.corpus",
+    "backbone": "params.backbone",
+    "system": "params.system",
+    "protocol": "params.protocol.name",
+    "k": "metrics.k",
+    "macro_f1": "metrics.macro_f1",
+    "macro_f1_low": "metrics.macro_f1_low",
+    "macro_f1_high": "metrics.macro_f1_high",
+    "accuracy": "metrics.accuracy",
+}
+"""Columns of `compare`, and what of a parent run each shows."""
+
+
+def compare(root: Path) -> pd.DataFrame:
+    """Experiments side by side, newest first.
+
+    Returns
+    -------
+    DataFrame
+        One row per parent run: `name`, the columns of `COLUMNS` (`k` and figures as numbers,
+        missing where an experiment has none), `run_id`.
+    """
+    rows = []
+    for run in find_runs(store.connect(root), {KIND: "experiment"}):
+        known: dict[str, object] = {
+            f"params.{key}": value for key, value in run.data.params.items()
+        }
+        known |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
+        row: dict[str, object] = {column: known.get(source) for column, source in COLUMNS.items()}
+        rows.append({"name": run.info.run_name, **row, "run_id": run.info.run_id})
+    table = pd.DataFrame(rows, columns=["name", *COLUMNS, "run_id"])
+    figures = [name for name, source in COLUMNS.items() if source.startswith("metrics.")]
+    return table.astype(dict.fromkeys(figures, "float64")).astype({"k": "Int64"})
+
+
+def curves(root: Path) -> pd.DataFrame:
+    """Macro-F1 against k of every experiment that has a curve.
+
+    Returns
+    -------
+    DataFrame
+        Columns `system` (the experiment's name), `k`, `macro_f1`, `low`, `high`.
+    """
+    client = store.connect(root)
+    parts = []
+    for parent in find_runs(client, {KIND: "experiment"}):
+        for run in find_runs(client, {PARENT: parent.info.run_id, DVC_STAGE: "evaluate"}):
+            text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/curve.csv")
+            found = pd.read_csv(io.StringIO(text)).assign(system=parent.info.run_name)
+            if len(found) > 1:
+                parts.append(found)
+    columns = {"macro_f1_low": "low", "macro_f1_high": "high"}
+    wanted = ["system", "k", "macro_f1", "low", "high"]
+    if not parts:
+        return pd.DataFrame(columns=wanted)
+    return pd.concat(parts, ignore_index=True).rename(columns=columns)[wanted]
