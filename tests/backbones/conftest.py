@@ -46,6 +46,7 @@ class Tiny:
 
     name, version, weights_hash = "tiny", "1", "0" * 64
     sample_rate, window_s, hop_s, window_samples, dim = 8_000, 0.5, 0.25, 4_000, 3
+    batch_size = 64
     classes = vocabulary = None
     licence = citation = source = trained_on = "none"
 

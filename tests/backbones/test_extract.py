@@ -75,8 +75,9 @@ def test_batches_and_threads_change_no_byte(
 ) -> None:
     expected = embed_clips(clips, tiny)
     tiny.batches.clear()
-    for name, value in {"BATCH": batch, "WORKERS": workers, "AHEAD": ahead}.items():
-        monkeypatch.setattr(extract, name, value)
+    monkeypatch.setattr(tiny, "batch_size", batch)
+    monkeypatch.setattr(extract, "WORKERS", workers)
+    monkeypatch.setattr(extract, "AHEAD", ahead)
     features = embed_clips(clips, tiny)
     assert features.windows.tobytes() == expected.windows.tobytes()
     assert features.index.equals(expected.index)

@@ -23,6 +23,7 @@ class Backbone(Protocol):
     window_s, hop_s : in seconds, length and step of its windows.
     window_samples : samples of one window; may exceed ``window_s * sample_rate`` by the
         overhang of the front end's last frame.
+    batch_size : windows to embed at once, where it is fastest within bounded memory.
     dim : length of an embedding.
     classes : names of its own outputs where it has a classifier, else None.
     vocabulary : which table of class maps its names belong to ("audioset", "birdnet"), else None.
@@ -36,6 +37,7 @@ class Backbone(Protocol):
     window_s: float
     hop_s: float
     window_samples: int
+    batch_size: int
     dim: int
     classes: Sequence[str] | None
     vocabulary: str | None

@@ -44,6 +44,7 @@ class BirdNet:
     sample_rate = 48_000
     window_s = 3.0
     window_samples = 144_000
+    batch_size = 4
     dim = 1024
     vocabulary = "birdnet"
     licence = "CC BY-NC-SA 4.0 (weights: for non-commercial use)"

@@ -19,7 +19,7 @@ from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.backbones.store import Features, Maker, empty
 from faunashot.errors import AudioError
 
-BATCH, WORKERS, AHEAD = 64, 2, 16
+WORKERS, AHEAD = 2, 16
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,13 @@ def cut(source: Path | bytes, backbone: Backbone) -> Cut:
     return Cut(windows, start_s, end_s)
 
 
+def embed_windows(windows: FloatArray, backbone: Backbone) -> FloatArray:
+    """Embed windows in the backbone's batches, (N, window_samples) -> (N, dim)."""
+    size = backbone.batch_size
+    parts = [backbone.embed(windows[at : at + size]) for at in range(0, len(windows), size)]
+    return np.concatenate(parts)
+
+
 def embed_clips(
     clips: Iterable[tuple[str, Path]],
     backbone: Backbone,
@@ -75,22 +82,17 @@ def embed_clips(
         rows = {"clip_id": clip_id, "start_s": found.start_s, "end_s": found.end_s}
         index.append(pd.DataFrame(rows))
         pending.append(found.windows)
-        if sum(map(len, pending)) >= BATCH:
-            parts += _full_batches(pending, backbone)
+        if sum(map(len, pending)) >= backbone.batch_size:
+            ready = np.concatenate(pending)
+            full = len(ready) - len(ready) % backbone.batch_size
+            parts.append(embed_windows(ready[:full], backbone))
+            pending = [ready[full:]] if full < len(ready) else []
         on_clip(clip_id)
     if pending:
-        parts.append(backbone.embed(np.concatenate(pending)))
+        parts.append(embed_windows(np.concatenate(pending), backbone))
     if not index:
         return empty(type(backbone), hop_s=backbone.hop_s)
     return Features(np.concatenate(parts), pd.concat(index, ignore_index=True), Maker.of(backbone))
-
-
-def _full_batches(pending: list[FloatArray], backbone: Backbone) -> list[FloatArray]:
-    """Embed what fills whole batches; the rest stays in `pending`."""
-    ready = np.concatenate(pending)
-    full = len(ready) // BATCH * BATCH
-    pending[:] = [ready[full:]] if full < len(ready) else []
-    return [backbone.embed(ready[at : at + BATCH]) for at in range(0, full, BATCH)]
 
 
 def _decoded(clips: Iterable[tuple[str, Path]], backbone: Backbone) -> Iterator[tuple[str, Cut]]:

@@ -28,6 +28,7 @@ class LogMel:
     sample_rate = 32_000
     window_s = 1.0
     window_samples = 32_000
+    batch_size = 64
     dim = 4 * N_MELS
     classes = None
     vocabulary = None

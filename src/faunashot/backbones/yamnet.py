@@ -53,6 +53,7 @@ class YamNet:
     sample_rate = 16_000
     window_s = 0.96
     window_samples = 15_600
+    batch_size = 64
     dim = 1024
     vocabulary = "audioset"
     licence = "Apache-2.0"

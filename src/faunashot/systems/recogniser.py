@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.extract import cut
+from faunashot.backbones.extract import cut, embed_windows
 from faunashot.backbones.store import whole_folder
 from faunashot.classifiers.heads import load_head, save_head, scores_of
 from faunashot.errors import StoreError
@@ -105,7 +105,7 @@ class Recogniser:
             It cannot be decoded.
         """
         found = cut(source, self.backbone)
-        features = self.backbone.embed(found.windows)
+        features = embed_windows(found.windows, self.backbone)
         if self.facts["takes"] == "scores":
             features = self.backbone.classify(features)
         scores = scores_of(self.head, features, self.classes)
