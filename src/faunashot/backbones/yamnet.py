@@ -16,6 +16,7 @@ from scipy.special import expit
 
 from faunashot.audio.decode import quiet_native
 from faunashot.backbones.base import FloatArray
+from faunashot.backbones.hub import model_folder
 from faunashot.errors import WeightsError
 
 HANDLE = "https://tfhub.dev/google/yamnet/1"
@@ -102,7 +103,7 @@ class YamNet:
 
 def _load(handle: str, threads: int) -> tuple[Any, Any, Path]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TFHUB_CACHE_DIR", str(_cache()))
+    folder = model_folder(handle)
     with quiet_native(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tensorflow as tf
@@ -111,19 +112,11 @@ def _load(handle: str, threads: int) -> tuple[Any, Any, Path]:
         with suppress(RuntimeError):  # it runs already, with the threads it was given then
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         try:
-            folder = Path(hub.resolve(handle))
             model = hub.load(str(folder))
-        except Exception as error:  # whatever hub, urllib and TensorFlow raise
-            raise WeightsError(
-                f"yamnet: {handle} is not in {os.environ['TFHUB_CACHE_DIR']} and cannot be "
-                f"fetched ({type(error).__name__}); set TFHUB_CACHE_DIR to a cache that has it"
-            ) from error
+        except Exception as error:  # whatever hub and TensorFlow raise
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"yamnet: {folder} cannot be loaded ({reason})") from error
     return tf, model, folder
-
-
-def _cache() -> Path:
-    own = os.environ.get("FAUNASHOT_WEIGHTS")
-    return Path(own) / "tfhub" if own else Path.home() / ".cache" / "faunashot" / "tfhub"
 
 
 def _hash(folder: Path) -> str:

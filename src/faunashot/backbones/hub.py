@@ -1,0 +1,65 @@
+"""Models of TF Hub: from its cache, or downloaded into it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from faunashot.download import download, new_folder
+from faunashot.errors import WeightsError
+
+MODEL = "saved_model.pb"
+
+
+def model_folder(handle: str) -> Path:
+    """Folder of the SavedModel that `handle` names, in the layout that tensorflow_hub caches.
+
+    Parameters
+    ----------
+    handle : URL of the model on TF Hub, or a folder that holds it.
+
+    Raises
+    ------
+    WeightsError
+        The model is neither in the cache (``TFHUB_CACHE_DIR``) nor reachable, or is damaged.
+    """
+    if not handle.startswith(("https://", "http://")):
+        if not (Path(handle) / MODEL).is_file():
+            raise WeightsError(f"{handle} is not a folder with a {MODEL}")
+        return Path(handle)
+    cache = cache_folder()
+    folder = cache / hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+    if not (folder / MODEL).is_file():
+        _fetch(handle, folder)
+    return folder
+
+
+def cache_folder() -> Path:
+    """``TFHUB_CACHE_DIR``, ``tfhub`` in ``FAUNASHOT_WEIGHTS``, or one in the user's cache."""
+    if os.environ.get("TFHUB_CACHE_DIR"):
+        return Path(os.environ["TFHUB_CACHE_DIR"])
+    own = os.environ.get("FAUNASHOT_WEIGHTS")
+    return Path(own) / "tfhub" if own else Path.home() / ".cache" / "faunashot" / "tfhub"
+
+
+def _fetch(handle: str, folder: Path) -> None:
+    name = urlsplit(handle).path.strip("/").replace("/", "-")
+    archive = download(
+        f"{handle}?tf-hub-format=compressed",
+        folder.with_name(f"{name}.tar.gz"),
+        sha256=None,  # TF Hub publishes none
+        error=WeightsError,
+        hint=f"set TFHUB_CACHE_DIR to a cache that has {handle}; {folder.parent} has not",
+    )
+    try:
+        with tarfile.open(archive) as packed, new_folder(folder, error=WeightsError) as fresh:
+            packed.extractall(fresh, filter="data")
+            if not (fresh / MODEL).is_file():
+                raise WeightsError(f"{handle}: what was downloaded holds no {MODEL}")
+    except (tarfile.TarError, EOFError) as error:
+        raise WeightsError(f"{handle}: {archive} is not the archive of a model") from error
+    finally:
+        archive.unlink(missing_ok=True)
