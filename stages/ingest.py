@@ -7,9 +7,10 @@ import pandas as pd
 
 from faunashot.audio.decode import quiet_native
 from faunashot.cli.stage import run_stage
-from faunashot.corpora.ingest import ingest
+from faunashot.corpora.ingest import Ingested, ingest
+from faunashot.corpora.registry import create
 from faunashot.errors import CorpusError
-from faunashot.params import load_params
+from faunashot.params import Params, load_params
 from faunashot.tracking.runs import stage_run
 
 REPORT = Path("reports/ingest.json")
@@ -34,7 +35,7 @@ def main() -> None:
             name=params.run_name,
         ) as run,
     ):
-        done = {n: ingest(located[n], params.corpora[n].root) for n in names}
+        done = {name: ingested(name, located[name], params) for name in names}
         REPORT.parent.mkdir(parents=True, exist_ok=True)
         report = {n: found.report() for n, found in done.items() if not located[n].empty}
         REPORT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -57,6 +58,13 @@ def main() -> None:
             f"{params.corpus}: {counts['clips']} clips good, {counts['bad']} bad, "
             f"{counts['flagged']} flagged"
         )
+
+
+def ingested(name: str, located: pd.DataFrame, params: Params) -> Ingested:
+    """One corpus ingested, with what its reader knows to be wrong with it."""
+    block = params.corpora[name]
+    faults = create(name, reader=block.reader, classes=block.classes).known_faults
+    return ingest(located, block.root, known_faults=faults)
 
 
 if __name__ == "__main__":

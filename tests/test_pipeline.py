@@ -93,3 +93,16 @@ def test_another_k_does_not_embed_again(copy):
 def test_sync_finds_nothing_to_do_the_second_time(copy):
     json.loads(call(copy, "faunashot", "sync", "--json").stdout)
     assert json.loads(call(copy, "faunashot", "sync", "--json").stdout) == []
+
+
+def test_experiments_are_compared_in_a_plot(copy):
+    done = call(
+        copy, "faunashot", "compare", "--only", "folder-*", "--plot", "curves.png", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["macro_f1"] == json.loads((copy / "metrics.json").read_text())["macro_f1"]
+    assert (copy / "curves.png").read_bytes().startswith(b"\x89PNG")
+    none = call(copy, "faunashot", "compare", "--only", "nothing", "--plot", "none.png")
+    assert none.returncode == 1
+    assert "no experiment here has a curve over k" in none.stderr

@@ -16,6 +16,7 @@ import soundfile as sf
 
 from faunashot.backbones.logmel import LogMel
 from faunashot.classifiers.heads import make_head
+from faunashot.cli.fetch import set_root
 from faunashot.cli.main import COMMANDS, main
 from faunashot.corpora.registry import CORPORA
 from faunashot.systems.catalogue import system_names
@@ -243,3 +244,13 @@ def test_the_traceback_is_there_for_who_asks(faunashot, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["faunashot", "show"])
     with pytest.raises(Exception, match="is not here"):
         main()
+
+
+def test_fetch_notes_the_root_and_leaves_the_comments(tmp_path: Path) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text(PARAMS.read_text())
+    before = params.read_text().splitlines()
+    set_root(params, "gtzan", Path("data/gtzan"))
+    after = params.read_text().splitlines()
+    changed = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert changed == ["    root: data/gtzan"]

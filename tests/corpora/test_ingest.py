@@ -139,3 +139,16 @@ def test_a_corpus_that_is_not_here_has_no_clips_and_none_bad(root):
     assert done.clips.empty
     assert set(MEASURED) <= set(done.clips.columns)
     done.refuse_if_too_many(0.0, name="none")
+
+
+def test_the_known_broken_file_of_gtzan_is_reported_and_the_others_go_on(root, write):
+    write("genres/jazz/jazz.00053.wav", tone())
+    (root / "genres/jazz/jazz.00054.wav").write_bytes(b"\0" * 1000)
+    gtzan = create("gtzan")
+    found = ingest(locate(gtzan, root), root, known_faults=gtzan.known_faults)
+    assert found.clips["clip_id"].tolist() == ["jazz.00053"]
+    (bad,) = found.bad
+    assert bad["path"] == "genres/jazz/jazz.00054.wav"
+    assert bad["reason"].endswith(
+        "(known: this file is broken in the copies that are passed around)"
+    )

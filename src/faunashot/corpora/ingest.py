@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +59,15 @@ class Ingested:
             )
 
 
-def ingest(located: pd.DataFrame, root: Path) -> Ingested:
-    """Decode the clips of a located table."""
+def ingest(
+    located: pd.DataFrame, root: Path, *, known_faults: Mapping[str, str] | None = None
+) -> Ingested:
+    """Decode the clips of a located table.
+
+    Parameters
+    ----------
+    known_faults : what is known to be wrong with clips, by id (`Corpus.known_faults`).
+    """
     bad = [
         {"path": str(row.path), "reason": str(row.problem)}
         for row in located[located["problem"].notna()].itertuples()
@@ -68,10 +76,11 @@ def ingest(located: pd.DataFrame, root: Path) -> Ingested:
     with ThreadPoolExecutor(WORKERS) as pool:
         measured = list(pool.map(lambda path: _measure(root / path), listed["path"]))
     good = [not isinstance(m, str) for m in measured]
-    paths = listed["path"].tolist()
-    bad += [
-        {"path": p, "reason": m} for p, m in zip(paths, measured, strict=True) if isinstance(m, str)
-    ]
+    for clip, found in zip(listed.itertuples(), measured, strict=True):
+        if isinstance(found, str):
+            known = (known_faults or {}).get(str(clip.clip_id))
+            reason = f"{found} (known: {known})" if known else found
+            bad.append({"path": str(clip.path), "reason": reason})
     table = pd.DataFrame([m for m in measured if not isinstance(m, str)], columns=MEASURED)
     clips = pd.concat([listed[good].reset_index(drop=True), table], axis=1)
     over = clips[clips["clipped_share"] > CLIPPED_SHARE]
