@@ -42,7 +42,7 @@ def main() -> None:
         title = params.run_name
         run.figure(plots.confusion_figure(summary.confusion, title=title), "confusion")
         run.figure(plots.per_class_figure(summary.per_class, title=title), "per_class")
-        run.figure(plots.curve_figure(drawable(summary.curve), title=title), "curve")
+        run.figure(plots.curve_figure(summary.curve, title=title), "curve")
         run.table(summary.confusion.reset_index(), "confusion")
         run.table(summary.per_class, "per_class")
         run.table(summary.predictions, "predictions")
@@ -62,11 +62,6 @@ def write(summary: Summary, metrics: dict) -> None:
     summary.per_class.to_csv("plots/per_class.csv", index=False)
     summary.confusion.to_csv("plots/confusion.csv")
     Path("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-
-
-def drawable(curve: pd.DataFrame) -> pd.DataFrame:
-    """The curve's columns as `plots.curve_figure` names them."""
-    return curve.rename(columns={"macro_f1_low": "low", "macro_f1_high": "high"})
 
 
 def register(run: StageRun, params: Params, facts: dict, metrics: dict, model: Path) -> None:

@@ -28,7 +28,6 @@ def main() -> None:
     ) as run:
         metrics = json.loads(Path("metrics.json").read_text())
         curve = pd.read_csv("curve.csv")
-        drawn = curve.rename(columns={"macro_f1_low": "low", "macro_f1_high": "high"})
         confusion = pd.read_csv("plots/confusion.csv", index_col="true").rename_axis(
             columns="predicted"
         )
@@ -40,7 +39,7 @@ def main() -> None:
                 metrics=metrics,
                 curve=curve,
                 figures=[
-                    *([plots.curve_figure(drawn)] if len(drawn) > 1 else []),
+                    *([plots.curve_figure(curve)] if len(curve) > 1 else []),
                     plots.confusion_figure(confusion),
                     plots.per_class_figure(pd.read_csv("plots/per_class.csv")),
                 ],

@@ -29,7 +29,8 @@ def guesses(n_classes: int, *, without: int | None = None):
 def curve_of(systems: dict[str, float], ks=(0, 1, 5, 20)) -> pd.DataFrame:
     rows = [(system, k, base + 0.01 * k) for system, base in systems.items() for k in ks]
     table = pd.DataFrame(rows, columns=["system", "k", "macro_f1"])
-    return table.assign(low=table["macro_f1"] - 0.05, high=table["macro_f1"] + 0.05)
+    middle = table["macro_f1"]
+    return table.assign(macro_f1_low=middle - 0.05, macro_f1_high=middle + 0.05)
 
 
 def make(kind: str, n_classes: int, title: str = "") -> Figure:
@@ -128,7 +129,7 @@ def test_curve_of_one_system_has_no_legend_and_takes_rows_in_any_order():
 
 
 def test_curve_without_intervals_claims_none():
-    curve = curve_of({"a": 0.3}).assign(low=None, high=None)
+    curve = curve_of({"a": 0.3}).assign(macro_f1_low=None, macro_f1_high=None)
 
     assert plots.curve_figure(curve).axes[0].get_title(loc="left") == (
         "Macro-F1 by number of labelled clips"

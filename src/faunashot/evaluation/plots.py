@@ -84,8 +84,9 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    curve : columns ``k, macro_f1, low, high``, and ``system`` where there are several lines.
-        k >= 0, 0 being zero-shot; low and high may be missing, where one episode was run.
+    curve : columns ``k, macro_f1, macro_f1_low, macro_f1_high``, and ``system`` where there are
+        several lines. k >= 0, 0 being zero-shot; the ends of the interval may be missing, where
+        one episode was run.
     title : of what; the figure itself says what it shows.
 
     Raises
@@ -93,18 +94,17 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
     ParameterError
         If a column is missing, or there are no rows.
     """
-    _need(curve, "curve", ("k", "macro_f1", "low", "high"))
+    _need(curve, "curve", ("k", "macro_f1", "macro_f1_low", "macro_f1_high"))
     parts = _systems(curve)
     figure, axes = _canvas(8.8 if len(parts) > 1 else 6.8, 4.6)
     for number, (system, part) in enumerate(parts.items()):
         colour = COLOURS[number % len(COLOURS)]
-        band = part.dropna(subset=["low", "high"])
+        band = part.dropna(subset=["macro_f1_low", "macro_f1_high"])
+        low, high = band["macro_f1_low"], band["macro_f1_high"]
         if len(band) == 1:  # a band of one k has no width
-            axes.vlines(band["k"], band["low"], band["high"], color=colour, alpha=0.5, linewidth=3)
+            axes.vlines(band["k"], low, high, color=colour, alpha=0.5, linewidth=3)
         else:
-            axes.fill_between(
-                band["k"], band["low"], band["high"], color=colour, alpha=0.16, linewidth=0
-            )
+            axes.fill_between(band["k"], low, high, color=colour, alpha=0.16, linewidth=0)
         axes.plot(
             part["k"],
             part["macro_f1"],
@@ -132,7 +132,7 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
             labelcolor=INK,
             fontsize=9.5,
         )
-    interval = ", with the 95 % interval" if curve["low"].notna().any() else ""
+    interval = ", with the 95 % interval" if curve["macro_f1_low"].notna().any() else ""
     _head(axes, title, f"Macro-F1 by number of labelled clips{interval}")
     return figure
 
@@ -299,7 +299,7 @@ def _k_axis(axes: Axes, ks: np.ndarray[Any, np.dtype[np.float64]]) -> None:
 
 def _systems(curve: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Lines of a curve, the one that ends highest first, as the eye reads the legend."""
-    columns = ["k", "macro_f1", "low", "high"]
+    columns = ["k", "macro_f1", "macro_f1_low", "macro_f1_high"]
     numbers = curve.assign(**{name: pd.to_numeric(curve[name]) for name in columns})
     if "system" not in curve:
         return {"": numbers.sort_values("k")}

@@ -13,6 +13,7 @@ import pandas as pd
 from faunashot.backbones.store import Features
 from faunashot.classifiers.heads import Head, make_head
 from faunashot.errors import SplitError
+from faunashot.evaluation.metrics import pool_windows
 from faunashot.systems.catalogue import System
 
 P = "p_"
@@ -32,7 +33,10 @@ class WindowTable:
         self.clips = clips.reset_index(drop=True)
         self.windows = features.windows
         self._index = features.index
-        at = {str(i): np.asarray(rows) for i, rows in _grouped(features.index).items()}
+        at = {
+            str(clip_id): np.asarray(rows)
+            for clip_id, rows in features.index.groupby("clip_id", sort=False).indices.items()
+        }
         missing = [i for i in self.clips["clip_id"] if i not in at]
         if missing:
             raise SplitError(f"no features for {missing[0]} and {len(missing) - 1} further clips")
@@ -83,13 +87,9 @@ class WindowTable:
 def decide(windows: pd.DataFrame, classes: Sequence[str]) -> pd.Series:
     """The class with the highest score of each clip of a held-out table, by clip id."""
     columns = [P + name for name in classes]
-    covered_s = windows["end_s"] - windows["start_s"]
-    total = windows[columns].mul(covered_s, axis=0).groupby(windows["clip_id"], sort=False).sum()
-    return pd.Series(np.asarray(classes)[total.to_numpy().argmax(axis=1)], index=total.index)
-
-
-def _grouped(index: pd.DataFrame) -> dict[Any, Any]:
-    return dict(index.groupby("clip_id", sort=False).indices)
+    pooled = pool_windows(windows, columns, weight=windows["end_s"] - windows["start_s"])
+    best = pooled[columns].to_numpy().argmax(axis=1)
+    return pd.Series(np.asarray(classes)[best], index=pooled["clip_id"])
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def curves(root: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `system` (the experiment's name), `k`, `macro_f1`, `low`, `high`.
+        Columns `system` (the experiment's name), `k`, `macro_f1`, and the ends of its interval.
     """
     client = store.connect(root)
     parts = []
@@ -64,8 +64,7 @@ def curves(root: Path) -> pd.DataFrame:
             found = pd.read_csv(io.StringIO(text)).assign(system=parent.info.run_name)
             if len(found) > 1:
                 parts.append(found)
-    columns = {"macro_f1_low": "low", "macro_f1_high": "high"}
-    wanted = ["system", "k", "macro_f1", "low", "high"]
+    wanted = ["system", "k", "macro_f1", "macro_f1_low", "macro_f1_high"]
     if not parts:
         return pd.DataFrame(columns=wanted)
-    return pd.concat(parts, ignore_index=True).rename(columns=columns)[wanted]
+    return pd.concat(parts, ignore_index=True)[wanted]
