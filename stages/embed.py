@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
 
 from faunashot.audio.decode import quiet_native
 from faunashot.backbones.extract import embed_clips
@@ -38,7 +40,11 @@ def main(name: str) -> None:
         backbone = load(params.backbone, **params.backbone_options())
         root = params.corpora[name].root
         began = time.perf_counter()
-        features = embed_clips([(c.clip_id, root / c.path) for c in clips.itertuples()], backbone)
+        paths = [(c.clip_id, root / c.path) for c in clips.itertuples()]
+        quiet = not sys.stderr.isatty()
+        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+            seen = bar.add_task(f"{name} by {backbone.name}", total=len(paths))
+            features = embed_clips(paths, backbone, on_clip=lambda clip_id: bar.advance(seen))
         took = time.perf_counter() - began
         save(features, folder)
         rate = len(features.windows) / took
