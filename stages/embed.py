@@ -37,6 +37,8 @@ def main(name: str) -> None:
             name=params.run_name,
         ) as run,
     ):
+        own = {params.backbone: params.backbone_options()}
+        run.params({"corpus": name, "backbone": params.backbone, "backbones": own})
         backbone = load(params.backbone, **params.backbone_options())
         root = params.corpora[name].root
         began = time.perf_counter()

@@ -27,6 +27,8 @@ def main() -> None:
         record=Path("reports/mlflow/evaluate.json"),
         name=params.run_name,
     ) as run:
+        used = {"corpus", "backbone", "system", "seed", "evaluation"}
+        run.params(params.model_dump(mode="json", include=used))
         facts = json.loads((model / "model.json").read_text("utf-8"))
         summary = summarise(
             pd.read_parquet(held_out),

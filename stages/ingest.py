@@ -35,6 +35,7 @@ def main() -> None:
             name=params.run_name,
         ) as run,
     ):
+        run.params(params.model_dump(mode="json", include={"corpus", "source", "ingest"}))
         done = {name: ingested(name, located[name], params) for name in names}
         REPORT.parent.mkdir(parents=True, exist_ok=True)
         report = {n: found.report() for n, found in done.items() if not located[n].empty}

@@ -16,6 +16,9 @@ from faunashot.systems.catalogue import system
 from faunashot.systems.recogniser import Recogniser
 from faunashot.tracking.runs import stage_run
 
+LEARNS_FROM = {"corpus", "source", "backbone", "system", "seed", "protocol"}
+"""Parameters of the stage, beside the backbone's own."""
+
 
 def main() -> None:
     params = load_params()
@@ -28,6 +31,8 @@ def main() -> None:
         record=Path("reports/mlflow/train.json"),
         name=params.run_name,
     ) as run:
+        run.params(params.model_dump(mode="json", include=LEARNS_FROM))
+        run.params({"backbones": {params.backbone: params.backbone_options()}})
         clips = pd.read_parquet(clips_file)
         target, source = (store.load(folder) for folder in stores)
         task = Task(

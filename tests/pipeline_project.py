@@ -119,6 +119,12 @@ def runs_of(project: Path) -> list[dict[str, str]]:
     return list(found.values())
 
 
+def params_of(project: Path, run_id: str) -> dict[str, str]:
+    with closing(sqlite3.connect(project / "mlruns" / "mlflow.db")) as database:
+        rows = database.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run_id,))
+        return dict(rows.fetchall())
+
+
 def metrics_of(project: Path, run_id: str) -> dict[str, float]:
     with closing(sqlite3.connect(project / "mlruns" / "mlflow.db")) as database:
         rows = database.execute(

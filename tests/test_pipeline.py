@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pandas as pd
 import pytest
-from pipeline_project import call, change, flat, metrics_of, runs_of
+from pipeline_project import call, change, flat, metrics_of, params_of, runs_of
 from sklearn.metrics import f1_score
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -74,6 +74,17 @@ def test_every_stage_is_a_finished_run_below_one_parent(whole):
     }
     assert {run["mlflow.parentRunId"] for run in children} == {parent["run_id"]}
     assert {run["status"] for run in runs} == {"FINISHED"}
+
+
+def test_stages_log_the_parameters_that_they_use(whole):
+    stages = [run for run in runs_of(whole) if "dvc.stage" in run]
+    of_stage = {run["dvc.stage"]: params_of(whole, run["run_id"]) for run in stages}
+    train = of_stage["train"]
+    assert (train["corpus"], train["backbone"], train["system"]) == ("folder", "logmel", "logistic")
+    assert (train["protocol.k"], train["protocol.episodes"], train["seed"]) == ("5", "5", "42")
+    assert train["backbones.logmel.hop_s"] == of_stage["embed@folder"]["backbones.logmel.hop_s"]
+    assert of_stage["evaluate"]["evaluation.level"] == "0.95"
+    assert of_stage["ingest"]["ingest.max_bad_share"] == "0.1"
 
 
 def test_a_second_run_does_nothing_and_the_status_is_clean(whole):

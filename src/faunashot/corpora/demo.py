@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from faunashot.corpora import layout
 from faunashot.corpora.base import Clip, Corpus
+from faunashot.corpora.esc50 import Esc50
 from faunashot.download import new_folder
 from faunashot.errors import CorpusError
 
@@ -35,12 +36,7 @@ class Demo(Corpus):
     licence = "CC0 1.0"
     citation = "the faunashot authors (2026). Synthetic animals, made by faunashot.audio.synth."
     url = None
-    class_sets: ClassVar[dict[str, tuple[str, ...]]] = {
-        "animals": (
-            *("dog", "rooster", "pig", "cow", "frog"),
-            *("cat", "hen", "insects", "sheep", "crow"),
-        )
-    }
+    class_sets: ClassVar[dict[str, tuple[str, ...]]] = {"animals": Esc50.class_sets["animals"]}
 
     def __init__(self, classes: str | list[str] = "animals") -> None:
         super().__init__(classes)

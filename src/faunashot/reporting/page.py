@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-FIGURES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1"}
+from faunashot.systems.card import FIGURES
+
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
        color: #1c2430; }
