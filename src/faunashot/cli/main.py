@@ -11,6 +11,7 @@ COMMANDS = {
     "compare": "All experiments in MLflow side by side.",
     "recognise": "What a trained model hears in recordings.",
     "fetch": "Bring a corpus: download it, or say how to get it.",
+    "audit": "Duplicates, leaks and faults in folders of recordings.",
     "corpora": "The corpora that can be read, and their licences.",
     "backbones": "The pretrained models, their licences and what they were trained on.",
     "systems": "The heads and their settings.",

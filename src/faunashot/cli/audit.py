@@ -1,0 +1,141 @@
+"""``faunashot audit``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from faunashot.cli.output import AsJson
+
+if TYPE_CHECKING:
+    from faunashot.corpora.base import Corpus
+
+SECTIONS = {
+    "bad": "recordings that cannot be used",
+    "flagged": "recordings to listen to",
+    "wrong_extension": "names that do not say what the file holds",
+    "exact_duplicates": "groups of identical recordings",
+    "near_duplicates": "pairs that hold the same sound",
+    "crossing": "groups of either kind in several folds",
+    "conflicts": "groups of either kind with several labels",
+    "across_corpora": "groups of either kind in several corpora",
+}
+"""The lists of an answer, and what they list."""
+
+SEED = 0
+"""Of the shortcuts' folds."""
+
+
+def audit(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders of corpora, of any layout.", metavar="DIR")
+    ],
+    reader: Annotated[
+        str | None, typer.Option(help="Layout of all of them; found out if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print what would leak between folds or corpora, and what is wrong with recordings."""
+    from faunashot.audio.decode import quiet_native
+
+    with quiet_native():
+        answer = _answer(list(dict.fromkeys(folders)), reader)
+    print(json.dumps(answer, indent=1, ensure_ascii=False) if as_json else _page(answer))
+
+
+def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
+    """What is found; of several folders, paths begin with the folder as it was given."""
+    from faunashot.corpora.audit import examine
+    from faunashot.corpora.ingest import ingest
+    from faunashot.corpora.locate import locate
+    from faunashot.corpora.shortcuts import shortcut_score
+
+    root = folders[0] if len(folders) == 1 else Path()
+    tables = {}
+    faults: dict[str, list[dict[str, str]]] = {"bad": [], "flagged": []}
+    for folder in folders:
+        corpus = _corpus(folder, reader)
+        found = ingest(locate(corpus, folder), folder, known_faults=corpus.known_faults)
+        shown = "" if root == folder else f"{folder.as_posix()}/"
+        tables[folder.as_posix()] = found.clips.assign(path=shown + found.clips["path"])
+        faults["bad"] += [bad | {"path": shown + bad["path"]} for bad in found.bad]
+        faults["flagged"] += [flag | {"path": shown + flag["path"]} for flag in found.flagged]
+    with _progress(sum(len(table) for table in tables.values())) as on_file:
+        examined = examine(tables, files=lambda role, path: root / path, on_file=on_file)
+    by_folder = examined.clips.groupby("role")
+    shortcuts = {str(role): shortcut_score(clips, seed=SEED) for role, clips in by_folder}
+    return {**examined.report, **faults, "shortcuts": shortcuts}
+
+
+def _corpus(folder: Path, reader: str | None) -> Corpus:
+    """The corpus of a reader, or the first that finds its layout in a folder."""
+    from faunashot.corpora.registry import CORPORA, create
+    from faunashot.errors import CorpusError
+
+    if reader:
+        return create(reader)
+    for name in CORPORA.keys() - {"folder", "none"}:
+        corpus = create(name)
+        try:
+            next(corpus.clips(folder))
+        except (CorpusError, StopIteration):
+            continue
+        return corpus
+    return create("folder")
+
+
+def _page(answer: Mapping[str, Any]) -> str:
+    """Counts, then every list that is not empty, an entry a paragraph."""
+    lines = [f"{answer['clips']} recordings"]
+    lines += [f"{len(answer[name])} {title}" for name, title in SECTIONS.items()]
+    lines += [f"{folder}: {_shortcut(score)}" for folder, score in answer["shortcuts"].items()]
+    for name, title in SECTIONS.items():
+        if answer[name]:
+            lines += ["", f"{title.capitalize()}:"]
+            lines += [line for entry in answer[name] for line in _entry(entry)]
+    return "\n".join(lines)
+
+
+def _shortcut(score: Mapping[str, Any]) -> str:
+    """How well the recorder alone gives the label away."""
+    if "skipped" in score:
+        return f"what the recorder gives away was not measured ({score['skipped']})"
+    return (
+        f"the recorder alone gives the label away with macro-F1 {score['macro_f1']:.3f} "
+        f"(chance {score['chance_macro_f1']:.3f})"
+    )
+
+
+def _entry(entry: Any) -> Iterator[str]:
+    """Lines of a group of paths, a pair or a fault."""
+    if isinstance(entry, list):
+        yield f"- {entry[0]}"
+        yield from (f"  {path}" for path in entry[1:])
+    elif "paths" in entry:
+        first, second = entry["paths"]
+        yield f"- {first}"
+        yield f"  {second}"
+        yield (
+            f"  from {entry['offset_s']:.2f} s, {entry['common_s']:.2f} s in common, "
+            f"correlation {entry['correlation']:.3f}"
+        )
+    else:
+        yield f"- {entry['path']}: {entry.get('reason') or entry['codec']}"
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[Path], None]]:
+    """A bar on standard error where that is a terminal; what it gives is called a file."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    quiet = not sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task("comparing", total=total)
+        yield lambda file: bar.advance(task)
