@@ -152,3 +152,54 @@ def test_the_known_broken_file_of_gtzan_is_reported_and_the_others_go_on(root, w
     assert bad["reason"].endswith(
         "(known: this file is broken in the copies that are passed around)"
     )
+
+
+def test_one_sound_in_other_containers_has_one_hash(root, write, ingested):
+    sound = np.round(tone() * 2**15) / 2**15
+    write("owl/a.wav", sound)
+    write("owl/b.wav", sound, subtype="PCM_24")
+    write("owl/c.flac", sound)
+    write("owl/d.wav", sound, subtype="FLOAT")
+    with sf.SoundFile(root / "owl/e.wav", "w", RATE, 1) as tagged:
+        tagged.title = "an owl"
+        tagged.write(sound)
+    clips = ingested().clips
+    assert clips["sha256"].nunique() == len(clips) == 5
+    assert clips["sound_sha256"].nunique() == 1
+
+
+def test_another_sound_rate_or_number_of_channels_has_another_hash(write, ingested):
+    sound = tone()
+    write("owl/a.wav", sound)
+    write("owl/louder.wav", tone(peak=0.6))
+    write("owl/faster.wav", sound, rate=2 * RATE)
+    write("owl/stereo.wav", sound.reshape(-1, 2))
+    assert ingested().clips["sound_sha256"].nunique() == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "bits"),
+    [
+        ("a.wav", "PCM_U8", 8),
+        ("a.wav", "PCM_24", 24),
+        ("a.flac", "PCM_16", 16),
+        ("a.wav", "FLOAT", 32),
+        ("a.wav", "DOUBLE", 64),
+        ("a.wav", "MS_ADPCM", 0),
+        ("a.ogg", "VORBIS", 0),
+    ],
+)
+def test_the_bit_depth_is_that_of_the_codec(write, ingested, name, subtype, bits):
+    write(f"owl/{name}", tone(), subtype=subtype)
+    assert ingested().clips["bit_depth"].tolist() == [bits]
+
+
+def test_what_the_recorder_left_is_measured(write, ingested):
+    hiss = (1e-3 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
+    bout = np.concatenate([np.zeros(RATE // 2, np.float32), tone()])
+    write("owl/hiss.wav", bout + hiss)
+    write("owl/gated.wav", bout)
+    clips = ingested().clips
+    assert clips["path"].tolist() == ["owl/gated.wav", "owl/hiss.wav"]
+    assert clips["noise_floor_db"].tolist() == [-120, pytest.approx(-60, abs=1)]
+    assert clips["bandwidth_hz"].max() <= RATE / 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,13 +14,26 @@ import numpy as np
 import pandas as pd
 
 from faunashot.audio.decode import Audio, decode
+from faunashot.audio.levels import bandwidth_hz, level_db, noise_floor_db
 from faunashot.errors import AudioError, CorpusError
 
 SHORTEST_S = 0.01
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.001
 WORKERS = 2
-MEASURED = ["duration_s", "sample_rate", "channels", "codec", "peak", "rms_db", "clipped_share"]
+MEASURED = [
+    "sound_sha256",
+    "duration_s",
+    "sample_rate",
+    "channels",
+    "codec",
+    "bit_depth",
+    "peak",
+    "rms_db",
+    "noise_floor_db",
+    "bandwidth_hz",
+    "clipped_share",
+]
 
 
 @dataclass(frozen=True)
@@ -110,13 +125,31 @@ def _values(audio: Audio) -> list[Any]:
     peak = float(level.max())
     if peak == 0:
         raise AudioError("digital silence: every sample is 0")
-    rms = float(np.sqrt(np.mean(np.square(audio.samples, dtype=np.float64))))
+    mono = audio.mono()
     return [
+        _sound_sha256(audio),
         audio.duration_s,
         audio.sample_rate,
         audio.samples.shape[1],
         audio.codec,
+        _bit_depth(audio.codec),
         round(peak, 6),
-        round(20 * np.log10(max(rms, 1e-9)), 2),
+        round(level_db(audio.samples), 2),
+        round(noise_floor_db(mono, audio.sample_rate), 2),
+        round(bandwidth_hz(mono, audio.sample_rate)),
         round(float((level >= FULL_SCALE).mean()), 6),
     ]
+
+
+def _bit_depth(codec: str) -> int:
+    """Bits a sample of a codec such as "WAV/PCM_U8"; 0 where it has none, as MP3."""
+    found = re.search(r"/(?:PCM|ALAC)_[SU]?(\d+)$", codec)
+    return int(found[1]) if found else {"FLOAT": 32, "DOUBLE": 64}.get(codec.split("/")[-1], 0)
+
+
+def _sound_sha256(audio: Audio) -> str:
+    """SHA-256 of what is heard: one sound has one, in any lossless container, under any tags."""
+    digest = hashlib.sha256(f"{audio.sample_rate} {audio.samples.shape[1]}\n".encode())
+    heard = audio.samples + np.float32(0)  # a float file may hold -0, which sounds like 0
+    digest.update(np.ascontiguousarray(heard, dtype="<f4").data)
+    return digest.hexdigest()
