@@ -10,6 +10,11 @@ import pandas as pd
 import pytest
 
 _ESC50_HEADER = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
+# fmt: off
+_URBANSOUND8K_HEADER = (
+    "slice_file_name", "fsID", "start", "end", "salience", "fold", "classID", "class",
+)
+# fmt: on
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -62,6 +67,17 @@ def _make_demo(root: Path) -> None:
     _touch(root / "audio", "dog-1.ogg", "background-1.ogg", "cow-1.ogg")
 
 
+def _make_urbansound8k(root: Path) -> None:
+    _write_table(
+        root / "metadata/UrbanSound8K.csv",
+        _URBANSOUND8K_HEADER,
+        ("7-3-0-0.wav", 7, 0.0, 0.3, 1, 5, 3, "dog_bark"),
+        ("7-3-0-1.wav", 7, 0.5, 1.0, 2, 5, 3, "dog_bark"),
+        ("9-8-0-2.wav", 9, 0.0, 4.0, 1, 10, 8, "siren"),
+    )
+    _touch(root / "audio", "fold5/7-3-0-0.wav", "fold5/7-3-0-1.wav", "fold10/9-8-0-2.wav")
+
+
 _MAKERS: dict[str, Callable[[Path], None]] = {
     "animals_sounds": _make_animals_sounds,
     "demo": _make_demo,
@@ -69,6 +85,7 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     "folder": _make_folder,
     "gtzan": _make_gtzan,
     "none": lambda root: root.mkdir(exist_ok=True),
+    "urbansound8k": _make_urbansound8k,
 }
 
 

@@ -16,6 +16,7 @@ CORPORA: dict[str, str] = {
     "folder": "faunashot.corpora.folder:Folder",
     "gtzan": "faunashot.corpora.gtzan:Gtzan",
     "none": "faunashot.corpora.none:NoCorpus",
+    "urbansound8k": "faunashot.corpora.urbansound8k:UrbanSound8K",
 }
 
 

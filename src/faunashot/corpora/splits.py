@@ -43,11 +43,13 @@ class Splits:
     ----------
     clips : columns clip_id, label, fold, group.
     seed : of the folds that are made.
+    official : False to make folds over all clips even where the corpus has its own, which is for
+        choosing without looking at the published test part; such figures compare with no others.
 
     Raises
     ------
     SplitError
-        The clips give no two sides to learn from and to score.
+        The clips give no two sides to learn from and to score, or are of a single class.
 
     Notes
     -----
@@ -55,11 +57,23 @@ class Splits:
     its clips are left out of the training side of every fold that tests one of them.
     """
 
-    def __init__(self, clips: pd.DataFrame, *, seed: int) -> None:
+    def __init__(self, clips: pd.DataFrame, *, seed: int, official: bool = True) -> None:
         self._clips = clips.set_index("clip_id")
         self._seed = seed
-        self._fold = self._folds()
+        self._fold = self._folds() if official else self._grouped_folds(self._clips)
         self._names = self._test_folds()
+        if self._clips["label"].nunique() < 2:
+            only = self._clips["label"].iloc[0]
+            raise SplitError(f"all clips are of class {only!r}: there is nothing to tell apart")
+
+    @classmethod
+    def leaking_on_purpose(cls, clips: pd.DataFrame, *, seed: int) -> Splits:
+        """Shuffled folds that take every clip for a recording of its own: never for a result.
+
+        What figures gain by it over ``Splits(clips, seed=seed, official=False)`` is what the leak
+        of source recordings and duplicates would have been worth.
+        """
+        return cls(clips.assign(group=clips["clip_id"]), seed=seed, official=False)
 
     def __iter__(self) -> Iterator[Split]:
         """One `Split` a test fold; every clip that is tested is tested once."""
