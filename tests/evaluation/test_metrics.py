@@ -7,10 +7,21 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import confusion, per_class, pool_windows, scores
+from faunashot.evaluation.metrics import (
+    average_precision,
+    confusion,
+    counts_by,
+    label_codes,
+    mean_average_precision,
+    per_class,
+    pool_windows,
+    ratios_from_counts,
+    scores,
+    scores_from_counts,
+)
 
 CLASSES = ("cat", "cow", "dog", "frog")
 PAIRS = st.lists(
@@ -130,6 +141,62 @@ def test_confusion_has_true_rows_and_predicted_columns():
     assert (matrix.index.name, matrix.columns.name) == ("true", "predicted")
     assert matrix.loc["cat", "dog"] == 1
     assert matrix.loc["dog", "cat"] == 0
+
+
+@settings(deadline=None, max_examples=50)
+@given(PAIRS)
+def test_counts_of_parts_add_up_to_the_figures_of_the_whole(pairs):
+    y_true, y_pred = unzip(pairs)
+    true, pred = label_codes(y_true, CLASSES), label_codes(y_pred, CLASSES)
+
+    counts = counts_by(true, pred, np.arange(len(pairs)) // 3, len(CLASSES))
+
+    whole = counts.sum(axis=1)
+    table = per_class(y_true, y_pred, CLASSES)
+    assert counts.shape == (3, -(-len(pairs) // 3), len(CLASSES))
+    assert scores_from_counts(*whole) == pytest.approx(scores(y_true, y_pred, CLASSES))
+    occurs = table["support"] > 0
+    for name, ratio in ratios_from_counts(*whole).items():
+        np.testing.assert_allclose(ratio[occurs], table.loc[occurs, name])
+        assert np.isnan(ratio[~occurs]).all()
+
+
+def test_average_precision_by_hand():
+    # from the top: right, wrong, right; the two at 0.2 are one threshold
+    truth = np.array([[1], [0], [1], [0], [1]])
+    found = average_precision(truth, np.array([[0.9], [0.8], [0.7], [0.2], [0.2]]))
+    assert found == pytest.approx(np.array([[(1 + 2 / 3 + 3 / 5) / 3]]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**31), st.integers(2, 30), st.booleans())
+def test_average_precision_of_clips_of_several_labels_is_scikit_learn_s(seed, n, tied):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((n, 3)) < 0.4
+    given = rng.integers(4, size=(n, 3)) / 4 if tied else rng.random((n, 3))
+    weights = rng.integers(4, size=(5, n)).astype(float)
+
+    found = average_precision(truth, given, weights)
+
+    for draw, column in np.ndindex(5, 3):
+        if (truth[:, column] * weights[draw]).any():
+            expected = average_precision_score(
+                truth[:, column], given[:, column], sample_weight=weights[draw]
+            )
+            assert found[draw, column] == pytest.approx(expected)
+        else:
+            assert np.isnan(found[draw, column])
+    mean = mean_average_precision(truth, given, weights)
+    some = ~np.isnan(found).all(axis=1)
+    np.testing.assert_allclose(mean[some], np.nanmean(found[some], axis=1))
+    assert np.isnan(mean[~some]).all()
+
+
+def test_average_precision_refuses_shapes_that_do_not_fit():
+    with pytest.raises(ParameterError, match="truth: "):
+        average_precision(np.ones((3, 2)), np.ones((3, 3)))
+    with pytest.raises(ParameterError, match="truth: "):
+        average_precision(np.ones((3, 2)), np.ones((3, 2)), np.ones((1, 4)))
 
 
 def windows_of(probabilities: np.ndarray, clips: list[str]) -> pd.DataFrame:

@@ -10,7 +10,11 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from faunashot.evaluation.summary import DIGITS, FIGURES, summarise
+from faunashot.errors import ParameterError
+from faunashot.evaluation.figures import FIGURES, OF_SCORES
+from faunashot.evaluation.significance import paired_runs
+from faunashot.evaluation.summary import CONDITION_COLUMNS, DIGITS, summarise
+from faunashot.tracking.keys import as_metrics
 
 CLASSES = ["cat", "hen", "owl"]
 COLUMNS = [f"p_{name}" for name in CLASSES]
@@ -106,7 +110,7 @@ def test_figures_of_episodes_are_their_mean_with_students_interval(drawn):
         low, high = stats.t.interval(0.9, 3, loc=each[name].mean(), scale=stats.sem(each[name]))
         assert metrics[name] == round(each[name].mean(), DIGITS)
         assert metrics[f"{name}_low"] == round(low, DIGITS)
-        assert metrics[f"{name}_high"] == round(high, DIGITS)
+        assert metrics[f"{name}_high"] == round(min(high, 1), DIGITS)
 
 
 def test_the_curve_has_a_row_a_k_and_the_headline_is_one_of_them(drawn):
@@ -114,7 +118,7 @@ def test_the_curve_has_a_row_a_k_and_the_headline_is_one_of_them(drawn):
     assert found.curve["k"].tolist() == [1, 3]
     assert found.curve["runs"].tolist() == [4, 4]
     headline = found.curve.set_index("k").loc[3]
-    names = [name + end for name in FIGURES for end in ("", "_low", "_high")]
+    names = [name + end for name in FIGURES + OF_SCORES for end in ("", "_low", "_high")]
     assert {name: headline[name] for name in names} == {n: found.metrics[n] for n in names}
     assert found.metrics["k"] == 3
 
@@ -130,10 +134,106 @@ def test_the_confusion_and_the_classes_are_of_the_headline_k_alone(drawn):
     assert found.metrics["classes"] == 3
 
 
+def test_every_class_has_its_figures_with_intervals_in_metrics_and_table(drawn, once):
+    for held_out, k in ((drawn, 3), (once, 3)):
+        found = summarise(held_out, CLASSES, headline_k=k, draws=200)
+        assert list(found.per_class.columns[:5]) == [
+            "label",
+            "precision",
+            "recall",
+            "f1",
+            "support",
+        ]
+        assert list(found.metrics["per_class"]) == CLASSES
+        for row in found.per_class.to_dict("records"):
+            assert found.metrics["per_class"][row.pop("label")] == row
+            assert row["f1_low"] <= row["f1"] <= row["f1_high"]
+    assert found.metrics["per_class"]["owl"]["support"] == 4
+
+
+def test_figures_of_every_class_are_logged_by_their_dotted_names(once):
+    renamed = once.rename(columns={"p_owl": "p_Owl (tawny)"}).replace({"owl": "Owl (tawny)"})
+    metrics = summarise(renamed, ["cat", "hen", "Owl (tawny)"], headline_k=3, draws=100).metrics
+    logged = as_metrics(metrics)
+    assert logged["per_class.cat.f1_low"] == metrics["per_class"]["cat"]["f1_low"]
+    assert logged["per_class.Owl _tawny_.f1"] == metrics["per_class"]["Owl (tawny)"]["f1"]
+    assert logged["map_high"] == metrics["map_high"]
+
+
+def changed(held_out: pd.DataFrame, condition: str, *, seed: int = 9) -> pd.DataFrame:
+    """The same windows under another condition, scored at random."""
+    given = np.random.default_rng(seed).dirichlet(np.ones(3), size=len(held_out))
+    return held_out.assign(condition=condition, **dict(zip(COLUMNS, given.T, strict=True)))
+
+
+@pytest.mark.parametrize("main", [None, "main"])
+def test_the_run_itself_is_that_without_its_conditions(drawn, once, main):
+    for held_out in (drawn, once):
+        rows = [held_out.assign(condition=main), changed(held_out, "leaky")]
+        alone, beside = (
+            summarise(table, CLASSES, headline_k=3, draws=100)
+            for table in (held_out, pd.concat(rows))
+        )
+        assert alone.metrics.pop("conditions") == {}
+        assert list(beside.metrics.pop("conditions")) == ["leaky"]
+        assert beside.metrics == alone.metrics
+        pd.testing.assert_frame_equal(beside.curve, alone.curve)
+        pd.testing.assert_frame_equal(beside.predictions, alone.predictions)
+        assert list(alone.conditions.columns) == list(CONDITION_COLUMNS)
+
+
+def test_a_condition_has_its_figures_and_its_paired_difference_at_every_k(drawn):
+    other = changed(drawn, "equalised")
+    found = summarise(pd.concat([drawn, other]), CLASSES, headline_k=3)
+    of_other = summarise(other.drop(columns="condition"), CLASSES, headline_k=3)
+
+    assert found.conditions[["condition", "k"]].to_numpy().tolist() == [
+        ["equalised", 1],
+        ["equalised", 3],
+    ]
+    for name in ("macro_f1", "macro_f1_low", "macro_f1_high", "accuracy"):
+        assert found.conditions[name].tolist() == of_other.curve[name].tolist()
+    said = found.metrics["conditions"]["equalised"]
+    difference = paired_runs(found.predictions, of_other.predictions, CLASSES)
+    assert said["difference"] == round(difference.macro_f1.value, DIGITS)
+    assert said["difference_low"] == round(difference.macro_f1.low, DIGITS)
+    assert said["p_value"] == round(difference.p_value, DIGITS)
+    assert said["difference"] == pytest.approx(
+        found.metrics["macro_f1"] - said["macro_f1"], abs=2e-4
+    )
+
+
+def test_a_condition_without_episodes_is_paired_by_clip_in_the_run_s_own_groups(once):
+    """Scored on other folds, and its duplicates in groups of their own."""
+    other = changed(once, "leaky").assign(fold="2", group=once["clip_id"])
+    found = summarise(pd.concat([other[::-1], once]), CLASSES, headline_k=3, draws=300)
+
+    said = found.metrics["conditions"]["leaky"]
+    regrouped = other.assign(group=once["group"]).drop(columns="condition")
+    of_other = summarise(regrouped, CLASSES, headline_k=3, draws=300)
+    difference = paired_runs(found.predictions, of_other.predictions, CLASSES, draws=300)
+    assert said["difference_high"] == round(difference.macro_f1.high, DIGITS)
+    assert said["macro_f1"] == of_other.metrics["macro_f1"]
+    assert said["macro_f1_low"] < said["macro_f1"] < said["macro_f1_high"]
+    assert len(found.predictions) == found.metrics["scored"] == 12
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda other: other.assign(k=7), "condition 'x': scored at k = 7"),
+        (lambda other: other[other["episode"] != 2], "3 episodes, not the 4"),
+    ],
+)
+def test_a_condition_that_was_scored_elsewhere_is_refused(drawn, change, message):
+    with pytest.raises(ParameterError, match=message):
+        summarise(pd.concat([drawn, change(changed(drawn, "x"))]), CLASSES, headline_k=3)
+
+
 def test_predictions_are_one_row_a_clip_of_an_episode(drawn):
     predictions = summarise(drawn, CLASSES, headline_k=3).predictions
     assert list(predictions.columns) == [
-        *("episode", "fold", "clip_id", "label", "predicted"),
+        *("episode", "fold", "clip_id", "group", "label", "predicted"),
         *COLUMNS,
     ]
     assert not predictions.duplicated(["episode", "clip_id"]).any()
@@ -163,7 +263,8 @@ def test_every_figure_is_rounded_to_four_digits(drawn):
     metrics = summarise(drawn, CLASSES, headline_k=3).metrics
     values = [*metrics.values(), *metrics["window"].values()]
     numbers = [value for value in values if isinstance(value, float)]
-    assert len(numbers) == 2 * 3 * len(FIGURES) + 1
+    assert len(numbers) == 2 * 3 * len(FIGURES) + 3 * len(OF_SCORES)
+    numbers += [value for row in metrics["per_class"].values() for value in row.values()]
     assert all(value == round(value, 4) for value in numbers)
 
 

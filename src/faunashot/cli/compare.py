@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import json
+from collections.abc import Hashable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,14 @@ from faunashot.errors import TrackingError
 
 
 def compare(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[A B ...]",
+            help="Experiments, by name or by how their run's id begins: each less the first.",
+            show_default=False,
+        ),
+    ] = None,
     only: Annotated[
         str, typer.Option(help="Experiments of this name; * stands for anything.", metavar="NAME")
     ] = "*",
@@ -22,7 +31,10 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print one row an experiment, newest first."""
+    """Print one row an experiment, newest first; or how those that are named differ."""
+    if names:
+        _compare_named(names, plot=plot, as_json=as_json)
+        return
     from faunashot.tracking import comparison, store
 
     table = comparison.compare(store.root())
@@ -30,20 +42,49 @@ def compare(
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     answer([_row(row, whole=as_json) for row in rows], as_json=as_json)
     if plot:
-        from faunashot.evaluation.plots import curve_figure
-
         curves = comparison.curves(store.root())
-        curves = curves[curves["system"].map(lambda name: fnmatch(name, only)).astype(bool)]
-        if curves.empty:
-            raise TrackingError("no experiment here has a curve over k: run few_shot first")
-        curve_figure(curves).savefig(plot)
+        _draw(curves[curves["system"].map(lambda name: fnmatch(name, only)).astype(bool)], plot)
+
+
+def _compare_named(names: list[str], *, plot: Path | None, as_json: bool) -> None:
+    if len(names) == 1:
+        raise TrackingError(f"{names[0]} alone: name two experiments or more, or none for a table")
+    from faunashot.tracking import pairing, store
+
+    runs = pairing.scored_runs(store.root(), names)
+    differences, saved = pairing.differences(runs), pairing.saved(runs)
+    if as_json:
+        found = {"differences": differences, "labels_saved": saved}
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        answer([line for row in differences for line in _difference(row)], as_json=False)
+        pairs = "episodes" if runs[0].is_drawn else "source recordings"
+        print(f"Less {runs[0].name}, paired by {pairs}, with 95 % intervals. Macro-F1: p by")
+        print(
+            "permutation, corrected after Holm for several; accuracy: McNemar's, where it applies."
+        )
+        if saved:
+            answer([_saved(row) for row in saved], as_json=False)
+            print("Needs: labelled clips a class, read off the better curve over log k.")
+    if plot:
+        import pandas as pd
+
+        curves = [run.curve.assign(system=run.name) for run in runs if run.curve is not None]
+        _draw(pd.concat(curves) if curves else pd.DataFrame(), plot)
+
+
+def _draw(curves: Any, file: Path) -> None:
+    if curves.empty:
+        raise TrackingError("no experiment here has a curve over k: run few_shot first")
+    from faunashot.evaluation.plots import curve_figure
+
+    curve_figure(curves).savefig(file)
 
 
 def _row(row: dict[Hashable, Any], *, whole: bool) -> dict[str, Any]:
     """The row for a program, or what fits a person's screen."""
     if whole:
         return {str(key): value for key, value in row.items()}
-    low, high = row["macro_f1_low"], row["macro_f1_high"]
     return {
         "experiment": row["name"],
         "corpus": row["corpus"],
@@ -51,5 +92,39 @@ def _row(row: dict[Hashable, Any], *, whole: bool) -> dict[str, Any]:
         "protocol": row["protocol"],
         "k": row["k"],
         "macro-F1": row["macro_f1"],
-        "interval": None if low is None else f"{low} to {high}",
+        "interval": _interval(row, "macro_f1"),
     }
+
+
+def _difference(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Two lines, of macro-F1 and of accuracy, each with the p-value that is about it."""
+    of = {
+        "macro-F1": ("difference", row["p_value"], row["p_holm"]),
+        "accuracy": ("accuracy_difference", row["p_mcnemar"], None),
+    }
+    return [
+        {
+            "experiment": row["experiment"],
+            "figure": figure,
+            "difference": f"{row[key]:+}",
+            "interval": _interval(row, key),
+            "p": p,
+            "p (Holm)": p_holm,
+        }
+        for figure, (key, p, p_holm) in of.items()
+    ]
+
+
+def _saved(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "to match": row["against"],
+        "at k": row["k"],
+        "macro-F1": row["macro_f1"],
+        "the better": row["experiment"],
+        "needs": row["shown"],
+    }
+
+
+def _interval(row: Mapping[Any, Any], key: str) -> str | None:
+    low, high = row[f"{key}_low"], row[f"{key}_high"]
+    return None if low is None else f"{low} to {high}"

@@ -1,4 +1,4 @@
-"""Scores of clips or windows: F1, accuracy, per-class figures and the confusion matrix."""
+"""Scores of clips or windows: F1, accuracy, mAP, per-class figures and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from faunashot.errors import ParameterError
 
 IntArray = npt.NDArray[np.intp]
 FloatArray = npt.NDArray[np.float64]
+
+OF_CLASS = ("precision", "recall", "f1")
+"""Figures that every class has of its own."""
 
 
 def pool_windows(
@@ -106,6 +109,30 @@ def paired_codes(
     return true, pred
 
 
+def counts_by(true: IntArray, pred: IntArray, part: IntArray, n_classes: int) -> FloatArray:
+    """Diagonal, row sums and column sums of a confusion matrix of every part of the clips.
+
+    Parameters
+    ----------
+    true, pred : positions of labels among the classes, shape (N,).
+    part : number from 0 on of the part (source recording, episode) that each is of, shape (N,).
+
+    Returns
+    -------
+    array
+        Shape (3, P, C): what `scores_from_counts` and `ratios_from_counts` take; they add up over
+        parts.
+    """
+    n_parts = int(part.max()) + 1
+    every = np.ones(true.shape, dtype=bool)
+    cells = [(true == pred, true), (every, true), (every, pred)]
+    flat = [
+        np.bincount(part[kept] * n_classes + labels[kept], minlength=n_parts * n_classes)
+        for kept, labels in cells
+    ]
+    return np.stack(flat).reshape(3, n_parts, n_classes).astype(np.float64)
+
+
 def scores_from_counts(
     hits: npt.NDArray[Any], support: npt.NDArray[Any], predicted: npt.NDArray[Any]
 ) -> dict[str, FloatArray]:
@@ -131,6 +158,82 @@ def scores_from_counts(
         "accuracy": hits.sum(axis=-1) / total,
         "weighted_f1": (f1 * support).sum(axis=-1) / total,
     }
+
+
+def ratios_from_counts(
+    hits: npt.NDArray[Any], support: npt.NDArray[Any], predicted: npt.NDArray[Any]
+) -> dict[str, FloatArray]:
+    """Precision, recall and F1 of every class, shape (..., C), from counts as above.
+
+    NaN where a class does not occur in a sample, which then says nothing about it; precision is 0
+    where a class occurs but is never predicted.
+    """
+    occurs = np.where(support > 0, 1.0, np.nan)
+    return {
+        "precision": occurs * hits / np.where(predicted > 0, predicted, 1),
+        "recall": occurs * hits / np.where(support > 0, support, 1),
+        "f1": occurs * 2.0 * hits / np.where(support > 0, support + predicted, 1),
+    }
+
+
+def average_precision(
+    truth: npt.NDArray[Any], probabilities: npt.NDArray[Any], weights: FloatArray | None = None
+) -> FloatArray:
+    """Average precision of every class against the rest, for many weightings of the clips at once.
+
+    Parameters
+    ----------
+    truth : whether a clip is of a class, shape (N, C), bool or 0 and 1; a clip may be of several
+        classes, or of none.
+    probabilities : or any scores, shape (N, C); only their order within a class counts.
+    weights : how often each clip counts, shape (D, N), such as the draws of a bootstrap; each
+        once if not given, which is D = 1.
+
+    Returns
+    -------
+    array
+        Shape (D, C), in [0, 1]: the sum over clips of the class of the precision down to that
+        clip and those of equal score, as scikit-learn has it. NaN where no clip of the class
+        counts.
+
+    Raises
+    ------
+    ParameterError
+        If shapes do not fit.
+    """
+    is_true, given = np.asarray(truth, dtype=bool), np.asarray(probabilities)
+    times = np.ones((1, len(is_true))) if weights is None else weights
+    if is_true.ndim != 2 or is_true.shape != given.shape or times.shape[1:] != is_true.shape[:1]:
+        raise ParameterError(f"truth: {is_true.shape=} needs {given.shape=} and {times.shape=}")
+    found = np.full((len(times), is_true.shape[1]), np.nan)
+    for column, (of_class, score) in enumerate(zip(is_true.T, given.T, strict=True)):
+        order = np.argsort(-score, kind="stable")
+        at = np.flatnonzero(of_class[order])
+        if not at.size:
+            continue
+        # a threshold takes all clips of equal score: count down to the last of them
+        falling = -score[order]
+        last = np.searchsorted(falling, falling[at], side="right") - 1
+        taken = times[:, order].cumsum(axis=1)[:, last]
+        counted = times[:, order[at]]
+        hits = counted.cumsum(axis=1)[:, np.searchsorted(at, last, side="right") - 1]
+        precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
+        total = counted.sum(axis=1)
+        total[total == 0] = np.nan
+        found[:, column] = (precision * counted).sum(axis=1) / total
+    return found
+
+
+def mean_average_precision(
+    truth: npt.NDArray[Any], probabilities: npt.NDArray[Any], weights: FloatArray | None = None
+) -> FloatArray:
+    """Mean of `average_precision` over the classes that occur, shape (D,)."""
+    each = average_precision(truth, probabilities, weights)
+    occurs = ~np.isnan(each)
+    count = occurs.sum(axis=1).astype(np.float64)
+    count[count == 0] = np.nan
+    mean: FloatArray = np.where(occurs, each, 0.0).sum(axis=1) / count
+    return mean
 
 
 def scores(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,18 @@ import pandas as pd
 from scipy import stats
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import paired_codes, scores_from_counts
+from faunashot.evaluation.metrics import (
+    FloatArray,
+    IntArray,
+    counts_by,
+    paired_codes,
+    scores_from_counts,
+)
+
+Figures = Callable[[FloatArray], Mapping[str, FloatArray]]
+"""From how often each group was drawn, (D, G), to figures of each draw, (D, ...), by name."""
+
+_CHUNK = 250  # draws at once: enough for numpy, few enough for the cache and memory
 
 
 class Interval(NamedTuple):
@@ -24,6 +36,12 @@ class Interval(NamedTuple):
     value: float
     low: float | None
     high: float | None
+
+    @classmethod
+    def of(cls, ends: npt.ArrayLike) -> Interval:
+        """From value, low and high, where NaN says that there is no such end."""
+        value, low, high = np.asarray(ends, dtype=np.float64).tolist()
+        return cls(value, None if np.isnan(low) else low, None if np.isnan(high) else high)
 
 
 def mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Interval:
@@ -80,6 +98,93 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.95
     return mean_interval(first - second, level=level)
 
 
+def jackknife_interval(value: float, left_out: npt.ArrayLike, *, level: float = 0.95) -> Interval:
+    """Interval of a figure of all episodes together, by Student's t on the jackknife's error.
+
+    For a figure that is no mean over episodes, such as the calibration error: that of a few clips
+    is mostly their chance.
+
+    Parameters
+    ----------
+    value : of all episodes together.
+    left_out : the same with each episode left out in turn, shape (N,), N >= 1.
+    level : confidence, in (0, 1).
+
+    Returns
+    -------
+    Interval
+        With N = 1 there is no interval: `low` and `high` are None.
+
+    References
+    ----------
+    Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 11.
+    """
+    _check_level(level)
+    array = np.asarray(left_out, dtype=np.float64)
+    if array.size < 2:
+        return Interval(value, None, None)
+    error = np.sqrt((array.size - 1) * array.var())
+    half = float(stats.t.ppf((1 + level) / 2, array.size - 1) * error)
+    return Interval(value, value - half, value + half)
+
+
+def bootstrap(
+    figures: Figures,
+    n_groups: int,
+    *,
+    mirrored: Sequence[str] = (),
+    n_draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, FloatArray]:
+    """Percentile intervals of any figures when whole groups are drawn with replacement.
+
+    Parameters
+    ----------
+    figures : called with how often each group counts, shape (D, G); gives, by name, arrays whose
+        first axis is D. NaN stands for a draw that says nothing of a figure.
+    n_groups : G, of source recordings.
+    mirrored : figures in [0, 1] that a small sample makes too large, and a draw from it once
+        more: their draws are mirrored at the value (the basic interval), which is kept inside.
+    n_draws : number of bootstrap samples.
+    level : confidence, in (0, 1).
+    seed : of the draws.
+
+    Returns
+    -------
+    dict
+        For each name value, low and high along the first axis, shape (3, ...). With a single
+        group there is no interval: low and high are NaN.
+
+    References
+    ----------
+    Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 8 and 13.
+    """
+    _check_level(level)
+    if n_draws < 1:
+        raise ParameterError(f"n_draws: {n_draws}; needs 1 or more")
+    value = figures(np.ones((1, n_groups)))
+    if n_groups == 1:
+        none = {name: np.full_like(of, np.nan) for name, of in value.items()}
+        return {name: np.concatenate([of, none[name], none[name]]) for name, of in value.items()}
+    rng = np.random.default_rng(seed)
+    share = np.full(n_groups, 1 / n_groups)
+    sizes = [min(_CHUNK, n_draws - start) for start in range(0, n_draws, _CHUNK)]
+    parts = [figures(rng.multinomial(n_groups, share, size=n).astype(np.float64)) for n in sizes]
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    ends = {}
+    for name, of_all in value.items():
+        draws = np.concatenate([part[name] for part in parts])
+        with warnings.catch_warnings():  # of a class that no clip is of
+            warnings.filterwarnings("ignore", message="All-NaN slice")
+            low, high = np.nanquantile(draws, tails, axis=0)
+        if name in mirrored:
+            reach = 2 * of_all[0]
+            low, high = (reach - high).clip(0, of_all[0]), (reach - low).clip(of_all[0], 1)
+        ends[name] = np.stack([of_all[0], low, high])
+    return ends
+
+
 def bootstrap_by_group(
     y_true: npt.ArrayLike,
     y_pred: npt.ArrayLike,
@@ -114,41 +219,32 @@ def bootstrap_by_group(
     ------
     ParameterError
         If a group is missing, lengths differ, a number is out of range, or as `scores` does.
-
-    References
-    ----------
-    Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 8 and 13.
     """
-    _check_level(level)
-    if n_draws < 1:
-        raise ParameterError(f"n_draws: {n_draws}; needs 1 or more")
     true, pred = paired_codes(y_true, y_pred, classes)
-    group, names = pd.factorize(np.asarray(groups, dtype=object))
-    if group.shape != true.shape or (group < 0).any():
-        raise ParameterError(f"groups: needs one for each of {true.size} clips, none missing")
-
-    n_groups, n_classes = len(names), len(classes)
-
-    def count(kept: npt.NDArray[np.bool_], labels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        cells = group[kept] * n_classes + labels[kept]
-        counts = np.bincount(cells, minlength=n_groups * n_classes)
-        return counts.reshape(n_groups, n_classes).astype(np.float64)
-
-    # of a group's confusion matrix the scores need the diagonal and both margins, no more
-    every = np.ones(true.shape, dtype=bool)
-    per_group = np.stack([count(true == pred, true), count(every, true), count(every, pred)], 1)
-    value = scores_from_counts(*per_group.sum(axis=0))
-    if n_groups == 1:
-        return {name: Interval(float(v), None, None) for name, v in value.items()}
-
-    times = np.random.default_rng(seed).multinomial(
-        n_groups, np.full(n_groups, 1 / n_groups), size=n_draws
+    group = group_codes(groups, true.size)
+    counts = counts_by(true, pred, group, len(classes))
+    found = bootstrap(
+        lambda times: scores_from_counts(*(times @ counts)),
+        counts.shape[1],
+        n_draws=n_draws,
+        level=level,
+        seed=seed,
     )
-    drawn = times.astype(np.float64) @ per_group.reshape(n_groups, -1)
-    draws = scores_from_counts(*np.moveaxis(drawn.reshape(n_draws, 3, n_classes), 1, 0))
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    ends = {name: np.quantile(draw, tails) for name, draw in draws.items()}
-    return {name: Interval(float(value[name]), *map(float, ends[name])) for name in value}
+    return {name: Interval.of(ends) for name, ends in found.items()}
+
+
+def group_codes(groups: npt.ArrayLike, n: int) -> IntArray:
+    """Number of the source recording of each of `n` clips, in the order of first appearance.
+
+    Raises
+    ------
+    ParameterError
+        If they are not `n`, or one is missing.
+    """
+    codes, _ = pd.factorize(np.asarray(groups, dtype=object))
+    if codes.shape != (n,) or (codes < 0).any():
+        raise ParameterError(f"groups: needs one for each of {n} clips, none missing")
+    return codes
 
 
 def _check_level(level: float) -> None:

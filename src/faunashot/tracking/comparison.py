@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 
 from faunashot.tracking import store
 from faunashot.tracking.experiments import DVC_STAGE, KIND, PARENT, find_runs
@@ -24,6 +29,9 @@ COLUMNS: Mapping[str, str] = {
     "accuracy": "metrics.accuracy",
 }
 """Columns of `compare`, and what of a parent run each shows."""
+
+SYNCED_FROM = "synced.from"
+"""Tag of a run that `sync` made, with the id of the run whose output DVC restored."""
 
 
 def compare(root: Path) -> pd.DataFrame:
@@ -59,12 +67,34 @@ def curves(root: Path) -> pd.DataFrame:
     client = store.connect(root)
     parts = []
     for parent in find_runs(client, {KIND: "experiment"}):
-        for run in find_runs(client, {PARENT: parent.info.run_id, DVC_STAGE: "evaluate"}):
-            text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/curve.csv")
-            found = pd.read_csv(io.StringIO(text)).assign(system=parent.info.run_name)
-            if len(found) > 1:
-                parts.append(found)
+        found = evaluated_table(client, parent, "curve.csv")
+        if found is not None and len(found) > 1:
+            parts.append(found.assign(system=parent.info.run_name))
     wanted = ["system", "k", "macro_f1", "macro_f1_low", "macro_f1_high"]
     if not parts:
         return pd.DataFrame(columns=wanted)
     return pd.concat(parts, ignore_index=True)[wanted]
+
+
+def evaluated_table(
+    client: MlflowClient, parent: Run, name: str, **reading: Any
+) -> pd.DataFrame | None:
+    """Table that an experiment's evaluate stage logged last, None where there is none.
+
+    Parameters
+    ----------
+    parent : the experiment's own run.
+    name : of the artifact, such as ``curve.csv``.
+    reading : options of `pandas.read_csv`.
+    """
+    for run in find_runs(client, {PARENT: parent.info.run_id, DVC_STAGE: "evaluate"}):
+        if run.info.status != "FINISHED":
+            continue
+        # what DVC restored from its cache was logged by the run that filled it
+        source = run.data.tags.get(SYNCED_FROM, run.info.run_id)
+        with contextlib.suppress(MlflowException, OSError):
+            uri = client.get_run(source).info.artifact_uri
+            text = mlflow.artifacts.load_text(f"{uri}/{name}")
+            table: pd.DataFrame = pd.read_csv(io.StringIO(text), **reading)
+            return table
+    return None

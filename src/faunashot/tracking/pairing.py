@@ -1,0 +1,215 @@
+"""Runs by name, and those that were scored on the same clips against one another."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from faunashot.errors import TrackingError
+from faunashot.evaluation.labels_saved import is_ahead, labels_saved
+from faunashot.evaluation.significance import Difference, holm, paired_runs
+from faunashot.evaluation.summary import DIGITS
+from faunashot.tracking import store
+from faunashot.tracking.comparison import evaluated_table
+from faunashot.tracking.experiments import DVC_EXPERIMENT, KIND, WORKSPACE, find_runs
+
+_SHORT = 8
+"""Characters of a run's id that are shown; a name has to have half as many to be taken for one."""
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """A run with what it said of every clip.
+
+    Attributes
+    ----------
+    name : of the experiment, with the run's id where two of them are named the same.
+    facts : corpus, k, and seed where episodes were drawn.
+    predictions : as in ``predictions.csv``.
+    curve : as in ``curve.csv``, None where there is none.
+    """
+
+    name: str
+    run_id: str
+    facts: dict[str, Any]
+    predictions: pd.DataFrame
+    curve: pd.DataFrame | None
+
+    @property
+    def classes(self) -> list[str]:
+        """Classes that could be predicted."""
+        columns = map(str, self.predictions.columns)
+        return [name.removeprefix("p_") for name in columns if name.startswith("p_")]
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it was scored in episodes."""
+        return bool((self.predictions["episode"] >= 0).any())
+
+
+def scored_runs(root: Path, names: Sequence[str]) -> list[ScoredRun]:
+    """Find runs by the name of their experiment, or by how their parent run's id begins.
+
+    Raises
+    ------
+    TrackingError
+        If a name is unknown or that of several runs, if a run is named twice, or has no
+        predictions.
+    """
+    client = store.connect(root)
+    parents = find_runs(client, {KIND: "experiment"})
+    found = [_named(parents, name) for name in names]
+    for (one, a), (two, b) in combinations(zip(names, found, strict=True), 2):
+        if a.info.run_id == b.info.run_id:
+            raise TrackingError(f"{one} and {two} are the same run: name two that differ")
+    shown = [run.info.run_name for run in found]
+    return [_scored(client, run, unique=shown.count(run.info.run_name) == 1) for run in found]
+
+
+def differences(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
+    """Every run less the first, JSON-ready.
+
+    Returns
+    -------
+    list of dict
+        Of each run but the first ``experiment``, ``against``; ``difference`` in macro-F1 and
+        ``accuracy_difference``, with ``_low`` and ``_high``; ``p_value``, ``p_holm`` (corrected
+        for the number of runs) and ``p_mcnemar``, of `significance.Difference`.
+
+    Raises
+    ------
+    TrackingError
+        If a run was not scored on the clips of the first; says what differs.
+    """
+    first, *others = runs
+    for other in others:
+        refuse_unlike(first, other)
+    found = [paired_runs(run.predictions, first.predictions, first.classes) for run in others]
+    corrected = holm([each.p_value for each in found])
+    return [
+        _row(run, first, each, p_holm=p)
+        for run, each, p in zip(others, found, corrected, strict=True)
+    ]
+
+
+def saved(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
+    """Labels that the better of the first run and each other saves, where both have a curve.
+
+    Returns
+    -------
+    list of dict
+        ``experiment`` (the better), ``against``, and the columns of `labels_saved`.
+    """
+    first, *others = runs
+    rows: list[dict[str, Any]] = []
+    for other in others:
+        if first.curve is None or other.curve is None:
+            continue
+        ahead = is_ahead(first.curve, other.curve)
+        better, worse = (first, other) if ahead else (other, first)
+        table = labels_saved(*(run.curve for run in (better, worse) if run.curve is not None))
+        table = table.round({"macro_f1": DIGITS, "needed": 2, "saved": 2}).astype(object)
+        pair = {"experiment": better.name, "against": worse.name}
+        rows += [
+            {**pair, **{str(key): value for key, value in row.items()}}
+            for row in table.where(table.notna(), None).to_dict("records")
+        ]
+    return rows
+
+
+def refuse_unlike(a: ScoredRun, b: ScoredRun) -> None:
+    """Raise `TrackingError` where two runs were not scored on the same clips, and say why."""
+    if what := _unlike(a, b):
+        raise TrackingError(f"{a.name} and {b.name} were not scored on the same clips: {what}")
+
+
+def _unlike(a: ScoredRun, b: ScoredRun) -> str:
+    for key in a.facts:
+        if a.facts[key] != b.facts.get(key):
+            return f"{key} {a.facts[key]} against {b.facts.get(key)}"
+    if apart := set(a.classes) ^ set(b.classes):
+        where = a.name if min(apart) in a.classes else b.name
+        return f"class {min(apart)!r} is in {where} alone"
+    one, two = a.predictions, b.predictions
+    episodes = one["episode"].nunique(), two["episode"].nunique()
+    if episodes[0] != episodes[1]:
+        return f"{episodes[0]} episodes against {episodes[1]}"
+    both = one.merge(two, on=["episode", "clip_id"], how="outer", indicator=True)
+    alone = both[both["_merge"] != "both"]
+    if len(alone):
+        row = alone.iloc[0]
+        where = a.name if row["_merge"] == "left_only" else b.name
+        return f"{_clip(row)} is in {where} alone, and {len(alone) - 1} further ones in one alone"
+    for key in ("label", "fold"):
+        differs = both[both[f"{key}_x"] != both[f"{key}_y"]]
+        if len(differs):
+            row = differs.iloc[0]
+            return f"{key} of {_clip(row)} is {row[f'{key}_x']} against {row[f'{key}_y']}"
+    if not a.is_drawn and "group" not in one:
+        return f"{a.name} says nothing of source recordings: run its evaluate stage again"
+    return ""
+
+
+def _clip(row: pd.Series) -> str:
+    drawn = f" of episode {row['episode']}" if row["episode"] >= 0 else ""
+    return f"clip {row['clip_id']}{drawn}"
+
+
+def _row(run: ScoredRun, first: ScoredRun, found: Difference, *, p_holm: float) -> dict[str, Any]:
+    parts = {"difference": found.macro_f1, "accuracy_difference": found.accuracy}
+    numbers: dict[str, float | None] = {}
+    for name, interval in parts.items():
+        numbers |= {
+            name: interval.value,
+            f"{name}_low": interval.low,
+            f"{name}_high": interval.high,
+        }
+    numbers |= {"p_value": found.p_value, "p_holm": p_holm, "p_mcnemar": found.p_mcnemar}
+    rounded = {name: None if v is None else round(v, DIGITS) for name, v in numbers.items()}
+    return {"experiment": run.name, "against": first.name, **rounded}
+
+
+def _named(parents: Sequence[Run], name: str) -> Run:
+    """The one parent run of that name, or whose id begins so."""
+    found = [run for run in parents if name in _names(run)]
+    if not found and len(name) >= _SHORT // 2:
+        found = [run for run in parents if run.info.run_id.startswith(name)]
+    if not found:
+        known = sorted({each for run in parents for each in _names(run)})
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
+        hint = f"the nearest is {near[0]!r}" if near else "none has been run here"
+        raise TrackingError(f"no experiment {name!r}; {hint}")
+    if len(found) > 1:
+        ids = ", ".join(run.info.run_id[:_SHORT] for run in found)
+        raise TrackingError(f"{name!r} is {len(found)} runs; name one by its id: {ids}")
+    return found[0]
+
+
+def _names(run: Run) -> set[str]:
+    return {run.info.run_name, run.data.tags.get(DVC_EXPERIMENT, "")} - {"", WORKSPACE}
+
+
+def _scored(client: MlflowClient, run: Run, *, unique: bool) -> ScoredRun:
+    name = str(run.info.run_name)
+    text = dict.fromkeys(("fold", "clip_id", "group", "label", "predicted"), str)
+    # a label may well be "None" or "NA"
+    predictions = evaluated_table(client, run, "predictions.csv", dtype=text, keep_default_na=False)
+    if predictions is None:
+        raise TrackingError(f"{name} has no predictions in MLflow: run its evaluate stage")
+    k = run.data.metrics.get("k")
+    facts = {"corpus": run.data.params.get("corpus"), "k": None if k is None else int(k)}
+    if (predictions["episode"] >= 0).any():
+        facts["seed"] = run.data.params.get("seed")
+    curve = evaluated_table(client, run, "curve.csv")
+    if not unique:
+        name = f"{name} ({run.info.run_id[:_SHORT]})"
+    is_curve = curve is not None and len(curve) > 1
+    return ScoredRun(name, run.info.run_id, facts, predictions, curve if is_curve else None)

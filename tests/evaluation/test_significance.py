@@ -1,0 +1,207 @@
+"""Paired tests: known values, p-values that are uniform when nothing differs, coverage."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import f1_score
+
+from faunashot.errors import ParameterError
+from faunashot.evaluation.metrics import counts_by
+from faunashot.evaluation.significance import (
+    bootstrap_difference,
+    holm,
+    mcnemar_p,
+    paired_runs,
+    sign_flip_p,
+    swap_p,
+)
+
+CLASSES = ["cat", "hen", "owl", "yak"]
+C = len(CLASSES)
+P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+def guesses(
+    rng: np.random.Generator, right: tuple[float, ...], *, n_groups: int, per_group: int = 2
+):
+    """Labels, groups, and what systems say: clips of a recording are hard or easy together."""
+    group = np.repeat(np.arange(n_groups), per_group)
+    true = (group % C).astype(np.intp)
+    ease = rng.normal(0, 0.15, n_groups)[group]
+    said = []
+    for share in right:
+        # a system, too, stands or falls by recording
+        luck = np.repeat(rng.random(n_groups), per_group)
+        wrong = (true + rng.integers(1, C, true.size)) % C
+        said.append(np.where(luck < share + ease, true, wrong))
+    return true, group, said
+
+
+def runs(seed: int, *right: float, n_groups: int = 40, episode: int = -1) -> list[pd.DataFrame]:
+    true, group, said = guesses(np.random.default_rng(seed), right, n_groups=n_groups)
+    names = np.array(CLASSES)
+    facts = {"episode": episode, "clip_id": [f"c{i}" for i in range(true.size)], "group": group}
+    return [
+        pd.DataFrame({**facts, "label": names[true], "predicted": names[pred]}) for pred in said
+    ]
+
+
+def macro_f1(table: pd.DataFrame) -> float:
+    return f1_score(table["label"], table["predicted"], average="macro")
+
+
+def test_runs_by_recording_against_scikit_learn_and_scipy():
+    a, b = runs(0, 0.9, 0.4)
+    b = b.sample(frac=1, random_state=0)  # in another order
+
+    found = paired_runs(a, b, CLASSES)
+
+    assert found.macro_f1.value == pytest.approx(macro_f1(a) - macro_f1(b))
+    both = a.merge(b, on="clip_id")
+    right = [both["predicted_x"] == both["label_x"], both["predicted_y"] == both["label_y"]]
+    assert found.accuracy.value == pytest.approx(right[0].mean() - right[1].mean())
+    assert 0 < found.macro_f1.low < found.macro_f1.value < found.macro_f1.high
+    assert found.p_value < 0.01
+    assert found.p_mcnemar == mcnemar_p(*right) < 0.01
+
+
+def test_runs_by_episode_are_the_paired_t_test():
+    a, b = (
+        pd.concat(tables)
+        for tables in zip(*(runs(n, 0.8, 0.6, episode=n) for n in range(8)), strict=True)
+    )
+    each = [[macro_f1(of) for _, of in table.groupby("episode")] for table in (a, b)]
+    expected = stats.ttest_rel(*each).confidence_interval(0.9)
+
+    found = paired_runs(a, b.drop(columns="group"), CLASSES, level=0.9)
+
+    assert found.macro_f1 == pytest.approx((np.subtract(*each).mean(), expected.low, expected.high))
+    assert found.p_value == sign_flip_p(np.subtract(*each), seed=0)
+    assert found.p_mcnemar is None
+
+
+def test_a_run_does_not_differ_from_itself():
+    for a in (runs(0, 0.7)[0], pd.concat(runs(n, 0.7, episode=n)[0] for n in range(4))):
+        found = paired_runs(a, a, CLASSES)
+        assert found.macro_f1 == found.accuracy == (0, 0, 0)
+        assert found.p_value == 1
+        assert found.p_mcnemar in (1, None)
+
+
+def test_swapping_the_runs_turns_the_sign_and_keeps_the_p_value():
+    a, b = runs(3, 0.8, 0.7)
+    there, back = paired_runs(a, b, CLASSES), paired_runs(b, a, CLASSES)
+    assert there.macro_f1 == pytest.approx(
+        (-back.macro_f1.value, -back.macro_f1.high, -back.macro_f1.low)
+    )
+    assert there.p_mcnemar == back.p_mcnemar
+    assert there.p_value == pytest.approx(back.p_value, abs=0.02)  # by draws
+
+
+@pytest.mark.parametrize("change", [{"clip_id": "c0"}, {"clip_id": {"c1": "new"}}])
+def test_other_clips_are_refused(change):
+    a, b = runs(0, 0.8, 0.7)
+    b = b.assign(**change) if isinstance(change["clip_id"], str) else b.replace(change)
+    with pytest.raises(ParameterError, match="not the clips of a, each once"):
+        paired_runs(a, b, CLASSES)
+
+
+def test_other_episodes_are_refused():
+    a, b = (pd.concat(runs(n, 0.7, episode=n)[0] for n in range(many)) for many in (4, 3))
+    with pytest.raises(ParameterError, match="3 episodes, not the 4 of a"):
+        paired_runs(a, b, CLASSES)
+
+
+def test_few_signs_are_all_tried():
+    # of 32 signs, two give |sum| = 15 and four give |sum| >= 13
+    assert sign_flip_p(np.array([1.0, 2, 3, 4, 5]), seed=0) == 2 / 32
+    assert sign_flip_p(np.array([-1.0, 2, 3, 4, 5]), seed=0) == 4 / 32
+    assert sign_flip_p(np.array([0.5]), seed=0) == sign_flip_p(np.zeros(9), seed=0) == 1
+
+
+def test_few_recordings_are_all_swapped():
+    true, group, said = guesses(np.random.default_rng(5), (0.9, 0.3), n_groups=8)
+    counts = [counts_by(true, pred, group, C) for pred in said]
+
+    def gap(swap: np.ndarray) -> float:
+        mixed = [np.where(swap[group], *pair) for pair in (said, said[::-1])]
+        return f1_score(true, mixed[1], average="macro") - f1_score(true, mixed[0], average="macro")
+
+    every = [gap(np.array(swap)) for swap in product([False, True], repeat=8)]
+    expected = np.mean(np.abs(every) >= abs(every[0]) - 1e-12)
+    assert swap_p(*counts, seed=0) == pytest.approx(expected)
+
+
+def test_p_values_of_equal_systems_are_uniform():
+    rng = np.random.default_rng(0)
+    swapped, flipped = [], []
+    for number in range(250):
+        true, group, said = guesses(rng, (0.6, 0.6), n_groups=60)
+        counts = [counts_by(true, pred, group, C) for pred in said]
+        swapped.append(swap_p(*counts, permutations=300, seed=number))
+        flipped.append(sign_flip_p(rng.normal(0, 0.1, 20), 300, seed=number))
+    for p_values in (swapped, flipped):
+        assert stats.kstest(p_values, "uniform").pvalue > 0.05
+        assert 0.02 <= np.mean(np.array(p_values) <= 0.05) <= 0.08
+
+
+def test_the_interval_of_a_difference_holds_it_as_often_as_it_says():
+    right = (0.75, 0.6)
+    true, group, said = guesses(np.random.default_rng(1), right, n_groups=100_000)
+    scores = [f1_score(true, pred, average="macro") for pred in said]
+    truths = {
+        "macro_f1": scores[0] - scores[1],
+        "accuracy": np.mean(said[0] == true) - np.mean(said[1] == true),
+    }
+    rng, held, n = np.random.default_rng(2), dict.fromkeys(truths, 0), 500
+    for number in range(n):
+        true, group, said = guesses(rng, right, n_groups=100)
+        counts = [counts_by(true, pred, group, C) for pred in said]
+        found = bootstrap_difference(*counts, draws=400, level=0.95, seed=number)
+        for name, truth in truths.items():
+            held[name] += found[name].low <= truth <= found[name].high
+    for count in held.values():
+        assert 0.93 <= count / n <= 0.97
+
+
+def test_equal_systems_differ_by_an_interval_that_holds_nought():
+    rng, held = np.random.default_rng(4), 0
+    for number in range(200):
+        true, group, said = guesses(rng, (0.6, 0.6), n_groups=100)
+        counts = [counts_by(true, pred, group, C) for pred in said]
+        low, high = bootstrap_difference(*counts, draws=300, level=0.95, seed=number)["macro_f1"][
+            1:
+        ]
+        held += low <= 0 <= high
+    assert 0.9 <= held / 200 <= 0.99
+
+
+def test_mcnemar_by_hand():
+    # 9 clips that one alone has right, 1 that the other has: 2 (C(10, 0) + C(10, 1)) / 2^10
+    a = [True] * 9 + [False] + [True] * 30 + [False] * 5
+    b = [False] * 9 + [True] + [True] * 30 + [False] * 5
+    assert mcnemar_p(a, b) == pytest.approx(2 * 11 / 1024)
+    assert mcnemar_p(b, a) == mcnemar_p(a, b)
+    assert mcnemar_p(a, a) == 1
+
+
+def test_holm_by_hand():
+    # 0.01 x 4; 0.02 x 3; 0.03 x 2; 0.04 x 1 is raised to the one before
+    assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.4, 0.9]) == pytest.approx([0.8, 0.9])
+    assert holm([0.2]) == [0.2]
+
+
+@given(P_VALUES)
+def test_holm_lies_between_no_correction_and_bonferroni_s_in_the_same_order(p_values):
+    given, found = np.array(p_values), np.array(holm(p_values))
+    assert (found >= given).all()
+    assert (found <= np.minimum(given * given.size, 1) + 1e-12).all()
+    assert (np.diff(found[given.argsort(kind="stable")]) >= 0).all()
