@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation import calibration, metrics, plots
+from faunashot.evaluation import metrics, plots
 
 TITLE = "birdnet-linear on animals_sounds"
 
@@ -38,11 +38,7 @@ def make(kind: str, n_classes: int, title: str = "") -> Figure:
         return plots.confusion_figure(metrics.confusion(*guesses(n_classes)), title=title)
     if kind == "per_class":
         return plots.per_class_figure(metrics.per_class(*guesses(n_classes)), title=title)
-    if kind == "curve":
-        return plots.curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
-    rng = np.random.default_rng(0)
-    table = calibration.reliability(rng.random(200), rng.random(200) < 0.5)
-    return plots.reliability_figure(table, title=title)
+    return plots.curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -51,7 +47,7 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize(
     ("kind", "n_classes"),
-    [("confusion", 10), ("confusion", 50), ("per_class", 50), ("curve", 0), ("reliability", 0)],
+    [("confusion", 10), ("confusion", 50), ("per_class", 50), ("curve", 0)],
 )
 def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
     figure = make(kind, n_classes, TITLE)
@@ -73,7 +69,6 @@ def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
         ("confusion", "Confusion of 120"),
         ("per_class", "F1 and support"),
         ("curve", "Macro-F1 by number of labelled clips, with the 95 % interval"),
-        ("reliability", "Reliability: calibration error"),
     ],
 )
 def test_a_figure_says_what_it_shows_with_and_without_a_title(kind, shows):
@@ -182,15 +177,6 @@ def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
 
 
-def test_reliability_draws_the_filled_bins_and_all_counts():
-    table = calibration.reliability([0.9, 0.95, 0.2], [1, 0, 0], n_bins=5)
-    figure = plots.reliability_figure(table)
-    above, below = figure.axes
-
-    np.testing.assert_allclose(above.lines[1].get_xydata(), [[0.2, 0], [0.925, 0.5]])
-    assert [bar.get_height() for bar in below.patches] == [1, 0, 0, 0, 2]
-
-
 @pytest.mark.parametrize(
     ("figure", "table", "message"),
     [
@@ -199,7 +185,6 @@ def test_reliability_draws_the_filled_bins_and_all_counts():
         (plots.curve_figure, pd.DataFrame({"k": [1]}), "curve: no column 'macro_f1'"),
         (plots.curve_figure, curve_of({}), "curve: no rows"),
         (plots.per_class_figure, pd.DataFrame({"label": ["a"]}), "per_class: no column 'f1'"),
-        (plots.reliability_figure, pd.DataFrame({"low": [0]}), "reliability: no column 'high'"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(figure, table, message):
@@ -208,6 +193,9 @@ def test_a_table_that_does_not_fit_is_refused(figure, table, message):
 
 
 def test_plots_leave_pyplot_alone():
-    code = "import sys, faunashot.evaluation.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = (
+        "import sys, faunashot.evaluation.plots, faunashot.evaluation.trust_plots; "
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

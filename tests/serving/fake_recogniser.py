@@ -15,6 +15,7 @@ class Recognition:
     label: str
     probabilities: dict[str, float]
     windows: list[tuple[float, float, dict[str, float]]]
+    unknown_score: float | None = None
 
 
 class Recogniser:

@@ -82,8 +82,21 @@ def test_an_answer_is_plain_json_of_full_precision() -> None:
     assert "windows" not in schema.encode_answer(recognition, windows=False)
 
 
+def test_an_unknown_recording_keeps_its_probabilities_and_has_its_score() -> None:
+    recognition = Recognition("unknown", PROBABILITIES, [], unknown_score=0.25)
+    answer = schema.encode_answer(recognition, windows=False)
+    assert json.loads(json.dumps(answer)) == {
+        "label": "unknown",
+        "probabilities": PROBABILITIES,
+        "unknown_score": 0.25,
+    }
+
+
 def test_signature_names_the_column_and_the_parameter() -> None:
     signature = schema.signature()
     assert signature.inputs.input_names() == ["audio"]
     assert signature.params.params[0].name == "windows"
-    assert signature.outputs.input_names() == ["label", "probabilities", "windows"]
+    assert signature.outputs.input_names() == [
+        *("label", "probabilities", "unknown_score", "windows")
+    ]
+    assert signature.outputs.required_input_names() == ["label", "probabilities"]

@@ -18,7 +18,10 @@ def recognise(
     windows: Annotated[bool, typer.Option(help="A row a window instead of one a file.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the most probable class of each recording; a bad one gets a line and is passed over."""
+    """Print the most probable class of each recording, or unknown where it is like none of them.
+
+    A bad one gets a line and is passed over. The probability is that of the most probable class.
+    """
     from faunashot.audio.decode import quiet_native
     from faunashot.errors import AudioError
     from faunashot.params import load_params
@@ -43,8 +46,10 @@ def recognise(
                         | {"score": round(scores[best], 4)}
                     )
             else:
-                best_p = round(heard.probabilities[heard.label], 4)
+                best_p = round(max(heard.probabilities.values()), 4)
                 row = {"file": str(file), "label": heard.label, "probability": best_p}
+                if heard.unknown_score is not None:
+                    row["unknown_score"] = round(heard.unknown_score, 4)
                 rows.append(row | ({"probabilities": heard.probabilities} if as_json else {}))
     answer(rows, as_json=as_json)
     if bad:

@@ -1,7 +1,4 @@
-"""Figures for the report page and the tracked runs.
-
-Made with matplotlib's object API: no figure outlives its caller, and no display is needed.
-"""
+"""Figures of how well classes are told apart, for the report page and the tracked runs."""
 
 from __future__ import annotations
 
@@ -12,19 +9,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.calibration import mean_gap
-
-DPI = 120
-INK = "#22272e"
-MUTED = "#5f6b78"
-GRID = "#e4e8ec"
-# Okabe and Ito's colours, without the yellow that white paper swallows
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#22272e")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+from faunashot.evaluation.canvas import (
+    COLOURS,
+    GRID,
+    INK,
+    MARKERS,
+    MUTED,
+    head_line,
+    need_columns,
+    one_panel,
+)
 
 
 def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
@@ -49,7 +45,7 @@ def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
     # a cell keeps room for its count, which shrinks with many classes but stays legible
     cell_in, font = (0.46, 9.0) if n <= 15 else (0.32, 7.5) if n <= 30 else (0.25, 6.5)
     side = max(cell_in * n, 3.2)
-    figure, axes = _canvas(side + 2.6, side + 2.1, compress=True)
+    figure, axes = one_panel(side + 2.6, side + 2.1, compress=True)
     colours = matplotlib.colormaps["Blues"]
     image = axes.imshow(share, cmap=colours, vmin=0, vmax=1, aspect="equal")
     for row, column in zip(*np.nonzero(counts), strict=True):
@@ -75,7 +71,7 @@ def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
     bar.outline.set_visible(False)
     bar.set_label("share of the true class", color=MUTED, fontsize=9.5)
     bar.ax.tick_params(length=0, colors=MUTED, labelsize=8.5)
-    _head(axes, title, f"Confusion of {counts.sum()}: counts, coloured by share of the row")
+    head_line(axes, title, f"Confusion of {counts.sum()}: counts, coloured by share of the row")
     return figure
 
 
@@ -94,9 +90,9 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
     ParameterError
         If a column is missing, or there are no rows.
     """
-    _need(curve, "curve", ("k", "macro_f1", "macro_f1_low", "macro_f1_high"))
+    need_columns(curve, "curve", ("k", "macro_f1", "macro_f1_low", "macro_f1_high"))
     parts = _systems(curve)
-    figure, axes = _canvas(8.8 if len(parts) > 1 else 6.8, 4.6)
+    figure, axes = one_panel(8.8 if len(parts) > 1 else 6.8, 4.6)
     for number, (system, part) in enumerate(parts.items()):
         colour = COLOURS[number % len(COLOURS)]
         band = part.dropna(subset=["macro_f1_low", "macro_f1_high"])
@@ -133,7 +129,7 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
             fontsize=9.5,
         )
     interval = ", with the 95 % interval" if curve["macro_f1_low"].notna().any() else ""
-    _head(axes, title, f"Macro-F1 by number of labelled clips{interval}")
+    head_line(axes, title, f"Macro-F1 by number of labelled clips{interval}")
     return figure
 
 
@@ -151,13 +147,13 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
     ParameterError
         If a column is missing, or there are no rows.
     """
-    _need(per_class, "per_class", ("label", "f1", "support"))
+    need_columns(per_class, "per_class", ("label", "f1", "support"))
     scored = per_class["support"] > 0
     table = per_class.assign(scored=scored).sort_values(
         ["scored", "f1", "label"], ascending=[False, False, True]
     )
     n = len(table)
-    figure, axes = _canvas(6.8, 1.5 + 0.24 * max(n, 6))
+    figure, axes = one_panel(6.8, 1.5 + 0.24 * max(n, 6))
     rows = range(n)
     axes.barh(rows, table["f1"].where(table["scored"], 0), height=0.68, color=COLOURS[0])
     for row, f1, support in zip(rows, table["f1"], table["support"], strict=True):
@@ -184,99 +180,8 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    _head(axes, title, shows)
+    head_line(axes, title, shows)
     return figure
-
-
-def reliability_figure(reliability: pd.DataFrame, *, title: str = "") -> Figure:
-    """Accuracy against confidence, above the number of clips in every bin.
-
-    Parameters
-    ----------
-    reliability : columns ``low, high, count, confidence, accuracy`` (`calibration.reliability`).
-    title : of what; the figure itself says what it shows.
-
-    Raises
-    ------
-    ParameterError
-        If a column is missing, or there are no rows.
-    """
-    _need(reliability, "reliability", ("low", "high", "count", "confidence", "accuracy"))
-    figure = _figure(5.4, 6.2)
-    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-    filled = reliability[reliability["count"] > 0]
-    centre = (reliability["low"] + reliability["high"]) / 2
-    width = (reliability["high"] - reliability["low"]) * 0.9
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="calibrated")
-    axes.vlines(
-        filled["confidence"],
-        filled["confidence"],
-        filled["accuracy"],
-        color=COLOURS[1],
-        linewidth=2.2,
-        alpha=0.75,
-        label="gap",
-    )
-    axes.plot(
-        filled["confidence"],
-        filled["accuracy"],
-        color=COLOURS[0],
-        marker="o",
-        markersize=6,
-        markeredgecolor="white",
-        linewidth=1.9,
-        label="measured",
-        clip_on=False,
-        zorder=3,
-    )
-    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
-    axes.legend(loc="best", frameon=False, labelcolor=INK, fontsize=9.5)
-    below.bar(centre, reliability["count"], width=width, color=COLOURS[0], alpha=0.75)
-    below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    below.set(xlabel="confidence", ylabel="count")
-    for panel in (axes, below):
-        _plain(panel)
-        panel.grid(color=GRID, linewidth=0.8)
-    _head(axes, title, f"Reliability: calibration error {mean_gap(reliability):.3f}")
-    return figure
-
-
-def _figure(width_in: float, height_in: float, *, compress: bool = False) -> Figure:
-    engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12, compress=compress)
-    return Figure(figsize=(width_in, height_in), dpi=DPI, layout=engine)
-
-
-def _canvas(width_in: float, height_in: float, *, compress: bool = False) -> tuple[Figure, Axes]:
-    figure = _figure(width_in, height_in, compress=compress)
-    axes = figure.subplots()
-    _plain(axes)
-    return figure, axes
-
-
-def _plain(axes: Axes) -> None:
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=INK, labelsize=9, length=3)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.label.set(color=MUTED, fontsize=9.5)
-
-
-def _head(axes: Axes, title: str, shows: str) -> None:
-    """Put what is shown above the axes, and the caller's title above that."""
-    if not title:
-        axes.set_title(shows, loc="left", fontsize=11, fontweight="bold", color=INK, pad=10)
-        return
-    axes.set_title(title, loc="left", fontsize=11.5, fontweight="bold", color=INK, pad=24)
-    axes.annotate(
-        shows,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(0, 9),
-        textcoords="offset points",
-        fontsize=9,
-        color=MUTED,
-    )
 
 
 def _k_axis(axes: Axes, ks: np.ndarray[Any, np.dtype[np.float64]]) -> None:
@@ -305,10 +210,3 @@ def _systems(curve: pd.DataFrame) -> dict[str, pd.DataFrame]:
         return {"": numbers.sort_values("k")}
     parts = {str(name): part.sort_values("k") for name, part in numbers.groupby("system")}
     return dict(sorted(parts.items(), key=lambda item: -item[1]["macro_f1"].iloc[-1]))
-
-
-def _need(table: pd.DataFrame, key: str, columns: tuple[str, ...]) -> None:
-    missing = [name for name in columns if name not in table]
-    if missing or table.empty:
-        what = f"no column {missing[0]!r}" if missing else "no rows"
-        raise ParameterError(f"{key}: {what}; needs {', '.join(columns)}")

@@ -50,7 +50,8 @@ class ServedRecogniser(PythonModel):
         Returns
         -------
         list of dict
-            `label`, `probabilities` by class, and `windows` where they are asked for.
+            `label` ("unknown" where it is no class), `probabilities` by class, `unknown_score`
+            where the model has one, and `windows` where they are asked for.
 
         Raises
         ------

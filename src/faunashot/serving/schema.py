@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AUDIO = "audio"
 WINDOWS = "windows"
+UNKNOWN_SCORE = "unknown_score"
 MAX_BYTES = 50_000_000
 
 
@@ -64,6 +65,7 @@ def signature() -> ModelSignature:
             [
                 ColSpec(DataType.string, "label"),
                 ColSpec(probabilities, "probabilities"),
+                ColSpec(DataType.double, UNKNOWN_SCORE, required=False),
                 ColSpec(Array(window), WINDOWS, required=False),
             ]
         ),
@@ -122,11 +124,16 @@ def decode_audio(cell: object, *, row: int) -> bytes:
 
 
 def encode_answer(recognition: Recognition, *, windows: bool) -> dict[str, Any]:
-    """Answer for one row, of plain strings, floats, lists and mappings."""
+    """Answer for one row, of plain strings, floats, lists and mappings.
+
+    `unknown_score` is there where the model has one.
+    """
     answer: dict[str, Any] = {
         "label": recognition.label,
         "probabilities": _floats(recognition.probabilities),
     }
+    if recognition.unknown_score is not None:
+        answer[UNKNOWN_SCORE] = float(recognition.unknown_score)
     if windows:
         answer[WINDOWS] = [
             {

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-FIGURES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1"}
+FIGURES = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "weighted_f1": "weighted F1",
+    "map": "mAP",
+    "calibration_error": "calibration error",
+}
 
 
 def model_card(
     facts: dict[str, Any], metrics: dict[str, Any], *, corpus_licence: str, corpus_citation: str
 ) -> str:
     """Markdown card from a model's facts (`Recogniser.facts`) and the metrics of its run."""
-    backbone = facts["backbone"]
+    name = "+".join(backbone["name"] for backbone in facts["backbones"])
     learned = facts["facts"].get("learned_from")
     trained = (
         f"{len(learned)} clips of the corpus `{facts['corpus']}`"
@@ -20,7 +26,7 @@ def model_card(
     )
     joint = "" if facts["source"] == "none" else f", beside the corpus `{facts['source']}`"
     lines = [
-        f"# {backbone['name']}-{facts['system']['name']} on {facts['corpus']}",
+        f"# {name}-{facts['system']['name']} on {facts['corpus']}",
         "",
         f"Recognises {len(facts['classes'])} classes: {', '.join(facts['classes'])}.",
         "",
@@ -32,26 +38,53 @@ def model_card(
         "| | clips | 95 % interval | windows |",
         "|---|---|---|---|",
     ]
-    for key, name in FIGURES.items():
+    for key, figure in FIGURES.items():
         low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
         interval = "none" if low is None else f"{low} to {high}"
-        lines.append(f"| {name} | {metrics[key]} | {interval} | {metrics['window'][key]} |")
+        of_windows = metrics["window"].get(key, "")
+        lines.append(f"| {figure} | {metrics[key]} | {interval} | {of_windows} |")
     lines += [
         "",
-        f"Calibration error {metrics['calibration_error']}. The model that is served was fitted "
+        f"{_tempered(facts)}The model that is served was fitted "
         f"once more, on {trained}{joint}; the figures are those of heads fitted in the same way "
         "and scored on other clips.",
         "",
         "## Trained on, and licences",
         "",
-        f"- Backbone {backbone['name']} {backbone['version']}: {backbone['trained_on']}. "
-        f"Licence: {backbone['licence']}. {backbone['citation']}",
+        *(
+            f"- Backbone {backbone['name']} {backbone['version']}: {backbone['trained_on']}. "
+            f"Licence: {backbone['licence']}. {backbone['citation']}"
+            for backbone in facts["backbones"]
+        ),
         f"- Corpus {facts['corpus']}: {corpus_licence}. {corpus_citation}",
         "",
         "## Limits",
         "",
-        "It answers with one of its classes for any sound, also where none of them is heard. "
+        f"{_unknown(facts)} "
         "Figures from one corpus do not carry over to other recorders, places or seasons.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _tempered(facts: dict[str, Any]) -> str:
+    temperature = facts.get("temperature")
+    if not temperature:
+        return ""
+    return (
+        f"Its probabilities are at temperature {temperature['value']:.2f}, fitted on "
+        f"{temperature['clips']} clips that the head had not learned from. "
+    )
+
+
+def _unknown(facts: dict[str, Any]) -> str:
+    unknown = facts.get("unknown")
+    if not unknown:
+        return "It answers with one of its classes for any sound, also where none of them is heard."
+    return (
+        "It answers `unknown` for a recording that is less like its classes than like background. "
+        f"The threshold of that, {unknown['threshold']:.4f}, was set where "
+        f"{unknown['false_alarm_rate']:.0%} of {unknown['recordings']} background recordings "
+        f"({unknown['background']}) are still taken for one of the classes; of other kinds of "
+        "sound it will be more."
+    )

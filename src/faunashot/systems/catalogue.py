@@ -20,19 +20,28 @@ class System:
     ----------
     settings : of the head, where nothing chooses them.
     grid : values of each setting that may be chosen on a validation fold.
+    steps : that shape embeddings before the head, see `faunashot.classifiers.steps`.
+    fit_steps_on : "unlabelled", all clips of the training side, or "labelled".
+    learns_from : "clips", one mean embedding each, or "windows".
     """
 
     name: str
     head: str
     settings: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, list[Any]] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
+    fit_steps_on: str = "unlabelled"
+    learns_from: str = "clips"
 
 
 @cache
 def systems() -> dict[str, System]:
     """All systems by name."""
     text = resources.files("faunashot.systems").joinpath("systems.yaml").read_text("utf-8")
-    return {name: System(name=name, **spec) for name, spec in yaml.safe_load(text).items()}
+    return {
+        name: System(name=name, **{**spec, "steps": tuple(spec.get("steps", ()))})
+        for name, spec in yaml.safe_load(text).items()
+    }
 
 
 def system_names() -> list[str]:
