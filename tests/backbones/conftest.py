@@ -41,6 +41,11 @@ def logmel() -> Backbone:
     return registry.load("logmel")
 
 
+@pytest.fixture(scope="session")
+def yamnet_patches() -> Backbone:
+    return registry.load("yamnet_patches")
+
+
 class Tiny:
     """A backbone of three plain numbers a window; it notes the size of every batch."""
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.audio.decode import decode
+from faunashot.audio.equalise import Equaliser
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import split_windows
 from faunashot.backbones.base import Backbone, FloatArray
@@ -37,8 +38,8 @@ class Cut:
     end_s: npt.NDArray[np.float64]
 
 
-def cut(source: Path | bytes, backbone: Backbone) -> Cut:
-    """Decode a recording and cut it as `backbone` wants it.
+def cut(source: Path | bytes, backbone: Backbone, *, equaliser: Equaliser | None = None) -> Cut:
+    """Decode a recording, equalise it where asked, and cut it as `backbone` wants it.
 
     Raises
     ------
@@ -46,7 +47,10 @@ def cut(source: Path | bytes, backbone: Backbone) -> Cut:
         It cannot be decoded.
     """
     audio = decode(source)
-    samples = resample(audio.mono(), audio.sample_rate, to_hz=backbone.sample_rate)
+    samples, rate_hz = audio.mono(), audio.sample_rate
+    if equaliser is not None:
+        samples, rate_hz = equaliser(samples, rate_hz)
+    samples = resample(samples, rate_hz, to_hz=backbone.sample_rate)
     hop = round(backbone.hop_s * backbone.sample_rate)
     windows = split_windows(samples, backbone.window_samples, hop=hop)
     start_s = np.arange(len(windows), dtype=np.float64) * hop / backbone.sample_rate
@@ -66,6 +70,7 @@ def embed_clips(
     clips: Iterable[tuple[str, Path]],
     backbone: Backbone,
     *,
+    equaliser: Equaliser | None = None,
     on_clip: Callable[[str], None] = lambda clip_id: None,
 ) -> Features:
     """Embed recordings given as (clip_id, path).
@@ -78,7 +83,7 @@ def embed_clips(
     parts: list[FloatArray] = []
     index: list[pd.DataFrame] = []
     pending: list[FloatArray] = []
-    for clip_id, found in _decoded(clips, backbone):
+    for clip_id, found in _decoded(clips, backbone, equaliser):
         rows = {"clip_id": clip_id, "start_s": found.start_s, "end_s": found.end_s}
         index.append(pd.DataFrame(rows))
         pending.append(found.windows)
@@ -95,12 +100,14 @@ def embed_clips(
     return Features(np.concatenate(parts), pd.concat(index, ignore_index=True), Maker.of(backbone))
 
 
-def _decoded(clips: Iterable[tuple[str, Path]], backbone: Backbone) -> Iterator[tuple[str, Cut]]:
+def _decoded(
+    clips: Iterable[tuple[str, Path]], backbone: Backbone, equaliser: Equaliser | None
+) -> Iterator[tuple[str, Cut]]:
     """Windows of each clip in order, at most `AHEAD` clips decoded in advance."""
 
     def work(path: Path) -> Cut:
         try:
-            return cut(path, backbone)
+            return cut(path, backbone, equaliser=equaliser)
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
 

@@ -12,6 +12,7 @@ BACKBONES: dict[str, str] = {
     "birdnet": "faunashot.backbones.birdnet:BirdNet",
     "logmel": "faunashot.backbones.logmel:LogMel",
     "yamnet": "faunashot.backbones.yamnet:YamNet",
+    "yamnet_patches": "faunashot.backbones.yamnet_patches:YamNetPatches",
 }
 
 

@@ -33,6 +33,7 @@ class Maker:
     window_s: float
     hop_s: float
     dim: int
+    blocks: tuple[int, ...] = ()  # widths, where several backbones are joined
 
     @classmethod
     def of(cls, backbone: Backbone) -> Maker:

@@ -17,6 +17,7 @@ from scipy.special import expit
 from faunashot.audio.decode import quiet_native
 from faunashot.backbones.base import FloatArray
 from faunashot.backbones.hub import model_folder
+from faunashot.backbones.yamnet_patches import log_mel
 from faunashot.errors import WeightsError
 
 HANDLE = "https://tfhub.dev/google/yamnet/1"
@@ -101,6 +102,21 @@ class YamNet:
             raise WeightsError(f"yamnet: batched graph is {worst:.1e} off the published model")
 
 
+def yamnet_variables(handle: str = HANDLE, *, threads: int = 2) -> dict[str, FloatArray]:
+    """Variables of the published model by name, such as ``layer7/pointwise_conv/bn/beta``.
+
+    Raises
+    ------
+    WeightsError
+        The model is neither in the cache nor reachable, or is not YAMNet.
+    """
+    _, model, _ = _load(handle, threads)
+    try:
+        return {v.name.split(":")[0]: v.numpy() for v in model._yamnet.variables}
+    except AttributeError as error:
+        raise WeightsError(f"yamnet: {handle} is not YAMNet as published ({error})") from error
+
+
 def _load(handle: str, threads: int) -> tuple[Any, Any, Path]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     folder = model_folder(handle)
@@ -163,12 +179,8 @@ def _cut(tf: Any, model: Any) -> tuple[Any, FloatArray, FloatArray]:
 
 
 def _batched(tf: Any, body: Any) -> Any:
-    mel = tf.signal.linear_to_mel_weight_matrix(64, 257, 16_000, 125.0, 7_500.0)
-
     @tf.function(input_signature=[tf.TensorSpec([None, YamNet.window_samples], tf.float32)])
     def run(windows: Any) -> Any:
-        spectrum = tf.abs(tf.signal.stft(windows, 400, 160, fft_length=512))
-        log_mel = tf.math.log(tf.matmul(spectrum, mel) + 0.001)
-        return body(log_mel[..., None])
+        return body(log_mel(tf, windows)[..., None])
 
     return run

@@ -1,0 +1,68 @@
+"""Features of several backbones side by side, from their stores: nothing is embedded again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from faunashot.backbones.store import Features, Maker
+from faunashot.errors import StoreError
+
+BY = "+"
+"""Between the names of joined backbones, such as ``yamnet+birdnet``."""
+
+
+def join(parts: Sequence[Features]) -> Features:
+    """Join the features of one corpus.
+
+    A row is a window of the part whose windows are longest; the columns of each other part are
+    the mean of its windows that overlap it, weighted by the overlap.
+
+    Raises
+    ------
+    StoreError
+        The parts are not of the same clips.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    clips = [set(part.index["clip_id"]) for part in parts]
+    if odd := set.union(*clips) - set.intersection(*clips):
+        names = BY.join(part.maker.backbone for part in parts)
+        raise StoreError(f"{names}: {sorted(odd)[0]} is not in the features of all of them")
+    longest = max(parts, key=lambda part: part.maker.window_s)
+    rows = [part.windows if part is longest else _averaged(part, longest.index) for part in parts]
+    return Features(np.hstack(rows), longest.index, _maker(parts, longest.maker))
+
+
+def _averaged(part: Features, index: pd.DataFrame) -> npt.NDArray[np.float32]:
+    """Rows of `part` averaged to the rows of `index`."""
+    of_clip = part.index.groupby("clip_id", sort=False).indices
+    start, end = (part.index[name].to_numpy() for name in ("start_s", "end_s"))
+    result = np.zeros((len(index), part.maker.dim), np.float32)
+    for clip_id, at in index.groupby("clip_id", sort=False).indices.items():
+        rows = np.asarray(of_clip[clip_id])
+        first, last = (index[name].to_numpy()[at, None] for name in ("start_s", "end_s"))
+        overlap = np.minimum(last, end[rows]) - np.maximum(first, start[rows])
+        weight = np.maximum(overlap, 0.0)
+        # rounding may leave a last window of a few samples beside the other's grid
+        weight[weight.sum(axis=1) <= 0, -1] = 1.0
+        weight /= weight.sum(axis=1, keepdims=True)
+        result[at] = weight @ part.windows[rows]
+    return result
+
+
+def _maker(parts: Sequence[Features], longest: Maker) -> Maker:
+    makers = [part.maker for part in parts]
+    return Maker(
+        backbone=BY.join(maker.backbone for maker in makers),
+        version=BY.join(maker.version for maker in makers),
+        weights_hash=BY.join(maker.weights_hash for maker in makers),
+        sample_rate=longest.sample_rate,
+        window_s=longest.window_s,
+        hop_s=longest.hop_s,
+        dim=sum(maker.dim for maker in makers),
+        blocks=tuple(block for maker in makers for block in maker.blocks or (maker.dim,)),
+    )

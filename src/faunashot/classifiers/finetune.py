@@ -1,0 +1,328 @@
+"""YAMNet fine-tuned end to end on log-mel patches, from the linear probe onwards."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import Progress
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from faunashot.classifiers.checkpoint import (
+    Checkpoint,
+    State,
+    array_hash,
+    read_arrays,
+    write_arrays,
+)
+from faunashot.classifiers.networks.training import (
+    Schedule,
+    Training,
+    Windows,
+    as_patches,
+    deterministic_tensorflow,
+    precision,
+)
+from faunashot.classifiers.networks.yamnet import (
+    CLASSIFIER,
+    PATCH,
+    YAMNET,
+    Blocks,
+    yamnet_network,
+)
+from faunashot.errors import ParameterError, StoreError
+
+FORMAT = 1
+WEIGHTS, FACTS = "network.npz", "network.json"
+AT_ONCE = 128
+"""Windows that pass through the network at once where none is trained on."""
+
+LEAST = 1e-7
+"""Probability that the validation loss takes for a smaller one."""
+
+
+class FineTuned(ClassifierMixin, BaseEstimator):
+    """A network that starts as the linear probe of its embedding, then learns as a whole.
+
+    The classifier begins as the logistic regression on the embeddings of the windows as they are.
+    From there Adam trains all layers on windows that are drawn, masked and mixed, the lower ones
+    at lower rates; batch normalisation keeps the statistics that it has. After each epoch the mean
+    of the weights then and at the start is scored on the validation clips; of all epochs, the start
+    among them, the one with the lowest loss is kept.
+
+    Fitting makes TensorFlow deterministic for the whole process, so that a seed gives one result.
+
+    Parameters
+    ----------
+    learning_rate : of the classifier, at its peak.
+    layer_decay : rate of a layer as a share of that of the layer above it.
+    frozen : lowest layers that stay as they are.
+    epochs : length of the schedule.
+    stop_at : epoch after which to end all the same, such as the best one of an earlier fit.
+    patience : epochs without a lower validation loss after which to end.
+    batch_size : windows a step.
+    windows_per_clip : windows that are drawn from each clip in each epoch.
+    masks, mask_frames, mask_bands : of SpecAugment.
+    mixup : alpha of the shares, 0 for none.
+    label_smoothing : share of the target that is spread over all classes.
+    start_share : of the start in the mean of the weights, 0 for the trained ones alone.
+    C : of the logistic regression.
+    blocks : stride and filters of the network's layers.
+    threads : of TensorFlow.
+    seed : of all that is drawn.
+
+    Attributes
+    ----------
+    classes_ : labels, sorted.
+    network_ : the fitted network.
+    history_ : facts of each epoch, the start first.
+    best_epoch_ : the epoch whose weights are kept.
+
+    References
+    ----------
+    M. Wortsman et al. Robust fine-tuning of zero-shot models. CVPR 2022: the mean of the weights;
+    J. Howard, S. Ruder. Universal language model fine-tuning for text classification. ACL 2018:
+    lower rates for lower layers.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 3e-4,
+        layer_decay: float = 0.8,
+        frozen: int = 5,
+        epochs: int = 5,
+        stop_at: int | None = None,
+        patience: int = 3,
+        batch_size: int = 32,
+        windows_per_clip: int = 4,
+        masks: int = 1,
+        mask_frames: int = 16,
+        mask_bands: int = 8,
+        mixup: float = 0.0,
+        label_smoothing: float = 0.0,
+        start_share: float = 0.5,
+        C: float = 0.1,
+        blocks: Blocks = YAMNET,
+        threads: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.layer_decay = layer_decay
+        self.frozen = frozen
+        self.epochs = epochs
+        self.stop_at = stop_at
+        self.patience = patience
+        self.batch_size = batch_size
+        self.windows_per_clip = windows_per_clip
+        self.masks = masks
+        self.mask_frames = mask_frames
+        self.mask_bands = mask_bands
+        self.mixup = mixup
+        self.label_smoothing = label_smoothing
+        self.start_share = start_share
+        self.C = C
+        self.blocks = blocks
+        self.threads = threads
+        self.seed = seed
+
+    def fit(
+        self,
+        X: npt.NDArray[np.float32],
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+        *,
+        validation: Windows | None = None,
+        initial: Mapping[str, npt.NDArray[Any]] | None = None,
+        checkpoint: Path | None = None,
+        on_epoch: Callable[[dict[str, Any]], None] = lambda facts: None,
+    ) -> FineTuned:
+        """Fit on patches, (N, 6144).
+
+        Parameters
+        ----------
+        groups : id of the clip of each window.
+        validation : windows to choose the epoch on; without them, the last one is kept.
+        initial : variables of the pretrained network by name; drawn from `seed` if not given.
+        checkpoint : file that is written after each epoch, and resumed from if it is there.
+        on_epoch : is told the facts of each epoch, once its checkpoint is written.
+
+        Raises
+        ------
+        ParameterError
+            There are fewer than two classes, or the loss is no longer finite.
+        WeightsError
+            `initial` is of another network.
+        StoreError
+            The checkpoint is damaged, or was written with other settings, weights or windows.
+        """
+        learn = Windows(X, y, sample_weight, groups)
+        self.classes_, target = np.unique(np.asarray(y), return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ParameterError("fine-tuning needs clips of at least two classes to learn from")
+        self._build()
+        if initial is not None:
+            self.network_.assign(initial, but=CLASSIFIER)
+        kept = Checkpoint(checkpoint, self._made_of(learn, validation))
+        state = kept.read()
+        settings = self.get_params()
+        schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
+        training = Training(self.network_, learn, target, schedule)
+        if state is None:
+            self._start_at_probe(learn)
+            self.history_ = [{"epoch": 0, **self._validated(validation)}]
+            start = best = self.network_.arrays()
+        else:
+            start, best, self.history_ = state.start, state.best, state.history
+            self.network_.assign(state.network)
+            training.resume(state.optimizer)
+        quiet = not sys.stderr.isatty()
+        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+            seen = bar.add_task("fine-tuning", total=self._last, completed=len(self.history_) - 1)
+            while not self._is_over():
+                facts = training.epoch(len(self.history_))
+                now = self.network_.arrays()
+                share = np.float32(self.start_share)
+                self.network_.assign({n: share * start[n] + (1 - share) * now[n] for n in now})
+                facts |= self._validated(validation)
+                self.history_.append(facts)
+                if self.best_epoch_ == facts["epoch"]:
+                    best = self.network_.arrays()
+                self.network_.assign(now)
+                kept.write(State(now, start, best, training.state(), self.history_))
+                bar.advance(seen)
+                on_epoch(facts)
+        self.network_.assign(best)
+        return self
+
+    @property
+    def best_epoch_(self) -> int:
+        """The epoch whose weights are kept."""
+        if "validation_loss" not in self.history_[0]:
+            return len(self.history_) - 1
+        return int(np.argmin([facts["validation_loss"] for facts in self.history_]))
+
+    def predict_proba(self, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Probabilities of `classes_`, (N, 6144) -> (N, C), rows sum to 1."""
+        check_is_fitted(self)
+        return np.asarray(softmax(self._passed(self._logits, X), axis=1), dtype=np.float64)
+
+    def predict(self, X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
+        """The most probable class of each row."""
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted network into `folder`, which is made, as arrays and JSON."""
+        check_is_fitted(self)
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "format": FORMAT,
+            "settings": self.get_params(),
+            "classes": self.classes_.tolist(),
+            "history": self.history_,
+        }
+        write_arrays(folder / WEIGHTS, self.network_.arrays())
+        (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> FineTuned:
+        """Load what `save` wrote.
+
+        Raises
+        ------
+        StoreError
+            The folder holds no fine-tuned network, or one of another format.
+        WeightsError
+            Its arrays are those of another network.
+        """
+        try:
+            facts = json.loads((folder / FACTS).read_text("utf-8"))
+            if facts["format"] != FORMAT:
+                raise StoreError(f"{folder} has format {facts['format']}, this reads {FORMAT}")
+            model = cls(**facts["settings"])
+            model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{folder} holds no fine-tuned network ({error})") from error
+        model._build()
+        model.network_.assign(read_arrays(folder / WEIGHTS))
+        return model
+
+    def _build(self) -> None:
+        tf = deterministic_tensorflow(self.threads)
+        network = yamnet_network(
+            len(self.classes_), blocks=self.blocks, seed=self.seed, precision=precision()
+        )
+        self.network_ = network
+        self._logits, self._embedding = (
+            tf.function(partial(part, training=False)).get_concrete_function(
+                tf.TensorSpec([None, *PATCH])
+            )
+            for part in (network.model, network.body)
+        )
+
+    def _made_of(self, learn: Windows, validation: Windows | None) -> dict[str, str]:
+        settings = {k: v for k, v in self.get_params().items() if k != "threads"}
+        parts = [learn, *([Windows(*validation)] if validation else [])]
+        return {
+            "settings": json.dumps(settings, sort_keys=True),
+            "weights": array_hash(self.network_.arrays().values()),
+            "windows": array_hash(array for part in parts for array in part),
+        }
+
+    def _start_at_probe(self, learn: Windows) -> None:
+        """Set the classifier to the logistic regression on the embeddings."""
+        embeddings = self._passed(self._embedding, learn.X)
+        scaler = StandardScaler().fit(embeddings)
+        probe = LogisticRegression(C=self.C, tol=1e-3, max_iter=5000)
+        probe.fit(scaler.transform(embeddings), learn.y, sample_weight=learn.weight)
+        kernel, bias = probe.coef_, probe.intercept_
+        if len(kernel) == 1:  # two classes share one plane
+            kernel, bias = np.stack([-kernel[0], kernel[0]]) / 2, np.stack([-bias[0], bias[0]]) / 2
+        classifier = {
+            "standard/moving_mean": scaler.mean_,
+            "standard/moving_variance": scaler.scale_**2,
+            "logits/kernel": kernel.T,
+            "logits/bias": bias,
+        }
+        for name, value in classifier.items():
+            self.network_.variables[name].assign(value)
+
+    def _validated(self, validation: Windows | None) -> dict[str, Any]:
+        """Loss and accuracy of the validation clips, pooled over their windows."""
+        if validation is None:
+            return {}
+        held = Windows(*validation)
+        clip_of, weight = held.clip_of(), held.weights()
+        _, first = np.unique(clip_of, return_index=True)
+        pooled = np.zeros((len(first), len(self.classes_)))
+        np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
+        pooled /= np.bincount(clip_of, weight)[:, None]
+        hit = np.asarray(held.y)[first][:, None] == self.classes_
+        own = np.where(hit, pooled, 0).sum(axis=1)  # 0 for a class that was not learned
+        return {
+            "validation_loss": float(-np.log(np.maximum(own, LEAST)).mean()),
+            "validation_accuracy": float(hit[np.arange(len(hit)), pooled.argmax(axis=1)].mean()),
+        }
+
+    @property
+    def _last(self) -> int:
+        return self.epochs if self.stop_at is None else min(self.stop_at, self.epochs)
+
+    def _is_over(self) -> bool:
+        done = len(self.history_) - 1
+        return done >= self._last or done - self.best_epoch_ >= self.patience
+
+    def _passed(self, function: Any, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        starts = range(0, max(len(X), 1), AT_ONCE)
+        return np.concatenate([function(as_patches(X[at : at + AT_ONCE])) for at in starts])
