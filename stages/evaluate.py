@@ -7,8 +7,9 @@ import pandas as pd
 
 from faunashot.cli.stage import run_stage
 from faunashot.corpora.registry import create
-from faunashot.evaluation import plots
-from faunashot.evaluation.summary import Summary, summarise
+from faunashot.evaluation import plots, trust_plots
+from faunashot.evaluation.rejection import rejection
+from faunashot.evaluation.summary import DIGITS, Summary, summarise
 from faunashot.params import Params, load_params
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
@@ -19,32 +20,47 @@ from faunashot.tracking.runs import StageRun, stage_run
 def main() -> None:
     params = load_params()
     model = Path("models") / params.full_system
-    held_out = Path("predictions/held_out.parquet")
+    tables = {n: Path(f"predictions/{n}.parquet") for n in ("held_out", "windows", "unknown")}
     with stage_run(
         "evaluate",
         params=params.model_dump(mode="json"),
-        inputs=[held_out, model],
+        inputs=[*tables.values(), model],
         record=Path("reports/mlflow/evaluate.json"),
         name=params.run_name,
     ) as run:
         used = {"corpus", "backbone", "system", "seed", "evaluation"}
         run.params(params.model_dump(mode="json", include=used))
         facts = json.loads((model / "model.json").read_text("utf-8"))
+        held_out, windows, unknown = (pd.read_parquet(file) for file in tables.values())
         summary = summarise(
-            pd.read_parquet(held_out),
+            held_out,
             facts["classes"],
             headline_k=facts["k"],
+            windows=None if windows.empty else windows,
             level=params.evaluation.level,
             draws=params.evaluation.draws,
             seed=params.seed,
         )
-        numbers = {k: v for k, v in facts["facts"].items() if isinstance(v, int | float)}
-        metrics = {**summary.metrics, "protocol": numbers}
+        said = {k: v for k, v in facts["facts"].items() if isinstance(v, int | float)}
+        metrics = {**summary.metrics, "protocol": said, "leak": facts["facts"].get("leak")}
+        if facts["temperature"]:
+            metrics["temperature"] = round(facts["temperature"]["value"], DIGITS)
+        if not unknown.empty:
+            metrics["unknown"] = of_unknown(unknown, params)
+            drawn = trust_plots.rejection_figure(
+                unknown["score"], unknown["known"], threshold=0.0, title=params.run_name
+            )
+            run.figure(drawn, "unknown")
         write(summary, metrics)
         title = params.run_name
         run.figure(plots.confusion_figure(summary.confusion, title=title), "confusion")
         run.figure(plots.per_class_figure(summary.per_class, title=title), "per_class")
         run.figure(plots.curve_figure(summary.curve, title=title), "curve")
+        run.figure(
+            trust_plots.reliability_figure(*both(summary.calibration), title=title), "calibration"
+        )
+        run.table(summary.conditions, "conditions")
+        run.table(summary.calibration, "calibration")
         run.table(summary.confusion.reset_index(), "confusion")
         run.table(summary.per_class, "per_class")
         run.table(summary.predictions, "predictions")
@@ -56,11 +72,37 @@ def main() -> None:
         register(run, params, facts, metrics, model)
 
 
+def both(calibration: pd.DataFrame) -> list[pd.DataFrame]:
+    """The tables before and after temperature scaling."""
+    return [calibration[calibration["temperature"] == name] for name in ("before", "after")]
+
+
+def of_unknown(unknown: pd.DataFrame, params: Params) -> dict:
+    """Figures of the detector of recordings of no class; scores are less its threshold."""
+    found = rejection(
+        unknown["score"],
+        unknown["known"],
+        groups=unknown["group"],
+        threshold=0.0,
+        correct=unknown["correct"],
+        n_draws=params.evaluation.draws,
+        level=params.evaluation.level,
+        seed=params.seed,
+    )
+    return {
+        name + suffix: None if value is None else round(float(value), DIGITS)
+        for name, interval in found.items()
+        for suffix, value in zip(("", "_low", "_high"), interval, strict=True)
+    }
+
+
 def write(summary: Summary, metrics: dict) -> None:
     """Write what DVC keeps."""
     Path("plots").mkdir(exist_ok=True)
     summary.predictions.to_csv("predictions.csv", index=False)
     summary.curve.to_csv("curve.csv", index=False)
+    summary.conditions.to_csv("plots/conditions.csv", index=False)
+    summary.calibration.to_csv("plots/calibration.csv", index=False)
     summary.per_class.to_csv("plots/per_class.csv", index=False)
     summary.confusion.to_csv("plots/confusion.csv")
     Path("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
@@ -78,7 +120,7 @@ def register(run: StageRun, params: Params, facts: dict, metrics: dict, model: P
         run,
         model,
         card=card,
-        requirements=requirements(params.backbone),
+        requirements=requirements(params.backbone_names),
         example_audio=example_audio(),
         tags={
             "corpus": params.corpus,

@@ -7,13 +7,14 @@ import pandas as pd
 
 from faunashot.backbones.registry import backbone_class
 from faunashot.cli.stage import run_stage
-from faunashot.evaluation import plots
+from faunashot.evaluation import plots, trust_plots
 from faunashot.params import load_params
 from faunashot.reporting.page import report_page
 from faunashot.tracking.runs import stage_run
 
 INPUTS = [
-    Path(f) for f in ("metrics.json", "curve.csv", "plots/per_class.csv", "plots/confusion.csv")
+    *(Path(f) for f in ("metrics.json", "curve.csv")),
+    *(Path(f"plots/{n}.csv") for n in ("per_class", "confusion", "calibration")),
 ]
 
 
@@ -31,6 +32,7 @@ def main() -> None:
         confusion = pd.read_csv("plots/confusion.csv", index_col="true").rename_axis(
             columns="predicted"
         )
+        calibration = pd.read_csv("plots/calibration.csv")
         page = Path("reports/report.html")
         page.write_text(
             report_page(
@@ -42,9 +44,12 @@ def main() -> None:
                     *([plots.curve_figure(curve)] if len(curve) > 1 else []),
                     plots.confusion_figure(confusion),
                     plots.per_class_figure(pd.read_csv("plots/per_class.csv")),
+                    trust_plots.reliability_figure(
+                        *(calibration[calibration["temperature"] == n] for n in ("before", "after"))
+                    ),
                 ],
                 findings=findings(),
-                licence=backbone_class(params.backbone).licence,
+                licence="; ".join(backbone_class(n).licence for n in params.backbone_names),
             )
         )
         run.artifact(page)
@@ -65,10 +70,21 @@ def findings() -> list[str]:
         lines += [f"bad: {b['path']}: {b['reason']}" for b in found["bad"][:20]]
     audit = json.loads(Path("reports/audit.json").read_text())
     lines.append(
-        f"{len(audit['exact_duplicates'])} groups of exact duplicates joined, "
-        f"{len(audit['crossing'])} of them across folds, {len(audit['conflicts'])} left out for "
-        f"having several labels; {len(audit['across_corpora'])} in source and target at once"
+        f"{len(audit['exact_duplicates'])} groups of exact duplicates and "
+        f"{len(audit['near_duplicates'])} near pairs joined, {len(audit['crossing'])} sets of them "
+        f"across folds, {len(audit['conflicts'])} left out for having several labels; "
+        f"{len(audit['across_corpora'])} in source and target at once"
     )
+    shortcuts = audit["shortcuts"]
+    if "skipped" in shortcuts:
+        lines.append(f"shortcuts not scored: {shortcuts['skipped']}")
+    else:
+        lines.append(
+            f"shortcuts: the label is told from format, length, level, noise floor and bandwidth "
+            f"alone with macro-F1 {shortcuts['macro_f1']} (chance "
+            f"{shortcuts['chance_macro_f1']}), from the file header alone with "
+            f"{shortcuts['header']['macro_f1']}"
+        )
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Stage train: the protocol picks clips, the head learns, held-out windows are scored."""
+"""Stage train: the protocol picks clips, the system learns, held-out clips are scored."""
 
 import json
 from dataclasses import asdict
@@ -7,42 +7,56 @@ from pathlib import Path
 import pandas as pd
 
 from faunashot.backbones import registry, store
+from faunashot.backbones.join import join
 from faunashot.cli.stage import run_stage
 from faunashot.corpora.audit import SOURCE, TARGET
 from faunashot.params import Params, load_params
-from faunashot.protocols.base import Outcome, Task, WindowTable
+from faunashot.protocols.base import Outcome, Task, Tuning
 from faunashot.protocols.registry import run_protocol
+from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import system
 from faunashot.systems.recogniser import Recogniser
-from faunashot.tracking.runs import stage_run
+from faunashot.tracking.runs import StageRun, stage_run
 
 LEARNS_FROM = {"corpus", "source", "backbone", "system", "seed", "protocol"}
-"""Parameters of the stage, beside the backbone's own."""
+"""Parameters of the stage, beside the backbones' own."""
 
 
 def main() -> None:
     params = load_params()
-    stores = [Path("features") / name / params.backbone for name in (params.corpus, params.source)]
     clips_file = Path("clips/audited.parquet")
+    versions = ["recorded", *(["equalised"] if params.audio.equalise else [])]
+    folders = {
+        (version, corpus): [Path("features") / version / corpus / n for n in params.backbone_names]
+        for version in versions
+        for corpus in (params.corpus, params.source)
+    }
     with stage_run(
         "train",
         params=params.model_dump(mode="json"),
-        inputs=[clips_file, *stores],
+        inputs=[clips_file, *(folder for parts in folders.values() for folder in parts)],
         record=Path("reports/mlflow/train.json"),
         name=params.run_name,
     ) as run:
         run.params(params.model_dump(mode="json", include=LEARNS_FROM))
-        run.params({"backbones": {params.backbone: params.backbone_options()}})
+        run.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
         clips = pd.read_parquet(clips_file)
-        target, source = (store.load(folder) for folder in stores)
-        task = Task(
-            target=WindowTable(clips[clips["role"] == TARGET], target),
-            source=WindowTable(clips[clips["role"] == SOURCE], source),
-            system=system(params.system),
-            seed=params.seed,
+        parts = {key: [store.load(folder) for folder in f] for key, f in folders.items()}
+        tasks = {}
+        for version in versions:
+            target, source = (
+                WindowTable(clips[clips["role"] == role], join(parts[version, corpus]))
+                for role, corpus in ((TARGET, params.corpus), (SOURCE, params.source))
+            )
+            tasks[version] = make_task(params, target, source, run)
+        makers = [part.maker for part in parts["recorded", params.corpus]]
+        outcome = run_protocol(
+            tasks["recorded"],
+            params,
+            tasks["recorded"].target.maker,
+            equalised=tasks.get("equalised"),
         )
-        outcome = run_protocol(task, params, target.maker)
-        write(outcome, params, target.maker)
+        write(outcome, params, makers)
         run.metrics({k: v for k, v in outcome.facts.items() if isinstance(v, int | float)})
         run.text(json.dumps(outcome.facts, indent=1, ensure_ascii=False), "facts.json")
         for note in outcome.notes:
@@ -51,19 +65,37 @@ def main() -> None:
         print(f"{params.full_system}: {params.protocol.name}, {scored} held-out clips scored")
 
 
-def write(outcome: Outcome, params: Params, maker: store.Maker) -> None:
+def make_task(params: Params, target: WindowTable, source: WindowTable, run: StageRun) -> Task:
+    """The task that the protocol works on."""
+
+    def on_epoch(fold: str, facts: dict) -> None:
+        numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and k != "epoch"}
+        run.metrics({"epoch": {fold: numbers}}, step=facts["epoch"])
+
+    def initial() -> dict:
+        from faunashot.backbones.yamnet import yamnet_variables
+
+        return yamnet_variables(params.backbones.yamnet.handle)
+
+    return Task(
+        target=target,
+        source=source,
+        system=system(params.system),
+        seed=params.seed,
+        official=params.protocol.folds == "official",
+        transfer=params.protocol.transfer,
+        tuning=Tuning(initial, Path("checkpoints") / run.key[:16], on_epoch),
+    )
+
+
+def write(outcome: Outcome, params: Params, makers: list[store.Maker]) -> None:
     """Write the model that is served, and what was held out."""
-    backbone = registry.backbone_class(params.backbone)
     facts = {
-        "backbone": {
-            "name": params.backbone,
-            "options": params.backbone_options(),
-            "version": maker.version,
-            "weights_hash": maker.weights_hash,
-            **{key: getattr(backbone, key) for key in ("licence", "citation", "trained_on")},
-        },
+        "backbones": [of_backbone(params, maker) for maker in makers],
         "system": asdict(system(params.system)),
         "takes": outcome.takes,
+        "temperature": outcome.temperature,
+        "unknown": outcome.facts.get("unknown"),
         "classes": outcome.classes,
         "corpus": params.corpus,
         "source": params.source,
@@ -73,10 +105,26 @@ def write(outcome: Outcome, params: Params, maker: store.Maker) -> None:
         "facts": outcome.facts,
         "notes": outcome.notes,
     }
-    Recogniser(outcome.head, facts).save(Path("models") / params.full_system)
-    held_out = Path("predictions/held_out.parquet")
-    held_out.parent.mkdir(exist_ok=True)
-    outcome.held_out.to_parquet(held_out, index=False)
+    Recogniser(outcome.head, facts, outcome.novelty).save(Path("models") / params.full_system)
+    folder = Path("predictions")
+    folder.mkdir(exist_ok=True)
+    tables = {"held_out": outcome.held_out, "windows": outcome.windows, "unknown": outcome.unknown}
+    for name, table in tables.items():
+        if table is None:
+            table = pd.DataFrame()
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def of_backbone(params: Params, maker: store.Maker) -> dict:
+    """What a model says of a backbone that it was trained on."""
+    backbone = registry.backbone_class(maker.backbone)
+    return {
+        "name": maker.backbone,
+        "options": params.options_of(maker.backbone),
+        "version": maker.version,
+        "weights_hash": maker.weights_hash,
+        **{key: getattr(backbone, key) for key in ("licence", "citation", "trained_on")},
+    }
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from contextlib import closing
 import numpy as np
 import pandas as pd
 import pytest
-from pipeline_project import call, change, flat, metrics_of, params_of, runs_of
+from pipeline_project import call, change, flat, metrics_of, own_line, params_of, runs_of
 from sklearn.metrics import f1_score
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -117,3 +117,28 @@ def test_experiments_are_compared_in_a_plot(copy):
     none = call(copy, "faunashot", "compare", "--only", "nothing", "--plot", "none.png")
     assert none.returncode == 1
     assert "no experiment here has a curve over k" in none.stderr
+
+
+def test_experiments_are_compared_by_name(copy):
+    change(copy, system="knn")
+    assert call(copy, "dvc", "exp", "run", "-n", "neighbours").returncode == 0
+    first = "folder-logmel-logistic-few_shot-k5"
+    done = call(copy, "faunashot", "compare", first, "neighbours", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    (row,) = found["differences"]
+    by_name = {
+        each["name"]: each
+        for each in json.loads(call(copy, "faunashot", "compare", "--json").stdout)
+    }
+    gap = by_name["neighbours"]["macro_f1"] - by_name[first]["macro_f1"]
+    assert row["difference"] == pytest.approx(gap, abs=2e-4)
+    assert row["difference_low"] < row["difference"] < row["difference_high"]
+    assert [each["k"] for each in found["labels_saved"]] == [1, 2, 5, 10]
+
+    change(copy, protocol__k=2)
+    assert call(copy, "dvc", "exp", "run", "-n", "fewer").returncode == 0
+    refused = call(copy, "faunashot", "compare", "neighbours", "fewer")
+    assert own_line(refused.stderr) == (
+        "neighbours and fewer were not scored on the same clips: k 5 against 2"
+    )

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 
+from faunashot.audio.resample import resample
 from faunashot.backbones import registry
 from faunashot.backbones.extract import embed_clips
 from faunashot.backbones.store import Features, empty
-from faunashot.corpora.audit import SOURCE, TARGET, audit
+from faunashot.corpora.audit import SOURCE, TARGET, Audited, audit, examine
 from faunashot.corpora.ingest import ingest
 from faunashot.corpora.locate import locate
+from faunashot.corpora.near_duplicates import near_duplicates
 from faunashot.corpora.registry import create
 from faunashot.evaluation.summary import Summary, summarise
 from faunashot.params import load_params
@@ -38,7 +42,9 @@ class Study:
     def __init__(self, root: Path, corpus: str, classes: str) -> None:
         self.root = root
         found = ingest(locate(create(corpus, classes=classes), root), root)
-        self.clips = audit(found.clips, found.clips.iloc[:0]).clips
+        self.clips = audit(
+            found.clips, found.clips.iloc[:0], files=lambda role, path: root / path
+        ).clips
         self._features: dict[str, Features] = {}
 
     def run(self, backbone: str, **protocol: object) -> Summary:
@@ -113,3 +119,75 @@ def test_scored_clips_are_never_learned_from_under_another_name(animals: Study) 
     scored = pd.Index(animals.held_out["clip_id"].unique())
     by_clip = animals.clips.set_index("clip_id")
     assert (by_clip.loc[scored, "fold"] == "test").all()
+
+
+@pytest.fixture(scope="module")
+def examined(shared: Path) -> Audited:
+    """The Animal-Sound-Dataset and the part of ESC-50 that is at hand, audited together."""
+    roots = {name: shared / "data" / name for name in ("animals-sounds", "esc50-mini")}
+    readers = {"animals-sounds": create("animals_sounds"), "esc50-mini": create("esc50")}
+    tables = {
+        name: ingest(locate(reader, roots[name]), roots[name]).clips
+        for name, reader in readers.items()
+    }
+    return examine(tables, files=lambda role, path: roots[role] / path)
+
+
+def test_the_audit_finds_identical_files_and_those_that_cross(examined: Audited) -> None:
+    same_file = [g for _, g in examined.clips.groupby("sha256") if len(g) > 1]
+    identical = [sorted(g["path"]) for g in same_file]
+    assert len(identical) == 22
+    assert all(group in examined.report["exact_duplicates"] for group in identical)
+    crossing = [sorted(g["path"]) for g in same_file if g["fold"].nunique() > 1]
+    assert len(crossing) == 6
+    assert all(group in examined.report["crossing"] for group in crossing)
+
+
+def test_the_audit_finds_the_dogs_that_hold_clips_of_esc50(examined: Audited) -> None:
+    across = {
+        tuple(pair["paths"]): pair["correlation"]
+        for pair in examined.report["near_duplicates"]
+        if len({path.split("/")[0] == "audio" for path in pair["paths"]}) > 1
+    }
+    assert across.keys() == {
+        ("Training/Dog/dog_14.wav", "audio/3-155312-A-0.ogg"),
+        ("Training/Dog/dog_90.wav", "audio/1-30344-A-0.ogg"),
+    }
+    assert min(across.values()) > 0.99
+    assert sorted(examined.report["across_corpora"]) == sorted(map(list, across))
+
+
+def test_the_audit_takes_no_two_species_for_one_recording(examined: Audited) -> None:
+    label = examined.clips.set_index("path")["label"]
+    pairs = [pair["paths"] for pair in examined.report["near_duplicates"]]
+    assert len(pairs) > 80
+    assert all(label[first] == label[second] for first, second in pairs)
+    assert examined.report["conflicts"] == []
+
+
+@pytest.mark.parametrize("kind", ["mp3", "cut", "gain", "8 kHz", "noise"])
+def test_copies_of_real_recordings_are_found(shared: Path, tmp_path: Path, kind: str) -> None:
+    folder = shared / "data" / "esc50-mini" / "audio"
+    files = sorted(folder.iterdir())[::20]
+    rng = np.random.default_rng(0)
+    copies = []
+    for file in files:
+        samples, rate = sf.read(file, dtype="float32")
+        loud = int(np.abs(samples).argmax())
+        start = min(max(loud - rate, 0), len(samples) - 2 * rate)
+        hiss = rng.standard_normal(len(samples)).astype(np.float32)
+        changed = {
+            "mp3": (samples, rate, {"format": "MP3", "compression_level": 0.9}),
+            "cut": (samples[start : start + 2 * rate], rate, {}),
+            "gain": (samples * 10 ** (-12 / 20), rate, {}),
+            "8 kHz": (resample(samples, rate, to_hz=8000), 8000, {}),
+            "noise": (samples + 10 ** (-20 / 20) * samples.std() * hiss, rate, {}),
+        }[kind]
+        copies.append(tmp_path / f"{file.stem}.wav")
+        with copies[-1].open("wb") as opened:
+            options = {"format": "WAV", **changed[2]}
+            sf.write(opened, changed[0], changed[1], **options)
+    found = {(pair.first, pair.second) for pair in near_duplicates([*files, *copies])}
+    expected = {(number, number + len(files)) for number in range(len(files))}
+    assert len(expected & found) >= 0.95 * len(expected)
+    assert found <= expected

@@ -33,7 +33,11 @@ class ProtocolParams(_Block):
     curve: list[Count]
     episodes: Annotated[int, Field(ge=2, strict=True)]
     source_clips: Count
+    transfer: Literal["joint", "sequential", "background"]
+    folds: Literal["official", "grouped"]
+    false_alarm_rate: Annotated[float, Field(ge=0, le=1)]
     zero_shot: Literal["ontology", "assignment"]
+    class_map: Path | None
     shuffles: Annotated[int, Field(ge=20, strict=True)]
 
     @property
@@ -55,6 +59,23 @@ class EvaluationParams(_Block):
     draws: Annotated[int, Field(ge=100)]
 
 
+class EqualiserParams(_Block):
+    """Options of `faunashot.audio.equalise.Equaliser`."""
+
+    low_hz: Annotated[float, Field(gt=0)]
+    high_hz: Annotated[float, Field(gt=0, le=8000)]
+    length_s: Annotated[float, Field(ge=0.1)]
+    level_db: Annotated[float, Field(lt=0)]
+    snr_db: float
+
+
+class AudioParams(_Block):
+    """What is done to recordings before they are embedded."""
+
+    equalise: bool
+    equaliser: EqualiserParams
+
+
 class BirdNetParams(_Block):
     """Options of `faunashot.backbones.birdnet.BirdNet`."""
 
@@ -74,11 +95,18 @@ class LogMelParams(_Block):
     hop_s: Annotated[float, Field(gt=0, le=1.0)]
 
 
+class YamNetPatchesParams(_Block):
+    """Options of `faunashot.backbones.yamnet_patches.YamNetPatches`."""
+
+    hop_s: Annotated[float, Field(gt=0, le=0.96)]
+
+
 class BackbonesParams(_Block):
     """One block a backbone."""
 
     birdnet: BirdNetParams
     yamnet: YamNetParams
+    yamnet_patches: YamNetPatchesParams
     logmel: LogMelParams
 
 
@@ -101,6 +129,7 @@ class Params(_Block):
     seed: Annotated[int, Field(ge=0, strict=True)]
     protocol: ProtocolParams
     ingest: IngestParams
+    audio: AudioParams
     evaluation: EvaluationParams
     backbones: BackbonesParams
     corpora: dict[str, CorpusParams]
@@ -113,7 +142,10 @@ class Params(_Block):
 
         for key in ("corpus", "source"):
             _known(key, getattr(self, key), self.corpora)
-        _known("backbone", self.backbone, BACKBONES)
+        for name in self.backbone_names:
+            _known("backbone", name, BACKBONES)
+        if len(set(self.backbone_names)) < len(self.backbone_names):
+            raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
         _known("system", self.system, system_names())
         for name, corpus in self.corpora.items():
             _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)
@@ -127,9 +159,14 @@ class Params(_Block):
             )
         return self
 
-    def backbone_options(self) -> dict[str, Any]:
-        """The block of the backbone in use."""
-        block: _Block = getattr(self.backbones, self.backbone)
+    @property
+    def backbone_names(self) -> list[str]:
+        """The backbones in use: several where they are joined, such as ``yamnet+birdnet``."""
+        return self.backbone.split("+")
+
+    def options_of(self, backbone: str) -> dict[str, Any]:
+        """The block of a backbone."""
+        block: _Block = getattr(self.backbones, backbone)
         return block.model_dump()
 
     @property

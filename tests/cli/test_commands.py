@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 
@@ -161,6 +162,63 @@ def test_compare_of_a_new_project_is_an_empty_list(faunashot, tmp_path):
     answer = faunashot("compare", "--json")
     assert answer.code == 0
     assert json.loads(answer.out) == []
+
+
+@pytest.fixture
+def experiments(monkeypatch) -> list:
+    """Two runs that `compare` finds, of which the second is better at every k."""
+    from faunashot.tracking import pairing, store
+
+    right = {"logmel": [0, 1, 2, 3, 4], "yamnet": [0, 2, 4, 5, 6, 7, 8, 9]}
+    curves = {"logmel": [0.4, 0.5, 0.6], "yamnet": [0.5, 0.6, 0.7]}
+    runs = []
+    for name, clips in right.items():
+        label = np.array(["owl", "wren"] * 5)
+        said = np.where(np.isin(np.arange(10), clips), label, label[::-1])
+        ids = [f"c{i}" for i in range(10)]
+        table = pd.DataFrame({"episode": -1, "fold": "1", "clip_id": ids, "group": ids})
+        table = table.assign(label=label, predicted=said, p_owl=0.5, p_wren=0.5)
+        low = dict.fromkeys(("macro_f1_low", "macro_f1_high"), 0.1)
+        curve = pd.DataFrame({"k": [1, 2, 4], "macro_f1": curves[name], **low})
+        runs.append(pairing.ScoredRun(name, name, {"k": 4}, table, curve))
+    monkeypatch.setattr(store, "root", Path.cwd)
+    monkeypatch.setattr(
+        pairing, "scored_runs", lambda root, names: [r for r in runs if r.name in names]
+    )
+    return runs
+
+
+def test_compare_of_two_prints_how_they_differ_and_the_labels_saved(faunashot, experiments):
+    answer = faunashot("compare", "logmel", "yamnet", "--json")
+    assert answer.code == 0
+    found = json.loads(answer.out)
+    (row,) = found["differences"]
+    assert (row["experiment"], row["against"]) == ("yamnet", "logmel")
+    assert row["accuracy_difference"] == pytest.approx(0.3)
+    assert row["accuracy_difference_low"] < 0.3 < row["accuracy_difference_high"]
+    assert row["p_mcnemar"] == 0.4531  # of 7 clips one run has 5 right, the other 2
+    assert row["p_holm"] == row["p_value"]
+    assert [each["needed"] for each in found["labels_saved"]] == [None, 1, 2]
+
+    table = faunashot("compare", "logmel", "yamnet").out
+    accuracy = next(line.split() for line in table.splitlines() if "accuracy" in line)
+    assert accuracy[:3] == ["yamnet", "accuracy", "+0.3"]
+    assert accuracy[-1] == str(row["p_mcnemar"])
+    assert "Less logmel, paired by source recordings" in table
+    assert "under 1" in table
+
+
+def test_compare_of_two_draws_their_curves(faunashot, experiments, tmp_path):
+    assert faunashot("compare", "logmel", "yamnet", "--plot", "two.png").code == 0
+    assert (tmp_path / "two.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_refuses_other_clips_and_a_single_name_in_one_line(faunashot, experiments):
+    experiments[1].predictions["clip_id"] = [f"d{i}" for i in range(10)]
+    assert one_line(faunashot("compare", "logmel", "yamnet")).startswith(
+        "logmel and yamnet were not scored on the same clips: clip c0 is in logmel alone"
+    )
+    assert one_line(faunashot("compare", "logmel")).startswith("logmel alone: name two")
 
 
 @pytest.mark.parametrize("command", ["compare", "sync"])

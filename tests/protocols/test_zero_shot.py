@@ -7,19 +7,38 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from faunashot.backbones import registry
+from faunashot.backbones.extract import embed_clips
+from faunashot.classifiers.class_map import ClassMap, spelled
+from faunashot.corpora.demo import Demo
+from faunashot.corpora.esc50 import Esc50
+from faunashot.corpora.locate import locate
+from faunashot.corpora.registry import CORPORA, create
 from faunashot.errors import ParameterError
+from faunashot.evaluation.metrics import pool_windows
 from faunashot.protocols import zero_shot
+from faunashot.protocols.base import WindowTable, decide
 
 ANIMALS = {"cat": 10, "dog": 10, "zebra": 10}
 ASSIGNMENT = {"zero_shot": "assignment", "name": "zero_shot"}
 
 
+def mapped_names(vocabulary: str) -> dict[str, list[str]]:
+    """Names by label, as the table that comes with faunashot has them."""
+    file = resources.files("faunashot.protocols").joinpath(f"classmaps/{vocabulary}.csv")
+    names: dict[str, list[str]] = {}
+    with file.open(encoding="utf-8", newline="") as opened:
+        for row in csv.DictReader(opened):
+            names.setdefault(row["label"], []).append(row["source_class"])
+    return names
+
+
 def audioset_names() -> list[str]:
     """Every name that the table maps."""
-    file = resources.files("faunashot.protocols").joinpath("classmaps/audioset.csv")
-    with file.open(encoding="utf-8", newline="") as opened:
-        return sorted({row["source_class"] for row in csv.DictReader(opened)} - {""})
+    return sorted({name for names in mapped_names("audioset").values() for name in names} - {""})
 
 
 class Ears:
@@ -30,8 +49,9 @@ class Ears:
 
     def classify(self, embeddings):
         scores = np.zeros((len(embeddings), len(self.classes)), np.float32)
-        for name, axis in (("Meow", 0), ("Bark", 1)):
-            scores[:, self.classes.index(name)] = np.clip(embeddings[:, axis] / 8, 0, 1)
+        for axis, label in enumerate(["cat", "dog"]):
+            columns = [self.classes.index(name) for name in mapped_names("audioset")[label]]
+            scores[:, columns] = np.clip(embeddings[:, [axis]] / 8, 0, 1)
         return scores
 
 
@@ -41,30 +61,86 @@ class Deaf:
     name, vocabulary, classes = "deaf", None, None
 
 
+ANIMALS_SOUNDS = (
+    *("bird", "cat", "chicken", "cow", "dog", "donkey", "frog", "lion", "monkey", "sheep"),
+)
+
+
+def classes_of_corpora() -> list[tuple[str, str]]:
+    """Every (corpus, class) that a corpus module names, and those that come with one's folders."""
+    named = {
+        (corpus, label)
+        for corpus in CORPORA
+        for labels in create(corpus).class_sets.values()
+        for label in labels
+    }
+    return sorted(named | {("animals_sounds", label) for label in ANIMALS_SOUNDS})
+
+
+@pytest.mark.parametrize("vocabulary", zero_shot.POOL)
+def test_every_class_of_every_corpus_is_mapped_or_said_to_have_no_name(vocabulary):
+    listed = mapped_names(vocabulary)
+    assert {corpus for corpus, _ in classes_of_corpora()} == CORPORA.keys() - {"folder", "none"}
+    assert len({label for _, label in classes_of_corpora()}) >= 50 + 10 + 5 + 8
+    assert [pair for pair in classes_of_corpora() if pair[1] not in listed] == []
+
+
+@pytest.mark.parametrize("vocabulary", zero_shot.POOL)
+def test_tables_are_tidy(vocabulary):
+    listed = mapped_names(vocabulary)
+    labels = {label for _, label in classes_of_corpora()}
+    assert listed.keys() <= labels, "a row for a label that no corpus has"
+    for label, names in listed.items():
+        assert label == spelled(label)
+        assert len(set(names)) == len(names)
+        assert names == [""] or "" not in names, f"{label} is both mapped and said to have no name"
+
+
 @pytest.mark.shared
-def test_every_mapped_name_is_one_of_yamnets(shared):
+def test_every_audioset_name_is_one_of_yamnets(shared):
     (file,) = shared.glob("tfhub/*/assets/yamnet_class_map.csv")
     with file.open(encoding="utf-8", newline="") as opened:
-        known = {row["display_name"] for row in csv.DictReader(opened)}
+        known = [row["display_name"] for row in csv.DictReader(opened)]
     assert len(known) == 521
-    assert set(audioset_names()) <= known
+    assert zero_shot.class_map("audioset", known, ["dog"])["dog"][0] == "Dog"
+
+
+def test_every_birdnet_name_is_one_of_birdnets():
+    from faunashot.backbones import birdnet
+
+    known = birdnet._find(birdnet.LABELS_FILE).read_text("utf-8").split("\n")
+    assert zero_shot.class_map("birdnet", known, ["dog", "cow"]) == {"dog": ["Dog_Dog"], "cow": []}
 
 
 def test_every_class_of_the_demo_is_mapped():
-    from faunashot.corpora.demo import Demo
-
     mapped = zero_shot.class_map("audioset", audioset_names(), Demo.class_sets["animals"])
-    assert [label for label, columns in mapped.items() if not columns] == []
+    assert [label for label, names in mapped.items() if not names] == []
 
 
 def test_a_name_that_the_backbone_does_not_know_raises():
     known = [name for name in audioset_names() if name != "Bark"]
-    with pytest.raises(ParameterError, match=r"classmaps/audioset\.csv: 'Bark' is no"):
+    with pytest.raises(ParameterError, match=r"audioset\.csv, row 3: 'Bark' is none of") as raised:
         zero_shot.class_map("audioset", known, ["cat"])
+    assert "\n" not in str(raised.value)
 
 
-def test_a_class_that_the_table_has_not_is_mapped_to_nothing():
-    assert zero_shot.class_map("audioset", audioset_names(), ["zebra"]) == {"zebra": []}
+def test_a_class_without_a_name_is_told_from_one_that_no_table_lists():
+    mapped = zero_shot.class_map("audioset", audioset_names(), ["donkey", "zebra"])
+    assert mapped == {"donkey": [], "zebra": None}
+
+
+def test_labels_are_found_however_they_are_spelled():
+    known = audioset_names()
+    mapped = zero_shot.class_map("audioset", known, ["Sea waves", "sea-waves", "DOG "])
+    assert mapped["Sea waves"] == mapped["sea-waves"] == ["Ocean", "Waves, surf"]
+    assert "Bark" in mapped["DOG "]
+
+
+def test_a_table_of_ones_own_comes_first(tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("label,source_class\nZebra,Moo\ncat,Purr\ndog,\n")
+    mapped = zero_shot.class_map("audioset", audioset_names(), ["zebra", "cat", "dog"], extra=own)
+    assert mapped == {"zebra": ["Moo"], "cat": ["Purr"], "dog": []}
 
 
 def test_ontology_scores_every_clip_by_the_backbones_own_classes(task, clips, params):
@@ -82,10 +158,25 @@ def test_ontology_scores_every_clip_by_the_backbones_own_classes(task, clips, pa
 
 def test_ontology_notes_a_class_that_nothing_is_mapped_to(task, clips, params):
     outcome = zero_shot.run(task(clips(ANIMALS)), params(), backbone=Ears())
-    assert outcome.notes == ["class zebra: no class of ears is mapped to it, it scores 0"]
+    assert outcome.notes == [
+        "class zebra: no table says which classes of ears it is, it scores 0; "
+        "add `zebra,<a class of ears>` to a table of your own, protocol.class_map"
+    ]
     assert outcome.facts["unmapped"] == ["zebra"]
     assert (outcome.held_out["p_zebra"] == 0).all()
     assert "Meow" in outcome.facts["mapped"]["cat"]
+
+
+def test_ontology_notes_a_class_that_is_known_to_have_no_name(task, clips, params):
+    outcome = zero_shot.run(task(clips({"cat": 5, "donkey": 5})), params(), backbone=Ears())
+    assert outcome.notes == ["class donkey: no class of ears is mapped to it, it scores 0"]
+
+
+def test_ontology_reads_a_table_of_ones_own(task, clips, params, tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("label,source_class\nzebra,Moo\n")
+    outcome = zero_shot.run(task(clips(ANIMALS)), params(), backbone=Ears(), extra=own)
+    assert (outcome.notes, outcome.facts["mapped"]["zebra"]) == ([], ["Moo"])
 
 
 def test_the_served_head_takes_the_backbones_scores(task, clips, params):
@@ -138,6 +229,8 @@ def test_assignment_finds_the_outputs_that_follow_the_classes(task, clips, table
     assert outcome.facts["assigned_accuracy"] == 1.0
     assert outcome.facts["chance_accuracy"] < 0.7
     assert outcome.facts["assigned_accuracy"] > outcome.facts["chance_accuracy_high"]
+    assert outcome.facts["assigned_accuracy_low"] == outcome.facts["assigned_accuracy_high"] == 1.0
+    assert outcome.facts["assigned_p_value"] == pytest.approx(1 / 51, abs=1e-4)
     assert outcome.head.classes_.tolist() == ["cat", "dog"]
     assert outcome.takes == "embeddings"
     assert outcome.notes == [
@@ -153,6 +246,74 @@ def test_assignment_of_random_features_is_at_chance(task, clips, table, params):
     assert facts["chance_accuracy"] > 1 / 3  # matching looks at the labels, shuffled ones as well
 
 
+def test_assignment_has_an_interval_and_a_p_value_of_chance(task, clips, table, params):
+    source = table(clips({"rain": 30, "wind": 30, "sea": 30}), apart=0.0, seed=1)
+    target = table(clips({"cat": 30, "dog": 30, "owl": 30}), apart=0.0, seed=2)
+    facts = zero_shot.run(task(target, source=source), params(**ASSIGNMENT)).facts
+    low, high = facts["assigned_accuracy_low"], facts["assigned_accuracy_high"]
+    assert 0 < low < facts["assigned_accuracy"] < high < 1
+    assert 0.05 < facts["assigned_p_value"] <= 1
+
+
+def test_a_clip_of_an_unmatched_output_is_wrong_in_the_interval_too(task, clips, table, params):
+    """Three outputs for two classes that lie close: the third wins some clips."""
+    source = table(clips({"rain": 20, "sea": 20, "wind": 20}), apart=6.0, seed=1)
+    target = table(clips({"cat": 30, "dog": 30}), apart=1.0)
+    outcome = zero_shot.run(task(target, source=source), params(**ASSIGNMENT))
+    facts, held_out = outcome.facts, outcome.held_out
+    by_matched_outputs = (
+        decide(held_out, outcome.classes) == target.clips.set_index("clip_id")["label"]
+    ).mean()
+    assert facts["assigned_accuracy"] < by_matched_outputs
+    assert facts["assigned_accuracy_low"] < facts["assigned_accuracy"]
+    assert facts["assigned_accuracy"] < facts["assigned_accuracy_high"]
+
+
+def test_assignment_describes_the_heads_outputs_beside_the_embeddings(task, clips, table, params):
+    source = table(clips({"rain": 20, "wind": 20}), apart=6.0, seed=1)
+    target = clips({"cat": 15, "dog": 15, "owl": 15})
+    facts = zero_shot.run(task(target, source=source), params(**ASSIGNMENT)).facts
+    described = {k: v for k, v in facts.items() if k.startswith("representation_")}
+    assert len(described) == 2 * 6
+    assert all(isinstance(value, float) for value in described.values())
+    # two outputs cannot hold three classes apart as eight dimensions do
+    whole = described["representation_embedding_retrieval_map"]
+    assert described["representation_source_head_retrieval_map"] < whole
+    assert whole > 0.95 > described["representation_embedding_retrieval_map_chance"]
+
+
+def test_shuffled_labels_keep_recordings_of_equal_size_whole():
+    labels, groups = np.repeat([0, 1, 2], 8), np.repeat([f"g{n}" for n in range(12)], 2)
+    order = np.random.default_rng(0).permutation(24)
+    labels, groups = labels[order], groups[order]
+    shuffled = zero_shot.shuffle_by_group(labels, groups, rng=np.random.default_rng(1))
+    assert (shuffled != labels).any()
+    assert all(len(set(shuffled[groups == g])) == 1 for g in set(groups))
+    np.testing.assert_array_equal(np.bincount(shuffled), np.bincount(labels))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=40),
+    st.integers(0, 5),
+)
+def test_shuffled_labels_are_as_many_of_each_class(pairs, seed):
+    labels, groups = (np.array(column) for column in zip(*pairs, strict=True))
+    shuffled = zero_shot.shuffle_by_group(labels, groups, rng=np.random.default_rng(seed))
+    assert sorted(shuffled) == sorted(labels)
+
+
+def test_chance_is_greater_where_clips_of_a_recording_go_together():
+    """Four recordings of 25 clips, each with its own output: two of two whole are luck enough."""
+    truth, guess = np.repeat([0, 0, 1, 1], 25), np.repeat([0, 1, 0, 1], 25)
+    rng = np.random.default_rng(0)
+
+    def chance(groups: np.ndarray) -> float:
+        draws = (zero_shot.shuffle_by_group(truth, groups, rng=rng) for _ in range(100))
+        return float(np.mean([zero_shot.match(d, guess, n_target=2, n_source=2)[1] for d in draws]))
+
+    assert chance(np.repeat(np.arange(4), 25)) > chance(np.arange(100)) + 0.05
+
+
 def test_assignment_is_that_of_its_seed(task, clips, table, params):
     source = table(clips({"rain": 10, "wind": 10}), apart=1.0, seed=1)
     first, again = (
@@ -164,3 +325,41 @@ def test_assignment_is_that_of_its_seed(task, clips, table, params):
 def test_assignment_needs_a_source(task, clips, params):
     with pytest.raises(ParameterError, match="assignment needs a source corpus"):
         zero_shot.run(task(clips(ANIMALS)), params(**ASSIGNMENT))
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_names_are_pooled_by_the_rule_that_is_best_on_classes_that_are_no_animals(shared):
+    """ESC-50's environment classes, ten at a time: the evidence for `POOL`."""
+    root = shared / "data" / "esc50-mini"
+    clips = locate(Esc50("environment"), root).query("label != 'wind'").reset_index(drop=True)
+    yamnet = registry.load("yamnet", handle=str(next(shared.glob("tfhub/*/saved_model.pb")).parent))
+    paths = [(clip.clip_id, root / clip.path) for clip in clips.itertuples()]
+    target = WindowTable(clips, embed_clips(paths, yamnet))
+    mapped = zero_shot.class_map("audioset", yamnet.classes, Esc50.class_sets["environment"])
+    classes = sorted(label for label, names in mapped.items() if names)
+    columns = [[yamnet.classes.index(name) for name in mapped[label]] for label in classes]
+    heard = yamnet.classify(target.of(clips["clip_id"].tolist()))
+    truth = np.array([classes.index(label) for label in clips["label"]])
+    by_rule = {}
+    for rule in ("geometric", "mean", "max"):
+        scores = ClassMap(classes, columns, pool=rule).predict_proba(heard)
+        table = target.held_out(clips["clip_id"].tolist(), scores, classes)
+        names = [f"p_{label}" for label in classes]
+        pooled = pool_windows(table, names, weight=table["end_s"] - table["start_s"])
+        by_rule[rule] = _accuracy_of_ten(pooled[names].to_numpy(), truth)
+    assert by_rule["geometric"] > by_rule["mean"] + 0.01 > by_rule["max"] + 0.02
+    assert zero_shot.POOL["audioset"] == max(by_rule, key=by_rule.__getitem__)
+
+
+def _accuracy_of_ten(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Mean recall of the classes, each clip among ten candidates, over 500 draws of these."""
+    rng = np.random.default_rng(0)
+    right, asked = np.zeros(len(truth)), np.zeros(len(truth))
+    for _ in range(500):
+        drawn = rng.choice(scores.shape[1], 10, replace=False)
+        among = np.isin(truth, drawn)
+        asked += among
+        right[among] += drawn[scores[among][:, drawn].argmax(axis=1)] == truth[among]
+    share = right / asked
+    return float(np.mean([share[truth == label].mean() for label in set(truth)]))

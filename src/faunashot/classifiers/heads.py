@@ -1,4 +1,4 @@
-"""Heads: scikit-learn estimators on standardised embeddings, behind one contract."""
+"""Heads: feature steps and a scikit-learn estimator, behind one contract."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import numpy.typing as npt
 import skops.io
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import normalize
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
+from faunashot.classifiers.logistic import Logistic, Rectified, Support
+from faunashot.classifiers.steps import Steps
 from faunashot.errors import ParameterError, StoreError
 
 HEADS: dict[str, Any] = {
-    "logistic": lambda seed, **s: LogisticRegression(max_iter=5000, **s),
+    "logistic": lambda seed, **s: Logistic(**s),
+    "rectified": lambda seed, **s: Rectified(**s),
     "prototype": lambda seed, **s: Prototype(**s),
     "knn": lambda seed, **s: NearestNeighbours(**s),
     "linear_svm": lambda seed, **s: LinearSVC(random_state=seed, **s),
@@ -32,7 +33,20 @@ HEADS: dict[str, Any] = {
 """Makers of the estimators by name; a new head is one line here and a line in systems.yaml."""
 
 
-def make_head(name: str, *, seed: int = 0, **settings: Any) -> Head:
+BEFORE_WEIGHT = 0.5
+"""Weight of the outputs of the head before; at 1 they drown the embedding where k is small."""
+
+
+def make_head(
+    name: str,
+    *,
+    seed: int = 0,
+    steps: Sequence[str] = ("standardise",),
+    fit_steps_on: str = "unlabelled",
+    blocks: Sequence[int] | None = None,
+    before: Head | None = None,
+    **settings: Any,
+) -> Head:
     """Make an unfitted head.
 
     Raises
@@ -43,22 +57,44 @@ def make_head(name: str, *, seed: int = 0, **settings: Any) -> Head:
     if name not in HEADS:
         raise ParameterError.unknown("head", name, HEADS)
     try:
-        return Head(HEADS[name](seed, **settings))
+        estimator = HEADS[name](seed, **settings)
     except TypeError as error:
         raise ParameterError(f"head {name}: {error}") from error
+    return Head(estimator, steps=steps, fit_steps_on=fit_steps_on, blocks=blocks, before=before)
 
 
 class Head(ClassifierMixin, BaseEstimator):
-    """Standardisation fitted on the training windows alone, then an estimator.
+    """Steps that bring embeddings into shape, then an estimator.
 
     Parameters
     ----------
     estimator : scikit-learn classifier with ``predict_proba`` or ``decision_function``; the
         softmax of the latter stands for probabilities, which it ranks but does not calibrate.
+    steps : names of `faunashot.classifiers.steps.STEPS`.
+    fit_steps_on : "unlabelled" where all rows of the training side may be used, labelled or not;
+        "labelled" for those that are learned from alone.
+    blocks : widths of the backbones' parts of a row; each has its own steps.
+    before : fitted head, such as one of a source corpus, whose outputs are a further block.
+
+    References
+    ----------
+    Y. Wang et al. SimpleShot: revisiting nearest-neighbor classification for few-shot learning.
+    arXiv:1911.04623, 2019: centring and unit length before any head.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        steps: Sequence[str] = ("standardise",),
+        fit_steps_on: str = "unlabelled",
+        blocks: Sequence[int] | None = None,
+        before: Head | None = None,
+    ) -> None:
         self.estimator = estimator
+        self.steps = steps
+        self.fit_steps_on = fit_steps_on
+        self.blocks = blocks
+        self.before = before
 
     def fit(
         self,
@@ -66,33 +102,43 @@ class Head(ClassifierMixin, BaseEstimator):
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
         groups: npt.ArrayLike | None = None,
+        unlabelled: npt.NDArray[Any] | None = None,
     ) -> Head:
-        """Fit on windows, (N, dim); `groups` is part of the contract and not used.
+        """Fit on rows, (N, dim); `groups` is part of the contract and not used.
 
         Raises
         ------
         ParameterError
-            There are fewer than two classes.
+            There are fewer than two classes, or a step does not exist.
         """
-        if len(np.unique(np.asarray(y))) < 2:
-            raise ParameterError("a head needs clips of at least two classes to learn from")
-        self.scaler_ = StandardScaler().fit(X)
-        self.estimator_ = clone(self.estimator)
-        weight = {"sample_weight": sample_weight}
-        if sample_weight is None or not has_fit_parameter(self.estimator_, "sample_weight"):
-            weight = {}
-        self.estimator_.fit(self.scaler_.transform(X), y, **weight)
-        self.classes_ = self.estimator_.classes_
-        self.n_features_in_ = X.shape[1]
+        weight = None if sample_weight is None else np.asarray(sample_weight)
+        fit_heads([self], [Support(X, np.asarray(y), weight, unlabelled)])
         return self
+
+    def shaped(self, support: Support) -> Support:
+        """Fit the steps on a support, and put it through them."""
+        if len(np.unique(support.y)) < 2:
+            raise ParameterError("a head needs clips of at least two classes to learn from")
+        spare = support.unlabelled
+        every = support.X if spare is None else np.concatenate([support.X, spare])
+        n, self.n_features_in_ = support.X.shape
+        blocks, weights = list(self.blocks or [self.n_features_in_]), None
+        if self.before is not None:
+            weights = [1.0] * len(blocks) + [BEFORE_WEIGHT]
+            blocks += [len(self.before.classes_)]
+        every = self._with_before(every)
+        within = every if self.fit_steps_on == "unlabelled" else every[:n]
+        self.steps_ = Steps(self.steps, blocks, weights).fit(within)
+        rows = self.steps_.transform(every)
+        return support._replace(X=rows[:n], unlabelled=None if spare is None else rows[n:])
 
     def predict_proba(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_`, (N, dim) -> (N, C), rows sum to 1."""
         check_is_fitted(self)
-        scaled = self.scaler_.transform(X)
+        shaped = self.steps_.transform(self._with_before(X))
         if hasattr(self.estimator_, "predict_proba"):
-            return np.asarray(self.estimator_.predict_proba(scaled), dtype=np.float64)
-        margin = self.estimator_.decision_function(scaled)
+            return np.asarray(self.estimator_.predict_proba(shaped), dtype=np.float64)
+        margin = self.estimator_.decision_function(shaped)
         if margin.ndim == 1:
             margin = np.stack([-margin, margin], axis=1)
         return np.asarray(softmax(margin, axis=1), dtype=np.float64)
@@ -101,13 +147,31 @@ class Head(ClassifierMixin, BaseEstimator):
         """The most probable class of each row."""
         return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
 
+    def _with_before(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return X if self.before is None else np.hstack([X, self.before.predict_proba(X)])
+
+
+def fit_heads(heads: Sequence[Head], supports: Sequence[Support]) -> None:
+    """Fit heads of equal settings, each on its own support, at once where the estimator can."""
+    shaped = [head.shaped(support) for head, support in zip(heads, supports, strict=True)]
+    fitted = [clone(head.estimator) for head in heads]
+    if hasattr(fitted[0], "fit_stack"):
+        fitted[0].fit_stack(fitted, shaped)
+    else:
+        for estimator, support in zip(fitted, shaped, strict=True):
+            takes_weight = has_fit_parameter(estimator, "sample_weight")
+            known = {} if support.weight is None else {"sample_weight": support.weight}
+            estimator.fit(support.X, support.y, **(known if takes_weight else {}))
+    for head, estimator in zip(heads, fitted, strict=True):
+        head.estimator_, head.classes_ = estimator, estimator.classes_
+
 
 class Prototype(ClassifierMixin, BaseEstimator):
-    """Softmax over the squared distance to each class' mean, per dimension (Snell et al. 2017).
+    """Softmax over the cosine to each class' mean (Snell et al. 2017, in SimpleShot's space).
 
     Parameters
     ----------
-    temperature : squared distance per dimension that costs a factor of e.
+    temperature : difference in cosine that costs a factor of e.
 
     References
     ----------
@@ -126,15 +190,14 @@ class Prototype(ClassifierMixin, BaseEstimator):
         self.classes_, of = np.unique(y, return_inverse=True)
         share = np.zeros((len(self.classes_), len(X)))
         share[of, np.arange(len(X))] = weight
-        self.prototypes_ = (share @ X) / share.sum(axis=1, keepdims=True)
+        self.prototypes_ = normalize(share @ X)
         return self
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_`, (N, dim) -> (N, C)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        distance = pairwise_distances(X, self.prototypes_, metric="sqeuclidean") / X.shape[1]
-        return np.asarray(softmax(-distance / self.temperature, axis=1))
+        cosine = normalize(validate_data(self, X, reset=False)) @ self.prototypes_.T
+        return np.asarray(softmax(cosine / self.temperature, axis=1))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The class of the nearest prototype."""
@@ -146,7 +209,7 @@ class NearestNeighbours(KNeighborsClassifier):
 
     Parameters
     ----------
-    neighbours : windows that vote; fewer where there are fewer to learn from.
+    neighbours : clips that vote; fewer where there are fewer to learn from.
     """
 
     def __init__(self, neighbours: int = 5) -> None:
@@ -155,7 +218,7 @@ class NearestNeighbours(KNeighborsClassifier):
         self.neighbours = neighbours
 
     def fit(self, X: Any, y: Any) -> NearestNeighbours:
-        """Remember the windows."""
+        """Remember the clips."""
         self.n_neighbors = min(self.neighbours, len(X))
         super().fit(X, y)
         return self
@@ -183,7 +246,14 @@ TRUSTED = [
     "faunashot.classifiers.heads.Head",
     "faunashot.classifiers.heads.Prototype",
     "faunashot.classifiers.heads.NearestNeighbours",
+    "faunashot.classifiers.logistic.Logistic",
+    "faunashot.classifiers.logistic.Rectified",
+    "faunashot.classifiers.steps.Power",
+    "faunashot.classifiers.steps.Steps",
+    "faunashot.classifiers.steps.Whiten",
     "faunashot.classifiers.class_map.ClassMap",
+    "faunashot.classifiers.temperature.Tempered",
+    "faunashot.classifiers.unknown.Novelty",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
 ]
 """Types that a stored head may hold beside those that skops trusts by itself."""

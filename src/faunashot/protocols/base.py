@@ -2,94 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from joblib import Parallel, delayed
 
-from faunashot.backbones.store import Features
-from faunashot.classifiers.heads import Head, make_head
-from faunashot.errors import SplitError
-from faunashot.evaluation.metrics import pool_windows
+from faunashot.classifiers.heads import Head, fit_heads, make_head
+from faunashot.classifiers.logistic import Support
+from faunashot.classifiers.temperature import fit_temperature
+from faunashot.classifiers.unknown import Novelty
+from faunashot.corpora.splits import Splits
+from faunashot.errors import ParameterError, SplitError
+from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import System
 
-P = "p_"
-"""Prefix of the columns that hold class probabilities."""
+if TYPE_CHECKING:
+    from faunashot.classifiers.finetune import FineTuned
 
 
-class WindowTable:
-    """Windows of a corpus by clip.
+@dataclass(frozen=True)
+class Tuning:
+    """What training a whole network needs beside its windows.
 
-    Parameters
+    Attributes
     ----------
-    clips : columns clip_id, label, fold, group; one row a clip.
-    features : of the same corpus; every clip has windows in it.
+    initial : loads the variables of the pretrained network.
+    checkpoints : folder of the checkpoints, none are kept if not given.
+    on_epoch : is told the name of the fold that is tested, and the facts of the epoch.
     """
 
-    def __init__(self, clips: pd.DataFrame, features: Features) -> None:
-        self.clips = clips.reset_index(drop=True)
-        self.windows = features.windows
-        self._index = features.index
-        at = {
-            str(clip_id): np.asarray(rows)
-            for clip_id, rows in features.index.groupby("clip_id", sort=False).indices.items()
-        }
-        missing = [i for i in self.clips["clip_id"] if i not in at]
-        if missing:
-            raise SplitError(f"no features for {missing[0]} and {len(missing) - 1} further clips")
-        self._rows = at
-        self._covered_s = (features.index["end_s"] - features.index["start_s"]).to_numpy()
-        self._label = dict(zip(self.clips["clip_id"], self.clips["label"], strict=True))
-
-    @property
-    def classes(self) -> list[str]:
-        """Labels that occur, sorted."""
-        return sorted(set(self._label.values()))
-
-    def rows(self, clip_ids: Sequence[str]) -> npt.NDArray[np.intp]:
-        """Rows of the windows of the clips, in their order."""
-        parts = [self._rows[i] for i in clip_ids]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.intp)
-
-    def of(self, clip_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Windows of the clips, (N, dim)."""
-        return np.asarray(self.windows[self.rows(clip_ids)])
-
-    def learn(
-        self, clip_ids: Sequence[str]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any], npt.NDArray[np.float64]]:
-        """Windows (N, dim), labels (N,) and weights (N,) to learn from.
-
-        A clip weighs 1, shared among its windows by the seconds of it that each covers.
-        """
-        labels = np.concatenate([[self._label[i]] * len(self._rows[i]) for i in clip_ids])
-        shares = [self._covered_s[self._rows[i]] for i in clip_ids]
-        return self.of(clip_ids), labels, np.concatenate([s / s.sum() for s in shares])
-
-    def held_out(
-        self,
-        clip_ids: Sequence[str],
-        scores: npt.NDArray[Any],
-        classes: Sequence[str],
-        **run: Any,
-    ) -> pd.DataFrame:
-        """Table of window scores: `run`, clip_id, label, group, start_s, end_s, ``p_`` columns."""
-        index = self._index.iloc[self.rows(clip_ids)].reset_index(drop=True)
-        facts = self.clips.set_index("clip_id").loc[index["clip_id"], ["label", "group"]]
-        table = pd.concat([index, facts.reset_index(drop=True)], axis=1).assign(**run)
-        columns = [P + name for name in classes]
-        return pd.concat([table, pd.DataFrame(scores, columns=columns)], axis=1)
+    initial: Callable[[], Mapping[str, npt.NDArray[Any]]]
+    checkpoints: Path | None = None
+    on_epoch: Callable[[str, dict[str, Any]], None] = lambda fold, facts: None
 
 
-def decide(windows: pd.DataFrame, classes: Sequence[str]) -> pd.Series:
-    """The class with the highest score of each clip of a held-out table, by clip id."""
-    columns = [P + name for name in classes]
-    pooled = pool_windows(windows, columns, weight=windows["end_s"] - windows["start_s"])
-    best = pooled[columns].to_numpy().argmax(axis=1)
-    return pd.Series(np.asarray(classes)[best], index=pooled["clip_id"])
+class Learn(NamedTuple):
+    """Clip ids that one head learns from: labelled, of the source, and without their labels."""
+
+    labelled: Sequence[str]
+    source: Sequence[str] = ()
+    unlabelled: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -100,19 +58,137 @@ class Task:
     ----------
     target : the corpus that is scored.
     source : the corpus that may be learned from beside it; may hold no clips.
-    system : head, settings and grid.
+    system : head, settings, grid and steps.
     seed : of everything that is drawn.
+    official : False to make folds even where the corpus has its own.
+    transfer : "joint", the source's classes are learned beside the target's; "sequential", a
+        head is fitted on the source first, and its outputs join the embedding; "background", the
+        source is no class: it says what a recording of none of the classes sounds like.
+    tuning : where the system trains a whole network.
     """
 
     target: WindowTable
     source: WindowTable
     system: System
     seed: int
+    official: bool = True
+    transfer: str = "joint"
+    tuning: Tuning | None = None
+
+    @property
+    def learns_source(self) -> bool:
+        """Whether a head learns from the source."""
+        return bool(len(self.source.clips)) and self.transfer != "background"
+
+    def without_source(self) -> Task:
+        """The same task on the target alone."""
+        return replace(self, source=self.source.none())
+
+    def splits(self) -> Splits:
+        """Splits of the target."""
+        return Splits(self.target.clips, seed=self.seed, official=self.official)
+
+    def refuse_unlearnable(self, splits: Splits) -> None:
+        """Raise `SplitError` where a class is scored that no training clip is of."""
+        for split in splits:
+            lost = set(self.target.labels(split.test)) - set(self.target.labels(split.learnable))
+            if lost:
+                raise SplitError(
+                    f"fold {split.name}: class {sorted(lost)[0]} is absent from the other folds, "
+                    "so it cannot be learned; leave it out of the corpus' classes, or use "
+                    "protocol.folds=grouped"
+                )
 
     def head(self, **settings: Any) -> Head:
         """An unfitted head, with the system's settings where none are given."""
-        chosen = {**self.system.settings, **settings}
-        return make_head(self.system.head, seed=self.seed, **chosen)
+        return make_head(
+            self.system.head,
+            seed=self.seed,
+            steps=self.system.steps,
+            fit_steps_on=self.system.fit_steps_on,
+            blocks=self.target.blocks,
+            **{**self.system.settings, **settings},
+        )
+
+    def fit(self, sets: Sequence[Learn], **settings: Any) -> list[Head]:
+        """Heads fitted on clips, one a set, many at once where the head can."""
+        heads = [self.head(**settings) for _ in sets]
+        if self.learns_source and self.transfer == "sequential":
+            for head in heads:
+                head.before = self.source_head
+        supports = [self._support(one) for one in sets]
+        half = (len(sets) + 1) // 2  # dealt to two threads in the same way on every machine
+        fit = delayed(fit_heads)
+        parts = [(heads[:half], supports[:half]), (heads[half:], supports[half:])]
+        Parallel(n_jobs=2, backend="threading")(fit(*part) for part in parts if part[0])
+        return heads
+
+    def tuned(
+        self, train: Sequence[str], validation: Sequence[str], *, name: str, **settings: Any
+    ) -> FineTuned:
+        """The network, trained end to end on the windows of clips; `name` is of its checkpoint.
+
+        Raises
+        ------
+        ParameterError
+            The features are not what a network reads.
+        """
+        from faunashot.classifiers.finetune import FineTuned
+        from faunashot.classifiers.networks.training import Windows
+
+        tuning, reads = self.tuning, "yamnet_patches"
+        if tuning is None or self.target.maker.backbone != reads:
+            raise ParameterError(
+                f"system: {self.system.name} reads the features of {reads}, not of "
+                f"{self.target.maker.backbone}: set backbone={reads}"
+            )
+
+        def windows(clip_ids: Sequence[str]) -> Windows:
+            learn = self.target.learn(clip_ids)
+            ids = np.repeat(np.asarray(clip_ids), self.target.counts(clip_ids))
+            return Windows(learn.X, learn.y, learn.weight, ids)
+
+        learn = windows(train)
+        folder = tuning.checkpoints
+        network = FineTuned(**{**self.system.settings, **settings}, seed=self.seed)
+        return network.fit(
+            *learn,
+            validation=windows(validation) if validation else None,
+            initial=tuning.initial(),
+            checkpoint=None if folder is None else folder / f"{name}.npz",
+            on_epoch=lambda facts: tuning.on_epoch(name, facts),
+        )
+
+    @cached_property
+    def source_head(self) -> Head:
+        """The head that knows the source alone."""
+        every = self.source.clips["clip_id"].tolist()
+        return self.head().fit(self.source.means(every), self.source.labels(every))
+
+    def _support(self, one: Learn) -> Support:
+        rows, labels = [self.target.means(one.labelled)], [self.target.labels(one.labelled)]
+        if one.source and self.transfer == "joint":
+            rows.append(self.source.means(one.source))
+            labels.append(self.source.labels(one.source))
+        unlabelled = self.target.means(one.unlabelled) if one.unlabelled else None
+        return Support(np.concatenate(rows), np.concatenate(labels), None, unlabelled)
+
+
+def class_temperature(
+    table: WindowTable, clip_ids: Sequence[str], scores: npt.NDArray[np.float64]
+) -> float:
+    """Temperature under which scores of whole clips, (n, C), are the most likely."""
+    truth = np.searchsorted(np.asarray(table.classes), table.labels(clip_ids))
+    n = len(clip_ids)
+    return fit_temperature(scores, np.arange(n), weight=np.ones(n), truth=truth)
+
+
+class Rotation(NamedTuple):
+    """What one head, of those scored at the headline k, learned from, and what it was tested on."""
+
+    episode: int
+    learned: Sequence[str]
+    tested: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -121,12 +197,21 @@ class Outcome:
 
     Attributes
     ----------
-    held_out : scores of windows of clips that the head had not seen; columns k (labelled clips a
-        class), episode (-1 where nothing is drawn), fold, and those of `WindowTable.held_out`.
+    held_out : scores of clips that the head had not seen, or of their windows; columns k (labelled
+        clips a class), episode (-1 where nothing is drawn), fold, temperature (that the scores
+        were tempered by; or not there) and those of `WindowTable.held_out`.
     classes : target classes, in the order of the ``p_`` columns.
     headline_k : the k whose figures are the run's.
-    head : fitted head to be served; takes embeddings, or the backbone's own scores.
-    takes : "embeddings" or "scores".
+    head : fitted head to be served; takes the embedding of a clip, embeddings of windows, or the
+        backbone's own scores of windows.
+    takes : "clips", "windows" or "scores".
+    temperature : that `head` was tempered by: ``value``, and ``clips``, how many it was fitted on;
+        empty where it was not.
+    windows : scores of windows at the headline k, where `held_out` has those of whole clips.
+    rotations : of the heads that `held_out` was scored by, where they learn from clips.
+    novelty : detector of recordings of none of the classes, where there is one.
+    unknown : its scores of held-out clips, less the threshold: columns clip_id, group, known,
+        score, correct.
     facts : what else is worth saying, JSON-ready.
     notes : one line each, for the person who runs it.
     """
@@ -135,6 +220,11 @@ class Outcome:
     classes: list[str]
     headline_k: int
     head: Any
-    takes: str = "embeddings"
+    takes: str = "clips"
+    temperature: dict[str, float] = field(default_factory=dict)
+    windows: pd.DataFrame | None = None
+    rotations: list[Rotation] = field(default_factory=list)
+    novelty: Novelty | None = None
+    unknown: pd.DataFrame | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -3,78 +3,179 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from faunashot.classifiers.heads import Head, scores_of
-from faunashot.corpora.splits import Split, Splits, draw_support
+from faunashot.classifiers.temperature import Tempered, temper
+from faunashot.corpora.splits import Split, draw_support
+from faunashot.errors import ParameterError
 from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Outcome, Task
+from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
 
 FINAL = 2**31 - 1
 """Episode number that seeds the draw of the head that is served."""
+
+CALIBRATION_FOLDS = 5
+"""Parts of a support, each scored by a head on the others, that the temperature is fitted on."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One draw of labelled clips.
+
+    Attributes
+    ----------
+    pool : clips of the training side, drawn from; what is not drawn is known without its label.
+    support : clips of each class in drawn order, as many as the largest k.
+    source : clips of the source corpus that are learned jointly.
+    """
+
+    number: int
+    split: Split
+    pool: tuple[str, ...]
+    support: dict[str, list[str]]
+    source: list[str]
+
+    def labelled(self, k: int) -> list[str]:
+        """The first k clips of each class."""
+        return [i for ids in self.support.values() for i in ids[:k]]
+
+    def learn(self, k: int) -> Learn:
+        """What a head learns from at k."""
+        labelled = self.labelled(k)
+        known = set(labelled)
+        return Learn(labelled, self.source, [i for i in self.pool if i not in known])
 
 
 def run(task: Task, params: ProtocolParams) -> Outcome:
     """Draw `episodes` supports over the test folds in turn; score every k on each.
 
     The support for a smaller k is part of that for a larger one, so figures along the curve, and
-    of two systems with one seed, are paired. Clips of the source corpus are learned jointly as
-    further classes, and left out when the target's classes are scored.
+    of two systems with one seed, are paired. Under joint transfer clips of the source corpus are
+    learned as further classes, and left out when the target's classes are scored.
+
+    Raises
+    ------
+    ParameterError
+        A class has fewer than k clips, or the system learns from windows.
+    SplitError
+        A class is absent from the training folds of a test fold.
     """
-    splits = Splits(task.target.clips, seed=task.seed)
-    classes = task.target.classes
-    each = [(episode, splits.split(episode)) for episode in range(params.episodes)]
-    pool = Parallel(n_jobs=-1, backend="threading")
-    scored = pool(delayed(_episode)(task, params, split, number) for number, split in each)
-    tables = [table for of_episode, _ in scored for table in of_episode]
-    fewest = {label: min(counts.get(label, 0) for _, counts in scored) for label in classes}
-    rng = np.random.default_rng([task.seed, FINAL])
-    final = draw_support(task.target.clips, params.k, rng=rng)
-    learned = [i for ids in final.values() for i in ids]
+    if task.system.learns_from == "windows":
+        raise ParameterError(
+            f"system: {task.system.name} trains a whole network: use protocol.name=fine_tune"
+        )
+    splits, classes = task.splits(), task.target.classes
+    _refuse_too_few(task, params.k)
+    task.refuse_unlearnable(splits)
+    each = [_draw(task, params, splits.split(n), n) for n in range(params.episodes)]
+    tables = []
+    for k in params.shots:
+        heads: list[Head] = task.fit([episode.learn(k) for episode in each])
+        temperatures = _temperatures(task, each, k) if k == params.k else [1.0] * len(each)
+        for episode, head, temperature in zip(each, heads, temperatures, strict=True):
+            test = episode.split.test
+            scores = scores_of(head, task.target.means(test), classes)
+            where = {"k": k, "episode": episode.number, "fold": episode.split.name}
+            where |= {"temperature": temperature}
+            scores = temper(scores, temperature)
+            tables.append(task.target.held_out_clips(test, scores, classes, **where))
+        if k == params.k:
+            windows = _windows(task, each, heads, k)
+    fewest = {c: min(len(episode.support.get(c, ())) for episode in each) for c in classes}
+    final = _draw(task, params, None, FINAL)
+    (head,) = task.fit([final.learn(params.k)])
+    (temperature,) = _temperatures(task, [final], params.k)
     return Outcome(
         held_out=pd.concat(tables, ignore_index=True),
         classes=classes,
         headline_k=params.k,
-        head=_fit(task, learned, _draw_source(task, params.source_clips, rng)),
-        facts={"episodes": params.episodes, "test_folds": len(splits), "learned_from": learned},
+        head=Tempered(head, temperature),
+        temperature={"value": temperature, "clips": len(final.labelled(params.k))},
+        windows=windows,
+        rotations=[Rotation(e.number, e.labelled(params.k), e.split.test) for e in each],
+        facts={
+            "episodes": params.episodes,
+            "test_folds": len(splits),
+            "learned_from": final.labelled(params.k),
+        },
         notes=_notes(fewest, params.shots),
     )
 
 
-def _episode(
-    task: Task, params: ProtocolParams, split: Split, number: int
-) -> tuple[list[pd.DataFrame], dict[str, int]]:
-    """Held-out tables of one episode, one a k, and how many clips each class had to draw from."""
+def _refuse_too_few(task: Task, k: int) -> None:
+    counts = task.target.clips["label"].value_counts()
+    if counts.min() < k:
+        raise ParameterError(
+            f"protocol.k: {k}, but class {counts.idxmin()} has {counts.min()} clips; a larger k "
+            "can only stand in protocol.curve, where such a class is learned from all of its clips"
+        )
+
+
+def _draw(task: Task, params: ProtocolParams, split: Split | None, number: int) -> Episode:
+    """The draw of an episode; without a split, from all clips."""
     rng = np.random.default_rng([task.seed, number])
-    pool = task.target.clips[task.target.clips["clip_id"].isin(split.learnable)]
-    support = draw_support(pool, max(params.shots), rng=rng)
-    source = _draw_source(task, params.source_clips, rng)
+    clips = task.target.clips
+    if split is not None:
+        clips = clips[clips["clip_id"].isin(split.learnable)]
+    support = draw_support(clips, max(params.shots), rng=rng)
+    drawn = draw_support(task.source.clips, params.source_clips, rng=rng)
+    source = [i for ids in drawn.values() for i in ids]
+    nowhere = Split("all", (), (), ())
+    return Episode(number, split or nowhere, tuple(clips["clip_id"]), support, source)
+
+
+def _temperatures(task: Task, episodes: Sequence[Episode], k: int) -> list[float]:
+    """Temperature of each episode's head, from its own labelled clips: no others are known.
+
+    Each part of the support is scored by a head on the rest. With one clip a class there is no
+    rest: 1.
+    """
+    parts = min(k, CALIBRATION_FOLDS)
+    if parts < 2:
+        return [1.0] * len(episodes)
+    sets, left_out = [], []
+    for episode in episodes:
+        for part in range(parts):
+            out = {i for ids in episode.support.values() for i in ids[:k][part::parts]}
+            learn = episode.learn(k)
+            kept = [i for i in learn.labelled if i not in out]
+            # a class of one clip has no other part to learn from: it stays
+            lost = set(task.target.labels(sorted(out))) - set(task.target.labels(kept))
+            kept += [i for i in sorted(out) if task.target.labels([i])[0] in lost]
+            sets.append(learn._replace(labelled=kept))
+            left_out.append(sorted(out - set(kept)))
+    heads = task.fit(sets)
+    classes = task.target.classes
+    found = []
+    for at in range(len(episodes)):
+        span = slice(at * parts, (at + 1) * parts)
+        pairs = [(h, ids) for h, ids in zip(heads[span], left_out[span], strict=True) if ids]
+        scores = [scores_of(head, task.target.means(ids), classes) for head, ids in pairs]
+        ids = [i for _, of_part in pairs for i in of_part]
+        found.append(class_temperature(task.target, ids, np.concatenate(scores)) if ids else 1.0)
+    return found
+
+
+def _windows(
+    task: Task, episodes: Sequence[Episode], heads: Sequence[Head], k: int
+) -> pd.DataFrame:
+    """Scores of the windows of the test clips."""
+    classes = task.target.classes
     tables = []
-    for k in params.shots:
-        head = _fit(task, [i for ids in support.values() for i in ids[:k]], source)
-        scores = scores_of(head, task.target.of(split.test), task.target.classes)
-        where = {"k": k, "episode": number, "fold": split.name}
-        tables.append(task.target.held_out(split.test, scores, task.target.classes, **where))
-    return tables, {label: len(ids) for label, ids in support.items()}
-
-
-def _draw_source(task: Task, n: int, rng: np.random.Generator) -> list[str]:
-    drawn = draw_support(task.source.clips, n, rng=rng)
-    return [i for ids in drawn.values() for i in ids]
-
-
-def _fit(task: Task, target: Sequence[str], source: Sequence[str]) -> Head:
-    parts = [task.target.learn(target)]
-    if source:
-        parts.append(task.source.learn(source))
-    windows, labels, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return task.head().fit(windows, labels, sample_weight=weight)
+    for episode, head in zip(episodes, heads, strict=True):
+        test = episode.split.test
+        scores = scores_of(head, task.target.of(test), classes)
+        where = {"k": k, "episode": episode.number, "fold": episode.split.name}
+        tables.append(task.target.held_out(test, scores, classes, **where))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _notes(fewest: dict[str, int], shots: Sequence[int]) -> list[str]:
+    """One line a class that has fewer clips than are asked for."""
     return [
         f"class {label}: {n} clips in the training folds, fewer than k = {max(shots)}; "
         "for a larger k all of them are used"

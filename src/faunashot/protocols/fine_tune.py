@@ -1,85 +1,130 @@
-"""The head on all training folds; its settings chosen on the validation fold, per rotation."""
+"""All training folds: a head on the embedding, or the network itself, end to end.
+
+What can be chosen (a head's settings, the epoch to stop at, the temperature) is chosen on the
+validation fold, in every rotation anew.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import f1_score
 from sklearn.model_selection import ParameterGrid
 
 from faunashot.classifiers.heads import scores_of
-from faunashot.corpora.splits import Split, Splits
-from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Outcome, Task, decide
+from faunashot.classifiers.temperature import Tempered, fit_temperature, temper
+from faunashot.corpora.splits import Split
+from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
 
 
-def run(task: Task, params: ProtocolParams) -> Outcome:
-    """Rotate the folds: fit on three, choose on one, fit on all four, score the fifth."""
-    splits = Splits(task.target.clips, seed=task.seed)
-    classes = task.target.classes
+def run(task: Task) -> Outcome:
+    """Rotate the folds: learn on three, choose on one, score the fifth."""
+    splits = task.splits()
+    task.refuse_unlearnable(splits)
+    each = list(splits)
+    of_one = _network if task.system.learns_from == "windows" else _head
     label = task.target.clips.set_index("clip_id")["label"]
-    tables, chosen, per_class = [], [], []
-    for split in splits:
-        settings = _choose(task, split, classes)
-        scores = _score(task, list(split.learnable), split.test, classes, settings)
-        per_class.append(label.loc[list(split.learnable)].value_counts().mean())
-        chosen.append({"fold": split.name, **settings})
-        where = {"k": round(float(per_class[0])), "episode": -1, "fold": split.name}
-        tables.append(task.target.held_out(split.test, scores, classes, **where))
-    everything = task.target.clips["clip_id"].tolist()
-    windows, labels, weight = task.target.learn(everything)
-    final = _most_frequent([{k: v for k, v in c.items() if k != "fold"} for c in chosen])
+    per_class = label.loc[list(each[0].learnable)].value_counts().mean()
+    where = {"k": round(float(per_class)), "episode": -1}
+    tables, windows, chosen = [], [], []
+    for split in each:
+        clips, of_windows, facts = of_one(task, split, where | {"fold": split.name})
+        tables.append(clips)
+        windows += [of_windows] if of_windows is not None else []
+        chosen.append({"fold": split.name, **facts})
+    head, served = _served(task, chosen)
+    temperature = float(np.median([facts["temperature"] for facts in chosen]))
     return Outcome(
         held_out=pd.concat(tables, ignore_index=True),
-        classes=classes,
-        headline_k=round(float(per_class[0])),
-        head=task.head(**final).fit(windows, labels, sample_weight=weight),
-        facts={"chosen": chosen, "served_with": final, "learned_from": everything},
-        notes=_notes(task, splits),
+        classes=task.target.classes,
+        headline_k=int(where["k"]),
+        head=Tempered(head, temperature),
+        temperature={"value": temperature, "clips": sum(len(s.validation) for s in each)},
+        takes=task.system.learns_from,
+        windows=pd.concat(windows, ignore_index=True) if windows else None,
+        rotations=[Rotation(-1, s.learnable, s.test) for s in each] if windows else [],
+        facts={
+            "chosen": chosen,
+            "served_with": served,
+            "learned_from": task.target.clips["clip_id"].tolist(),
+        },
+        notes=_notes(task, each),
     )
 
 
-def _choose(task: Task, split: Split, classes: list[str]) -> dict[str, Any]:
-    """The grid's settings with the best macro-F1 on the validation fold; ties go to the first."""
-    grid = list(ParameterGrid(task.system.grid))
-    if len(grid) == 1 or not split.validation:
-        return dict(task.system.settings)
-    truth = task.target.clips.set_index("clip_id")["label"].loc[list(split.validation)]
-
-    def quality(settings: dict[str, Any]) -> float:
-        scores = _score(task, list(split.train), split.validation, classes, settings)
-        rows = task.target.held_out(split.validation, scores, classes)
-        guess = decide(rows, classes).loc[truth.index]
-        return float(f1_score(truth, guess, average="macro", zero_division=0))
-
-    best = max(grid, key=quality)
-    return {key: best[key] for key in sorted(best)}
+def _head(
+    task: Task, split: Split, where: dict[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Scores of the test fold and of its windows by a head on all other folds."""
+    table, classes = task.target, task.target.classes
+    settings, temperature = _choose(task, split)
+    (head,) = task.fit([Learn(split.learnable)], **settings)
+    scores = temper(scores_of(head, table.means(split.test), classes), temperature)
+    clips = table.held_out_clips(split.test, scores, classes, temperature=temperature, **where)
+    of_windows = scores_of(head, table.of(split.test), classes)
+    windows = table.held_out(split.test, of_windows, classes, **where)
+    return clips, windows, {"settings": settings, "temperature": temperature}
 
 
-def _score(
-    task: Task,
-    train: list[str],
-    test: tuple[str, ...],
-    classes: list[str],
-    settings: dict[str, Any],
-) -> np.ndarray:
-    windows, labels, weight = task.target.learn(train)
-    head = task.head(**settings).fit(windows, labels, sample_weight=weight)
-    return scores_of(head, task.target.of(test), classes)
+def _choose(task: Task, split: Split) -> tuple[dict[str, Any], float]:
+    """The grid's settings with the best macro-F1 on the validation fold; ties go to the first.
+
+    With them the temperature of a head that has not learned from that fold.
+    """
+    if not split.validation:
+        return dict(task.system.settings), 1.0
+    grid = list(ParameterGrid(task.system.grid or {}))
+    rows, truth = task.target.means(split.validation), task.target.labels(split.validation)
+    best: tuple[float, dict[str, Any], npt.NDArray[np.float64]] | None = None
+    for settings in grid:
+        (head,) = task.fit([Learn(split.train)], **settings)
+        scores = scores_of(head, rows, task.target.classes)
+        guess = np.asarray(task.target.classes)[scores.argmax(axis=1)]
+        quality = float(f1_score(truth, guess, average="macro", zero_division=0))
+        if best is None or quality > best[0]:
+            best = quality, {key: settings[key] for key in sorted(settings)}, scores
+    assert best is not None
+    return best[1], class_temperature(task.target, split.validation, best[2])
 
 
-def _most_frequent(settings: list[dict[str, Any]]) -> dict[str, Any]:
-    return max(settings, key=settings.count)
+def _network(
+    task: Task, split: Split, where: dict[str, Any]
+) -> tuple[pd.DataFrame, None, dict[str, Any]]:
+    """Scores of the test fold's windows by a network that the validation fold stopped."""
+    table, classes = task.target, task.target.classes
+    network = task.tuned(split.train, split.validation, name=split.name)
+    held = table.learn(split.validation)
+    scores = scores_of(network, held.X, classes)
+    temperature = fit_temperature(
+        scores,
+        np.repeat(np.arange(len(split.validation)), table.counts(split.validation)),
+        weight=held.weight,
+        truth=np.searchsorted(classes, table.labels(split.validation)),
+    )
+    scores = temper(scores_of(network, table.of(split.test), classes), temperature)
+    windows = table.held_out(split.test, scores, classes, temperature=temperature, **where)
+    return windows, None, {"best_epoch": network.best_epoch_, "temperature": temperature}
 
 
-def _notes(task: Task, splits: Splits) -> list[str]:
+def _served(task: Task, chosen: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+    """What is served: learned from all clips, with what was chosen most often."""
+    everything = task.target.clips["clip_id"].tolist()
+    if task.system.learns_from == "windows":
+        epochs = int(np.median([facts["best_epoch"] for facts in chosen]))
+        return task.tuned(everything, (), name="all", stop_at=epochs), {"epochs": epochs}
+    every = [facts["settings"] for facts in chosen]
+    settings = max(every, key=every.count)
+    (head,) = task.fit([Learn(everything)], **settings)
+    return head, settings
+
+
+def _notes(task: Task, splits: list[Split]) -> list[str]:
     notes = []
-    clips = task.target.clips
     for split in splits:
-        there = set(clips.loc[clips["clip_id"].isin(split.test), "label"])
-        missing = sorted(set(task.target.classes) - there)
+        missing = sorted(set(task.target.classes) - set(task.target.labels(split.test)))
         if missing:
             notes.append(f"fold {split.name} has no clip of {', '.join(missing)}")
     return notes

@@ -1,35 +1,78 @@
-"""The protocols by name."""
+"""The protocols by name, the run itself and the same run under other conditions."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from faunashot.backbones import registry
 from faunashot.backbones.store import Maker
 from faunashot.errors import StoreError
+from faunashot.evaluation.summary import MAIN
 from faunashot.params import Params
 from faunashot.protocols import few_shot, fine_tune, zero_shot
 from faunashot.protocols.base import Outcome, Task
+from faunashot.protocols.leak import leak_worth
+from faunashot.protocols.unknown import with_unknown
+
+TARGET_ONLY, EQUALISED = "target_only", "equalised"
+"""Conditions: without the source corpus, and with the recorder hidden."""
 
 
-def run_protocol(task: Task, params: Params, made_by: Maker) -> Outcome:
+def run_protocol(
+    task: Task, params: Params, made_by: Maker, *, equalised: Task | None = None
+) -> Outcome:
     """Run the protocol that `params` name on features that `made_by` made.
+
+    Beside the run itself the same clips are scored, on the same episodes, under other conditions,
+    a value each of the column ``condition`` of `Outcome.held_out`.
+
+    Parameters
+    ----------
+    equalised : the task on features of recordings brought to one bandwidth, level and length.
 
     Raises
     ------
     StoreError
         The backbone is needed, and is not the one that made the features.
     """
-    protocol = params.protocol
     # Heads are small: more BLAS threads than one only wait for each other.
     with threadpool_limits(1):
-        if protocol.name == "few_shot":
-            return few_shot.run(task, protocol)
-        if protocol.name == "fine_tune":
-            return fine_tune.run(task, protocol)
-        if protocol.zero_shot == "assignment":
-            return zero_shot.run(task, protocol)
-    backbone = registry.load(params.backbone, **params.backbone_options())
+        outcome = _run(task, params, made_by)
+        outcome = replace(outcome, held_out=outcome.held_out.assign(condition=MAIN))
+        others = _others(task, params, equalised)
+        scored = [
+            _run(other, params, made_by).held_out.assign(condition=name)
+            for name, other in others.items()
+        ]
+        outcome = replace(outcome, held_out=pd.concat([outcome.held_out, *scored]))
+        outcome = with_unknown(task, outcome, params.protocol)
+        if params.protocol.name == "zero_shot" or task.system.learns_from == "windows":
+            return outcome
+        return replace(outcome, facts={**outcome.facts, "leak": leak_worth(task)})
+
+
+def _others(task: Task, params: Params, equalised: Task | None) -> Mapping[str, Task]:
+    others = {}
+    if task.learns_source and params.protocol.name == "few_shot":
+        others[TARGET_ONLY] = task.without_source()
+    if equalised is not None:
+        others[EQUALISED] = equalised
+    return others
+
+
+def _run(task: Task, params: Params, made_by: Maker) -> Outcome:
+    protocol = params.protocol
+    if protocol.name == "few_shot":
+        return few_shot.run(task, protocol)
+    if protocol.name == "fine_tune":
+        return fine_tune.run(task)
+    if protocol.zero_shot == "assignment":
+        return zero_shot.run(task, protocol)
+    backbone = registry.load(params.backbone, **params.options_of(params.backbone))
     if Maker.of(backbone) != made_by:
         raise StoreError(f"features are stale: made by {made_by}, not by {Maker.of(backbone)}")
-    return zero_shot.run(task, protocol, backbone=backbone)
+    return zero_shot.run(task, protocol, backbone=backbone, extra=protocol.class_map)

@@ -13,6 +13,12 @@ from matplotlib.figure import Figure
 
 from faunashot.systems.card import FIGURES
 
+CONDITIONS = {
+    "equalised": "Of the {:.2f}, {:.2f} goes when the recorder is hidden",
+    "target_only": "Of the {:.2f}, {:+.3f} is owed to the source corpus",
+}
+"""What each condition says, given macro-F1 and the difference."""
+
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
        color: #1c2430; }
@@ -45,7 +51,7 @@ def report_page(
     findings : one line each, on the data.
     """
     rows = [
-        [name, metrics[key], _interval(metrics, key), metrics["window"][key]]
+        [name, metrics[key], _interval(metrics, key), metrics["window"].get(key, "")]
         for key, name in FIGURES.items()
     ]
     shots = [
@@ -56,8 +62,9 @@ def report_page(
         f"<h1>{html.escape(title)}</h1><p class='lead'>{html.escape(lead)}</p>",
         "<h2>Figures</h2>",
         _table(["", "clips", "95 % interval", "windows"], rows),
-        f"<p>Calibration error {metrics['calibration_error']}, "
-        f"{metrics['clips']} clips, {metrics['classes']} classes.</p>",
+        f"<p>{metrics['clips']} clips, {metrics['classes']} classes. Calibration error before "
+        f"temperature scaling: {metrics['calibration_error_before']}.</p>",
+        *_conditions(metrics),
         "<h2>Labelled clips a class</h2>",
         _table(["k", "macro-F1", "95 % interval", "accuracy", "runs"], shots),
         *(f"<img alt='' src='data:image/png;base64,{_png(figure)}'>" for figure in figures),
@@ -70,6 +77,32 @@ def report_page(
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
         f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _conditions(metrics: dict[str, Any]) -> list[str]:
+    """The same clips under other conditions, and what leakage would have been worth."""
+    lines = []
+    for name, of in metrics["conditions"].items():
+        lines.append(
+            CONDITIONS[name].format(metrics["macro_f1"], of["difference"])
+            + f" (macro-F1 {of['macro_f1']}; difference {_interval(of, 'difference')}, "
+            f"p = {of['p_value']})"
+        )
+    if leak := metrics.get("leak"):
+        lines.append(
+            f"Folds that do not keep source recordings and duplicates together would be worth "
+            f"{leak['worth']:+.3f} ({_interval(leak, 'worth')}): macro-F1 {leak['leaking']} in "
+            f"place of {leak['grouped']}, over folds made of all clips"
+        )
+    if unknown := metrics.get("unknown"):
+        lines.append(
+            f"Background is told from the classes at AUROC {unknown['auroc']} "
+            f"({_interval(unknown, 'auroc')}); where 95 % of the clips pass, "
+            f"{unknown['false_alarms_at_recall']:.1%} of the background does"
+        )
+    return ["<ul>" + "".join(f"<li>{html.escape(line)}.</li>" for line in lines) + "</ul>"] * bool(
+        lines
     )
 
 
