@@ -36,7 +36,6 @@ def embed(corpus: str, name: str, *, stage: str, folder: Path, record: Path) -> 
     from faunashot.backbones.registry import backbone_class, load
     from faunashot.backbones.store import empty, save
     from faunashot.params import load_params
-    from faunashot.tracking.runs import stage_run
 
     params = load_params()
     options = params.options_of(name)
@@ -46,6 +45,8 @@ def embed(corpus: str, name: str, *, stage: str, folder: Path, record: Path) -> 
         save(empty(backbone_class(name), hop_s=options["hop_s"]), folder)
         record.write_text("{}\n")
         return
+    from faunashot.tracking.runs import stage_run
+
     equaliser = None
     if stage == "equalise":
         equaliser = Equaliser(**params.audio.equaliser.model_dump())

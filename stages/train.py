@@ -1,6 +1,7 @@
 """Stage train: the protocol picks clips, the system learns, held-out clips are scored."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def main() -> None:
         name=params.run_name,
     ) as run:
         run.params(params.model_dump(mode="json", include=LEARNS_FROM))
-        run.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
+        of_backbones = {n: params.options_of(n) for n in params.backbone_names}
+        run.params({"backbones": of_backbones, "audio": {"equalise": params.audio.equalise}})
         clips = pd.read_parquet(clips_file)
         parts = {key: [store.load(folder) for folder in f] for key, f in folders.items()}
         tasks = {}
@@ -48,7 +50,7 @@ def main() -> None:
                 WindowTable(clips[clips["role"] == role], join(parts[version, corpus]))
                 for role, corpus in ((TARGET, params.corpus), (SOURCE, params.source))
             )
-            tasks[version] = make_task(params, target, source, run)
+            tasks[version] = make_task(params, target, source, run, version=version)
         makers = [part.maker for part in parts["recorded", params.corpus]]
         outcome = run_protocol(
             tasks["recorded"],
@@ -57,6 +59,7 @@ def main() -> None:
             equalised=tasks.get("equalised"),
         )
         write(outcome, params, makers)
+        shutil.rmtree(checkpoints(run), ignore_errors=True)
         run.metrics({k: v for k, v in outcome.facts.items() if isinstance(v, int | float)})
         run.text(json.dumps(outcome.facts, indent=1, ensure_ascii=False), "facts.json")
         for note in outcome.notes:
@@ -65,12 +68,19 @@ def main() -> None:
         print(f"{params.full_system}: {params.protocol.name}, {scored} held-out clips scored")
 
 
-def make_task(params: Params, target: WindowTable, source: WindowTable, run: StageRun) -> Task:
+def checkpoints(run: StageRun) -> Path:
+    """Where networks in training are kept, so that a run that was killed goes on."""
+    return Path("checkpoints") / run.key[:16]
+
+
+def make_task(
+    params: Params, target: WindowTable, source: WindowTable, run: StageRun, *, version: str
+) -> Task:
     """The task that the protocol works on."""
 
     def on_epoch(fold: str, facts: dict) -> None:
         numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and k != "epoch"}
-        run.metrics({"epoch": {fold: numbers}}, step=facts["epoch"])
+        run.metrics({"epoch": {version: {fold: numbers}}}, step=facts["epoch"])
 
     def initial() -> dict:
         from faunashot.backbones.yamnet import yamnet_variables
@@ -84,7 +94,7 @@ def make_task(params: Params, target: WindowTable, source: WindowTable, run: Sta
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
-        tuning=Tuning(initial, Path("checkpoints") / run.key[:16], on_epoch),
+        tuning=Tuning(initial, checkpoints(run) / version, on_epoch),
     )
 
 

@@ -24,7 +24,7 @@ PITCH_HZ = {"frog": 500, "owl": 800, "wren": 1200}
 def call(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a program in the project, with the project's own code."""
     return subprocess.run(
-        command, cwd=project, env=environment(project), capture_output=True, text=True, timeout=200
+        command, cwd=project, env=environment(project), capture_output=True, text=True, timeout=400
     )
 
 
@@ -134,12 +134,13 @@ def metrics_of(project: Path, run_id: str) -> dict[str, float]:
 
 
 def flat(values: dict, prefix: str = "") -> dict[str, float]:
-    """Numbers by dotted key, as MLflow holds them."""
+    """Numbers by dotted key, as MLflow holds them; it holds no gaps."""
     found: dict[str, float] = {}
     for key, value in values.items():
-        found |= (
-            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            found[prefix + key] = value
     return found
 
 

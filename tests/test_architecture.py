@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "faunashot"
@@ -51,6 +52,14 @@ CONFINED = {
     "ai_edge_litert": {"backbones"},
 }
 """Libraries that only some rooms may import."""
+
+WITHOUT_RESULT = {"cli", "errors", "params", "tracking"}
+"""Rooms that check, log and print what a stage makes; dvc.yaml names parameters one by one."""
+
+STAGES = {
+    name: stage.get("do", stage)
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"].items()
+}
 
 MAX_LINES = 400
 
@@ -136,6 +145,16 @@ def test_no_module_loads_a_network_on_import() -> None:
 @pytest.mark.parametrize("module", MODULES, ids=_shown)
 def test_a_module_holds_one_thing(module: Path) -> None:
     assert len(module.read_text("utf-8").splitlines()) < MAX_LINES
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_runs_again_when_what_it_imports_changes(name: str) -> None:
+    deps = {ROOT / dep for dep in STAGES[name]["deps"]}
+    script = ROOT / STAGES[name]["cmd"].split()[1]
+    modules = [PACKAGE.parent / f"{dotted.replace('.', '/')}.py" for dotted in _imported(script)]
+    results = [m for m in modules if m.is_file() and _room(m) not in WITHOUT_RESULT]
+    assert script in deps
+    assert [m for m in results if not deps & {m, *m.parents}] == []
 
 
 def test_no_module_is_a_drawer() -> None:

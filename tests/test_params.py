@@ -51,7 +51,7 @@ def _refusal_of(file: Path) -> str:
 
 def test_defaults_are_what_the_project_promises(committed):
     assert (committed.corpus, committed.source) == ("demo", "none")
-    assert committed.full_system == "birdnet-logistic"
+    assert committed.full_system == "birdnet-rectified"
     assert committed.seed == 42
     assert committed.protocol.name == "few_shot"
     assert committed.protocol.k == 5
@@ -72,8 +72,8 @@ def test_shots_are_the_curve_and_k_ascending(committed):
 @pytest.mark.parametrize(
     ("protocol", "name"),
     [
-        ("few_shot", "demo-birdnet-logistic-few_shot-k5"),
-        ("fine_tune", "demo-birdnet-logistic-fine_tune"),
+        ("few_shot", "demo-birdnet-rectified-few_shot-k5"),
+        ("fine_tune", "demo-birdnet-rectified-fine_tune"),
     ],
 )
 def test_a_run_is_named_after_what_it_scores(committed, protocol, name):
@@ -81,9 +81,43 @@ def test_a_run_is_named_after_what_it_scores(committed, protocol, name):
     assert committed.model_copy(update={"protocol": block}).run_name == name
 
 
-def test_options_are_those_of_the_backbone_in_use(committed):
-    assert committed.backbone_options() == {"hop_s": 3.0}
-    assert "handle" in committed.model_copy(update={"backbone": "yamnet"}).backbone_options()
+def test_options_are_those_of_one_backbone(committed):
+    assert committed.options_of("birdnet") == {"hop_s": 3.0}
+    assert "handle" in committed.options_of("yamnet")
+
+
+def test_backbones_are_joined_by_a_plus(committed):
+    assert committed.backbone_names == ["birdnet"]
+    joined = committed.model_copy(update={"backbone": "yamnet+birdnet"})
+    assert joined.backbone_names == ["yamnet", "birdnet"]
+    assert joined.full_system == "yamnet+birdnet-rectified"
+
+
+def test_a_backbone_is_joined_once(refusal):
+    said = refusal("backbone", "yamnet+birdnet+yamnet")
+    assert said == "backbone: 'yamnet+birdnet+yamnet' joins a backbone with itself"
+
+
+@pytest.mark.parametrize(
+    ("joined", "unknown"),
+    [("yamnet+birdnt", "birdnt"), ("yamnet+", ""), ("yamnet + birdnet", "yamnet ")],
+)
+def test_each_backbone_of_a_join_is_known(refusal, joined, unknown):
+    assert refusal("backbone", joined).startswith(f"backbone: unknown value {unknown!r}; ")
+
+
+def test_class_names_are_read_from_one_backbone(tmp_path):
+    text = COMMITTED.read_text("utf-8").replace("backbone: birdnet", "backbone: yamnet+birdnet")
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace("name: few_shot", "name: zero_shot"), "utf-8")
+    assert "protocol.zero_shot: ontology reads the class names of one backbone" in _refusal_of(file)
+
+
+def test_what_the_default_does_is_switched_on_by_name(committed):
+    assert committed.protocol.transfer == "joint"
+    assert committed.protocol.folds == "official"
+    assert committed.protocol.class_map is None
+    assert not committed.audio.equalise
 
 
 @pytest.mark.parametrize(
@@ -94,6 +128,9 @@ def test_options_are_those_of_the_backbone_in_use(committed):
         ("protocol.epsiodes", "protocol.episodes"),
         ("ingest.max_bad_shares", "ingest.max_bad_share"),
         ("evaluation.drawz", "evaluation.draws"),
+        ("audio.equalize", "audio.equalise"),
+        ("audio.equaliser.low_khz", "audio.equaliser.low_hz"),
+        ("protocol.transfr", "protocol.transfer"),
         ("backbones.yamnt", "backbones.yamnet"),
         ("backbones.birdnet.hops_s", "backbones.birdnet.hop_s"),
         ("corpora.demo.rot", "corpora.demo.root"),
@@ -135,6 +172,11 @@ def test_a_missing_key_is_named(refusal, key):
         ("backbones.birdnet.hop_s", 3.5),
         ("backbones.yamnet.hop_s", 1.0),
         ("backbones.logmel.hop_s", 0),
+        ("protocol.transfer", "pretrained"),
+        ("protocol.folds", "random"),
+        ("protocol.false_alarm_rate", 1.1),
+        ("audio.equaliser.high_hz", 9000.0),
+        ("audio.equaliser.length_s", 0),
         ("seed", -1),
     ],
 )

@@ -17,13 +17,24 @@ import numpy as np
 import pytest
 import soundfile as sf
 import yaml
-from pipeline_project import RATE, call, change, environment, label_rows, new_project, runs_of, tone
+from pipeline_project import (
+    RATE,
+    call,
+    change,
+    environment,
+    label_rows,
+    new_project,
+    own_line,
+    runs_of,
+    tone,
+)
 
 from faunashot.backbones import store
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-DOWNSTREAM = ("embed@folder", "train", "evaluate", "report")
+EMBED, FEATURES = "embed@folder-logmel", "features/recorded/folder/logmel"
+DOWNSTREAM = (EMBED, "train", "evaluate", "report")
 REASONS = {
     "one sample.wav": f"too short: 1 samples at {RATE} Hz, under 10 ms",
     "cut.wav": "bytes of audio that its header announces are not there",
@@ -68,13 +79,6 @@ def messy(root: Path) -> None:
     (root / "around").symlink_to(".")
 
 
-def own_line(stderr: str) -> str:
-    """What faunashot said on standard error: one line, and no traceback beside it."""
-    assert "Traceback" not in stderr
-    (line,) = [line for line in stderr.splitlines() if line.startswith("faunashot: ")]
-    return line.removeprefix("faunashot: ")
-
-
 def test_messy_recordings_stop_the_run_or_are_listed_and_passed_over(tmp_path):
     project = new_project(tmp_path / "messy", messy)
 
@@ -89,7 +93,7 @@ def test_messy_recordings_stop_the_run_or_are_listed_and_passed_over(tmp_path):
     assert "ingest" not in locked
     assert not (project / "clips/folder.parquet").exists()
 
-    change(project, ingest__max_bad_share=0.9)
+    change(project, ingest__max_bad_share=0.9, protocol__k=2)
     done = call(project, "dvc", "repro")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -133,7 +137,7 @@ def as_if_never_embedded(project: Path) -> None:
     for stage in DOWNSTREAM:
         del lock["stages"][stage]
     (project / "dvc.lock").write_text(yaml.safe_dump(lock))
-    for folder in (".dvc/cache", "features/folder", "models", "predictions", "plots"):
+    for folder in (".dvc/cache", FEATURES, "models", "predictions", "plots"):
         shutil.rmtree(project / folder)
     for name in ("metrics.json", "curve.csv", "predictions.csv"):
         (project / name).unlink()
@@ -174,8 +178,8 @@ def test_a_killed_stage_leaves_nothing_half_done_and_the_next_run_ends_the_same(
     os.kill(victim, signal.SIGKILL)
     _, stderr = running.communicate(timeout=60)
     assert running.returncode != 0
-    assert "failed to reproduce 'embed@folder'" in stderr
-    assert not (copy / "features/folder/logmel").exists()
+    assert f"failed to reproduce '{EMBED}'" in stderr
+    assert not (copy / FEATURES).exists()
     assert open_embed_runs(copy)
 
     again = call(copy, "dvc", "repro")
@@ -193,7 +197,7 @@ def open_embed_runs(project: Path) -> list[dict[str, str]]:
         runs = runs_of(project)
     except sqlite3.OperationalError:  # its tables are being made
         return []
-    return [r for r in runs if r.get("dvc.stage") == "embed@folder" and r["status"] == "RUNNING"]
+    return [r for r in runs if r.get("dvc.stage") == EMBED and r["status"] == "RUNNING"]
 
 
 def stage(project: Path, name: str, *, after: str) -> subprocess.CompletedProcess[str]:
@@ -228,12 +232,12 @@ np.save = save
 
 
 def test_no_space_for_features_is_one_line_and_the_old_ones_stay_whole(copy):
-    before = store.load(copy / "features/folder/logmel")
-    done = stage(copy, "stages/embed.py folder", after=FULL_HALFWAY)
+    before = store.load(copy / FEATURES)
+    done = stage(copy, "stages/embed.py folder logmel", after=FULL_HALFWAY)
     assert done.returncode == 1
     assert "no disk space left" in own_line(done.stderr)
-    assert [path.name for path in (copy / "features/folder").iterdir()] == ["logmel"]
-    after = store.load(copy / "features/folder/logmel", maker=before.maker)
+    assert not list((copy / FEATURES).parent.glob(".*"))
+    after = store.load(copy / "features/recorded/folder/logmel", maker=before.maker)
     np.testing.assert_array_equal(after.windows, before.windows)
 
 

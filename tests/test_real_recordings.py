@@ -21,8 +21,9 @@ from faunashot.corpora.near_duplicates import near_duplicates
 from faunashot.corpora.registry import create
 from faunashot.evaluation.summary import Summary, summarise
 from faunashot.params import load_params
-from faunashot.protocols.base import Task, WindowTable
+from faunashot.protocols.base import Task
 from faunashot.protocols.registry import run_protocol
+from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import system
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
@@ -47,7 +48,7 @@ class Study:
         ).clips
         self._features: dict[str, Features] = {}
 
-    def run(self, backbone: str, **protocol: object) -> Summary:
+    def run(self, backbone: str, *, head: str = "rectified", **protocol: object) -> Summary:
         params = load_params(PARAMS)
         params = params.model_copy(
             update={
@@ -55,17 +56,22 @@ class Study:
                 "protocol": params.protocol.model_copy(update=protocol),
             }
         )
-        features = self._embedded(backbone, params.backbone_options())
+        features = self._embedded(backbone, params.options_of(backbone))
         nothing = empty(registry.backbone_class(backbone), hop_s=features.maker.hop_s)
         task = Task(
             target=WindowTable(self.clips[self.clips["role"] == TARGET], features),
             source=WindowTable(self.clips[self.clips["role"] == SOURCE], nothing),
-            system=system("logistic"),
+            system=system(head),
             seed=params.seed,
         )
         outcome = run_protocol(task, params, features.maker)
         self.held_out = outcome.held_out
-        return summarise(outcome.held_out, outcome.classes, headline_k=outcome.headline_k)
+        return summarise(
+            outcome.held_out,
+            outcome.classes,
+            headline_k=outcome.headline_k,
+            windows=outcome.windows,
+        )
 
     def _embedded(self, backbone: str, options: dict) -> Features:
         if backbone not in self._features:
@@ -81,7 +87,7 @@ def animals(shared: Path) -> Study:
 
 def test_yamnet_with_logistic_regression_on_esc10_official_folds(shared: Path) -> None:
     study = Study(shared / "data" / "esc50-mini", "esc50", "esc10")
-    figures = study.run("yamnet", name="fine_tune").metrics
+    figures = study.run("yamnet", head="logistic", name="fine_tune").metrics
     assert figures["clips"] == 400
     assert figures["accuracy"] >= 0.95
     assert figures["accuracy_low"] < figures["accuracy"] < figures["accuracy_high"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from faunashot.errors import ParameterError
 
@@ -15,7 +15,7 @@ NO_CORPUS = "none"
 """Name of the corpus that stands for no source."""
 
 ABSENT = Path("data/none")
-"""Root of a corpus that is not here."""
+"""Root of a corpus that is not here, and a table that is not given: DVC needs a path."""
 
 
 class _Block(BaseModel):
@@ -39,6 +39,11 @@ class ProtocolParams(_Block):
     zero_shot: Literal["ontology", "assignment"]
     class_map: Path | None
     shuffles: Annotated[int, Field(ge=20, strict=True)]
+
+    @field_validator("class_map")
+    @classmethod
+    def _none_given(cls, class_map: Path | None) -> Path | None:
+        return None if class_map == ABSENT else class_map
 
     @property
     def shots(self) -> list[int]:
@@ -151,6 +156,12 @@ class Params(_Block):
             _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)
             if corpus.root == Path():
                 raise ParameterError(f"corpora.{name}.root is empty; data/none if it is not here")
+        by_names = (self.protocol.name, self.protocol.zero_shot) == ("zero_shot", "ontology")
+        if by_names and len(self.backbone_names) > 1:
+            raise ParameterError(
+                f"protocol.zero_shot: ontology reads the class names of one backbone, not of "
+                f"{self.backbone}; use protocol.zero_shot=assignment, or one of them"
+            )
         if self.corpus == NO_CORPUS:
             raise ParameterError("corpus: none has no clips; name the corpus that is scored")
         if self.source == self.corpus:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
@@ -177,18 +180,46 @@ def test_an_unreadable_file_is_refused(encode, tmp_path: Path) -> None:
         decode(file)
 
 
-def test_quiet_native_drops_what_c_prints_and_keeps_ours(capfd: pytest.CaptureFixture) -> None:
+@pytest.fixture
+def stderr(capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable]:
+    """Standard error on descriptor 2, as it is outside of tests; gives what was written."""
+    with open(2, "w", buffering=1, closefd=False) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        yield lambda: capfd.readouterr().err
+        monkeypatch.undo()
+
+
+def test_quiet_native_drops_what_c_prints_and_keeps_ours(stderr) -> None:
     with quiet_native():
         os.write(2, b"of a C library\n")
         print("of Python", file=sys.stderr)
     os.write(2, b"afterwards\n")
-    assert capfd.readouterr().err == "of Python\nafterwards\n"
+    assert stderr() == "of Python\nafterwards\n"
 
 
-def test_quiet_native_ends_with_an_error(capfd: pytest.CaptureFixture) -> None:
+def test_quiet_native_leaves_a_stream_that_is_no_file_alone(stderr) -> None:
+    with redirect_stderr(io.StringIO()) as stream, quiet_native():
+        os.write(2, b"of a C library\n")
+        print("of Python", file=sys.stderr)
+    assert (stream.getvalue(), stderr()) == ("of Python\n", "")
+
+
+def test_a_logger_made_meanwhile_is_heard_afterwards(stderr) -> None:
+    """As TensorFlow's, whose handler takes hold of standard error when it is imported."""
+    with quiet_native():
+        with quiet_native():
+            handler = logging.StreamHandler(sys.stderr)
+            handler.emit(logging.makeLogRecord({"msg": "within"}))
+        handler.emit(logging.makeLogRecord({"msg": "between"}))
+        os.write(2, b"of a C library\n")
+    handler.emit(logging.makeLogRecord({"msg": "afterwards"}))
+    assert stderr() == "within\nbetween\nafterwards\n"
+
+
+def test_quiet_native_ends_with_an_error(stderr) -> None:
     before = sys.stderr
     with pytest.raises(ZeroDivisionError), quiet_native():
         _ = 1 / 0
     os.write(2, b"heard again\n")
     assert sys.stderr is before
-    assert capfd.readouterr().err == "heard again\n"
+    assert stderr() == "heard again\n"

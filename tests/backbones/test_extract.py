@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from faunashot.audio.decode import decode
+from faunashot.audio.equalise import Equaliser
+from faunashot.audio.resample import resample
 from faunashot.backbones import extract
 from faunashot.backbones.extract import cut, embed_clips
 from faunashot.errors import AudioError
@@ -120,6 +123,31 @@ def test_an_error_names_the_file_and_stops(clips: Clips, tiny, tmp_path: Path) -
         embed_clips(endless, tiny)
     assert str(caught.value).startswith(str(bad))
     assert threading.active_count() == threads
+
+
+def test_equalised_recordings_are_of_one_length_and_level(clips: Clips, tiny) -> None:
+    equaliser = Equaliser(length_s=1.0)
+    features = embed_clips(clips, tiny, equaliser=equaliser)
+    assert list(features.index["clip_id"].unique()) == [clip_id for clip_id, _ in clips]
+    for _, rows in features.index.groupby("clip_id"):
+        assert rows["start_s"].tolist() == [0.0, 0.25, 0.5]
+        assert rows["end_s"].tolist() == [0.5, 0.75, 1.0]
+    # steady levels are no sound: what told the clips apart is gone
+    recorded, spread = (of.windows[:, 1].std() for of in (embed_clips(clips, tiny), features))
+    assert spread < recorded / 5
+    assert features.maker == embed_clips(clips, tiny).maker
+
+
+def test_a_recording_is_equalised_before_it_is_resampled(clips: Clips, tiny) -> None:
+    equaliser = Equaliser(length_s=0.6)
+    _, path = clips[0]
+    samples, rate_hz = equaliser(decode(path).mono(), RATE)
+    expected = resample(samples, rate_hz, to_hz=tiny.sample_rate)
+    found = cut(path, tiny, equaliser=equaliser)
+    np.testing.assert_array_equal(found.windows[0], expected[: tiny.window_samples])
+    rows = embed_clips(clips[:1], tiny, equaliser=equaliser).windows
+    np.testing.assert_array_equal(rows, tiny.embed(found.windows))
+    assert not np.array_equal(found.windows[0], cut(path, tiny).windows[0])
 
 
 def test_no_clips_are_no_features(tiny) -> None:

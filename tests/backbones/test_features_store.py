@@ -51,6 +51,14 @@ def test_round_trip(folder: Path, features: Features) -> None:
     _assert_holds(folder, features)
 
 
+def test_the_blocks_of_joined_backbones_come_back(features: Features, tmp_path: Path) -> None:
+    joined = replace(features, maker=replace(features.maker, backbone="tiny+tinier", blocks=(1, 2)))
+    store.save(joined, tmp_path / "joined")
+    _assert_holds(tmp_path / "joined", joined)
+    with pytest.raises(StoreError, match="is stale"):
+        store.load(tmp_path / "joined", maker=replace(joined.maker, blocks=(2, 1)))
+
+
 def test_the_array_is_memory_mapped_and_read_only(folder: Path) -> None:
     windows = store.load(folder).windows
     assert isinstance(windows, np.memmap)

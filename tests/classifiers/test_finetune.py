@@ -13,9 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from faunashot.classifiers import finetune
-from faunashot.classifiers.finetune import FACTS, WEIGHTS, FineTuned
+from faunashot.classifiers.finetune import FACTS, SHARES, WEIGHTS, FineTuned
 from faunashot.classifiers.networks.training import Schedule, Training, Windows
 from faunashot.classifiers.networks.yamnet import PATCH, yamnet_network
+from faunashot.classifiers.temperature import fit_temperature, temper
 from faunashot.errors import ParameterError, StoreError, WeightsError
 
 BLOCKS = [(2, 8), (2, 12), (2, 16)]
@@ -79,6 +80,8 @@ def test_what_was_cut_off_ends_as_if_it_had_not_been(learn, held, whole, tmp_pat
 
     with pytest.raises(Killed):
         fit(fine_tuned(), learn, held, checkpoint=file, on_epoch=killed_after_two)
+    torn = file.with_name(f".{file.name}.draft")
+    torn.write_bytes(b"what a kill leaves")
     resumed = fine_tuned(threads=1)
     fit(resumed, learn, held, checkpoint=file, on_epoch=lambda facts: told.append(facts["epoch"]))
     assert told == [1, 2, 3, 4]
@@ -150,8 +153,25 @@ def test_validation_windows_are_heard_as_they_are(learn, held) -> None:
     pooled = model.predict_proba(held.X).reshape(-1, 3, 3).mean(axis=1)
     truth = held.y.reshape(-1, 3)[:, 0][:, None] == model.classes_
     best = model.history_[model.best_epoch_]
-    assert best["validation_loss"] == pytest.approx(-np.log(pooled[truth]).mean())
+    temperature = fit_temperature(pooled, np.arange(6), truth=truth.argmax(axis=1))
+    own = temper(pooled, temperature)[truth]
+    assert best["validation_loss"] == pytest.approx(-np.log(own).mean())
     assert best["validation_accuracy"] == truth[np.arange(len(truth)), pooled.argmax(1)].mean()
+
+
+def test_the_surer_network_is_not_the_better_one(learn) -> None:
+    held = clips(6, seed=2, windows=1)
+    model = fit(fine_tuned(stop_at=0), learn, held)
+    scores = model.predict_proba(held.X)
+    for name in ("logits/kernel", "logits/bias"):
+        model.network_.variables[name].assign(3 * model.network_.arrays()[name])
+    surer = model.predict_proba(held.X)
+    truth = held.y[:, None] == model.classes_
+    before, after = model.history_[0], model._validated(held)
+    untempered = np.log(scores[truth]).mean() - np.log(surer[truth]).mean()
+    assert untempered > 0.5
+    assert after["validation_loss"] == pytest.approx(before["validation_loss"], abs=0.1)
+    assert after["validation_accuracy"] == before["validation_accuracy"]
 
 
 @pytest.mark.slow
@@ -169,6 +189,33 @@ def test_a_clips_windows_count_by_their_weight(learn, held) -> None:
     assert again.history_[0] == pytest.approx(model.history_[0])
 
 
+def test_the_share_of_the_lowest_loss_is_kept(learn, held) -> None:
+    def losses(**settings: Any) -> list[float]:
+        history = fit(fine_tuned(epochs=1, **settings), learn, held).history_
+        return [facts["validation_loss"] for facts in history]
+
+    found = fit(fine_tuned(epochs=1), learn, held).history_[1]
+    given = {share: losses(start_share=share)[1] for share in SHARES}
+    assert len(set(given.values())) == len(SHARES)
+    assert found["start_share"] == min(given, key=given.__getitem__)
+    assert found["validation_loss"] == min(given.values())
+
+
+def test_a_tie_goes_to_the_larger_share_and_the_earlier_epoch(learn, held) -> None:
+    model = fit(fine_tuned(stop_at=0), learn, held)
+    silent = {name: np.zeros_like(array) for name, array in model.network_.arrays().items()}
+    _, facts = model._best_mean(silent, silent, held)
+    assert facts["start_share"] == max(SHARES)
+    model.history_ = [facts | {"start_share": 1.0}, facts]
+    assert (model.best_epoch_, model.best_share_) == (0, 1.0)
+
+
+def test_the_start_is_kept_where_every_share_of_what_was_learned_harms(learn, held) -> None:
+    model = fit(fine_tuned(epochs=1, learning_rate=10), learn, held)
+    assert (model.best_epoch_, model.best_share_) == (0, 1.0)
+    assert_same(model, fit(fine_tuned(stop_at=0), learn))
+
+
 @pytest.mark.slow
 def test_the_best_epoch_is_kept(learn, held) -> None:
     """On validation clips of wrong labels it is an early one."""
@@ -177,7 +224,8 @@ def test_the_best_epoch_is_kept(learn, held) -> None:
     losses = [facts["validation_loss"] for facts in model.history_]
     assert losses[model.best_epoch_] == min(losses)
     assert len(losses) == model.best_epoch_ + 3 < 13
-    assert_same(model, fit(fine_tuned(epochs=12, stop_at=model.best_epoch_), learn))
+    chosen = {"stop_at": model.best_epoch_, "start_share": model.best_share_}
+    assert_same(model, fit(fine_tuned(epochs=12, **chosen), learn))
 
 
 @pytest.mark.slow
@@ -193,9 +241,10 @@ def test_the_start_is_kept_in_its_share(learn, whole) -> None:
 
 
 def test_without_validation_the_last_epoch_is_kept(learn, held, whole) -> None:
-    model = fit(fine_tuned(stop_at=whole.best_epoch_), learn)
+    chosen = {"stop_at": whole.best_epoch_, "start_share": whole.best_share_}
+    model = fit(fine_tuned(**chosen), learn)
     assert whole.best_epoch_ > 0
-    assert model.best_epoch_ == whole.best_epoch_
+    assert {"stop_at": model.best_epoch_, "start_share": model.best_share_} == chosen
     assert_same(model, whole)
 
 
@@ -210,6 +259,27 @@ def test_a_loss_that_is_not_finite_stops(learn, held, tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.npz"
     with pytest.raises(ParameterError, match=r"learning_rate: the loss is (nan|inf) in epoch \d"):
         fit(fine_tuned(learning_rate=1e30), learn, held, checkpoint=file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reach"),
+    [
+        ("frozen", 4, "0 to 3"),
+        ("frozen", -1, "0 to 3"),
+        ("layer_decay", 1.5, "0 to 1"),
+        ("start_share", -0.1, "0 to 1"),
+        ("start_share", float("nan"), "0 to 1"),
+        ("label_smoothing", 2, "0 to 1"),
+        ("epochs", 0, "1 to inf"),
+        ("patience", 0, "1 to inf"),
+        ("stop_at", -1, "0 to inf"),
+        ("learning_rate", 0, "1e-09 to inf"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(learn, name: str, value: float, reach: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        fit(fine_tuned(**{name: value}), learn)
+    assert str(caught.value) == f"{name}: {value}; needs to lie from {reach}"
 
 
 def test_one_class_is_refused(learn) -> None:

@@ -76,7 +76,7 @@ def model(tmp_path) -> Path:
     windows = np.concatenate([s.reshape(3, rate) for s in tones.values()]).astype(np.float32)
     head = make_head("prototype").fit(backbone.embed(windows), np.repeat(list(tones), 3))
     made_with = {"name": "logmel", "options": {"hop_s": 1.0}, "weights_hash": backbone.weights_hash}
-    facts = {"backbone": made_with, "takes": "embeddings", "classes": list(tones)}
+    facts = {"backbones": [made_with], "takes": "clips", "classes": list(tones)}
     Recogniser(head, facts).save(tmp_path / "model")
     return tmp_path / "model"
 
@@ -263,7 +263,7 @@ def test_recognise_by_windows_gives_a_row_each(faunashot, model):
 def test_recognise_takes_the_model_of_the_parameters(faunashot, tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMS.read_text("utf-8"), "utf-8")
     said = one_line(faunashot("recognise", "owl.wav"))
-    assert said.startswith("models/birdnet-logistic holds no model: run `dvc repro`")
+    assert said.startswith("models/birdnet-rectified holds no model: run `dvc repro`")
 
 
 def test_recognise_without_model_or_parameters_is_one_line(faunashot):

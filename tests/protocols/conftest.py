@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from faunashot.backbones.store import Features, Maker
-from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Task, WindowTable
-from faunashot.systems.catalogue import System
+from faunashot.params import Params, ProtocolParams, load_params
+from faunashot.protocols.base import Learn, Task
+from faunashot.protocols.table import WindowTable
+from faunashot.systems.catalogue import System, system
 
 DIM = 8
 MAKER = Maker("fake", "1", "0" * 64, 16_000, 1.0, 1.0, DIM)
-PARAMS = ProtocolParams(
-    name="few_shot",
-    k=2,
-    curve=[1, 4],
-    episodes=10,
-    source_clips=3,
-    zero_shot="ontology",
-    shuffles=50,
-)
+PROTOCOL = {
+    "name": "few_shot",
+    "k": 2,
+    "curve": [1, 4],
+    "episodes": 5,
+    "source_clips": 3,
+    "transfer": "joint",
+    "zero_shot": "ontology",
+    "shuffles": 50,
+}
+
+PROTOTYPE = system("prototype")
 
 
 def make_clips(per_class: dict[str, int], *, folds: int = 5) -> pd.DataFrame:
@@ -51,23 +57,48 @@ def make_windows(
     return WindowTable(clips, features)
 
 
-@pytest.fixture
+def make_table(clips: pd.DataFrame, values: np.ndarray) -> WindowTable:
+    """Features given as one window a clip."""
+    maker = Maker("fake", "1", "0" * 64, 16_000, 1.0, 1.0, values.shape[1])
+    index = clips[["clip_id"]].assign(start_s=0.0, end_s=1.0)
+    return WindowTable(clips, Features(values.astype(np.float32), index, maker))
+
+
+@pytest.fixture(scope="session")
 def params() -> Callable[..., ProtocolParams]:
     """Parameters of a protocol, with changes."""
-    return lambda **changes: PARAMS.model_copy(update=changes)
+    return lambda **changes: all_params(**changes).protocol
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def run_params() -> Callable[..., Params]:
+    """All parameters, with changes of the protocol's."""
+    return all_params
+
+
+def all_params(**changes: Any) -> Params:
+    """The project's own parameters, the protocol's replaced."""
+    whole = load_params(Path(__file__).parents[2] / "params.yaml")
+    protocol = whole.protocol.model_copy(update=PROTOCOL | changes)
+    return whole.model_copy(update={"protocol": protocol})
+
+
+@pytest.fixture(scope="session")
 def clips() -> Callable[..., pd.DataFrame]:
     return make_clips
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def table() -> Callable[..., WindowTable]:
     return make_windows
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def of_values() -> Callable[..., WindowTable]:
+    return make_table
+
+
+@pytest.fixture(scope="session")
 def task() -> Callable[..., Task]:
     """A task on clips, or on a ready table; without a source unless one is given."""
 
@@ -75,18 +106,33 @@ def task() -> Callable[..., Task]:
         target: pd.DataFrame | WindowTable,
         *,
         source: WindowTable | None = None,
-        system: System | None = None,
+        system: System = PROTOTYPE,
         apart: float = 6.0,
         seed: int = 42,
+        **more: Any,
     ) -> Task:
         if isinstance(target, pd.DataFrame):
             target = make_windows(target, apart=apart)
-        nothing = make_clips({})
         return Task(
             target=target,
-            source=source or make_windows(nothing, apart=0),
-            system=system or System("prototype", "prototype", {"temperature": 1.0}),
+            source=source or target.none(),
+            system=system,
             seed=seed,
+            **more,
         )
 
     return make
+
+
+@pytest.fixture
+def learned(monkeypatch: pytest.MonkeyPatch) -> list[Learn]:
+    """What every head learned from that a task fitted, in order."""
+    seen: list[Learn] = []
+    fit = Task.fit
+
+    def noted(task: Task, sets: list[Learn], **settings: Any) -> list:
+        seen.extend(sets)
+        return fit(task, sets, **settings)
+
+    monkeypatch.setattr(Task, "fit", noted)
+    return seen

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from faunashot.backbones.store import Features, Maker
+from faunashot.classifiers import finetune
+from faunashot.classifiers.temperature import temper
+from faunashot.errors import ParameterError, SplitError
 from faunashot.protocols import fine_tune
-from faunashot.protocols.base import WindowTable
-from faunashot.systems.catalogue import System, system
+from faunashot.protocols.base import Outcome, Task, Tuning
+from faunashot.protocols.table import WindowTable
+from faunashot.systems.catalogue import system
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
-KNN = System("knn", "knn", {"neighbours": 1}, {"neighbours": [1, 5]})
+LOGISTIC = replace(system("standardised"), grid={"C": [0.01, 0.1, 1.0]})
+KNN = replace(  # standardised, so that what lies on a line stays in its order
+    system("standardised"), head="knn", settings={}, grid={"neighbours": [1, 5]}
+)
 
 
 @pytest.fixture
@@ -38,77 +49,238 @@ def misleading() -> WindowTable:
     return WindowTable(clips.drop(columns="x"), Features(windows, index, maker))
 
 
-def test_every_clip_is_tested_once(task, clips, params):
-    outcome = fine_tune.run(task(clips(THREE), system=system("logistic")), params())
-    tested = outcome.held_out.drop_duplicates(["clip_id", "fold"])
+@pytest.fixture(scope="module")
+def outcome(task, clips) -> Outcome:
+    """The outcome of the plain system."""
+    return fine_tune.run(task(clips(THREE), apart=1.5, system=LOGISTIC))
+
+
+def test_every_clip_is_tested_once(outcome, clips):
+    tested = outcome.held_out
     assert sorted(tested["clip_id"]) == sorted(clips(THREE)["clip_id"])
     fold = clips(THREE).set_index("clip_id")["fold"]
     assert (tested["fold"].to_numpy() == fold[tested["clip_id"]].to_numpy()).all()
-    assert (outcome.held_out["episode"] == -1).all()
+    assert (tested["episode"] == -1).all()
+    assert outcome.takes == "clips"
+    assert (outcome.windows.groupby("clip_id").size() == 2).all()
+    assert set(outcome.windows["clip_id"]) == set(tested["clip_id"])
 
 
-def test_k_is_the_mean_number_of_clips_a_class_that_are_learned(task, clips, params):
-    outcome = fine_tune.run(task(clips(THREE), system=system("prototype")), params())
+def test_no_clip_of_a_scored_group_was_learned_from(task, clips, learned):
+    """Neither by the head that is scored, nor by those that its settings were chosen with."""
+    group = clips(THREE).set_index("clip_id")["group"]
+    outcome = fine_tune.run(task(clips(THREE), system=KNN))
+    assert len(learned) == 5 * (2 + 1) + 1
+    for number, rotation in enumerate(outcome.rotations):
+        *choosing, scored = learned[3 * number : 3 * number + 3]
+        assert scored.labelled == rotation.learned
+        assert set(rotation.learned) | set(rotation.tested) == set(group.index)
+        validation = set(rotation.learned) - set(choosing[0].labelled)
+        assert len(validation) == 12
+        for learn in choosing:
+            assert not set(group[list(learn.labelled)]) & set(group[[*validation]])
+        for learn in (*choosing, scored):
+            assert not set(group[list(learn.labelled)]) & set(group[list(rotation.tested)])
+            assert (learn.source, learn.unlabelled) == ((), ())
+
+
+def test_k_is_the_mean_number_of_clips_a_class_that_are_learned(outcome):
     assert outcome.headline_k == 16
-    assert outcome.held_out["k"].unique().tolist() == [16]
+    for table in (outcome.held_out, outcome.windows):
+        assert table["k"].unique().tolist() == [16]
 
 
-def test_chosen_settings_come_from_the_grid(task, clips, params):
-    logistic = system("logistic")
-    outcome = fine_tune.run(task(clips(THREE), system=logistic), params())
+def test_chosen_settings_come_from_the_grid(outcome):
     assert [c["fold"] for c in outcome.facts["chosen"]] == list("12345")
-    assert {c["C"] for c in outcome.facts["chosen"]} <= set(logistic.grid["C"])
-    assert outcome.facts["served_with"]["C"] in logistic.grid["C"]
+    assert {c["settings"]["C"] for c in outcome.facts["chosen"]} <= set(LOGISTIC.grid["C"])
+    assert outcome.facts["served_with"]["C"] in LOGISTIC.grid["C"]
 
 
-def test_without_a_grid_the_systems_settings_are_used(task, clips, params):
-    plain = System("prototype", "prototype", {"temperature": 3.0})
-    outcome = fine_tune.run(task(clips(THREE), system=plain), params())
-    assert outcome.facts["served_with"] == {"temperature": 3.0}
+def test_without_a_grid_the_systems_settings_are_used(task, clips):
+    plain = replace(system("prototype"), settings={"temperature": 3.0})
+    outcome = fine_tune.run(task(clips(THREE), system=plain))
+    assert outcome.head.head.estimator_.temperature == 3.0
+    assert [c["settings"] for c in outcome.facts["chosen"]] == [{}] * 5
 
 
-def test_ties_go_to_the_first_of_the_grid(task, clips, params):
-    outcome = fine_tune.run(task(clips(THREE), apart=50.0, system=KNN), params())
-    assert {c["neighbours"] for c in outcome.facts["chosen"]} == {1}
+def test_ties_go_to_the_first_of_the_grid(task, clips):
+    outcome = fine_tune.run(task(clips(THREE), apart=50.0, system=KNN))
+    assert {c["settings"]["neighbours"] for c in outcome.facts["chosen"]} == {1}
 
 
-def test_settings_are_chosen_on_the_validation_fold_and_never_on_the_test_fold(
-    task, misleading, params
-):
+def test_settings_are_chosen_on_the_validation_fold_and_never_on_the_test_fold(task, misleading):
     on_the_line = task(misleading, system=KNN)
-    windows, labels, _ = misleading.learn([f"3-{n}" for n in range(10)])
-    tested, wanted, _ = misleading.learn(["1-0", "1-1"])
+    ids = [f"3-{n}" for n in range(10)]
+    learn, labels = misleading.means(ids), misleading.labels(ids)
+    tested, wanted = misleading.means(["1-0", "1-1"]), misleading.labels(["1-0", "1-1"])
     right = {
-        n: (on_the_line.head(neighbours=n).fit(windows, labels).predict(tested) == wanted).mean()
+        n: (on_the_line.head(neighbours=n).fit(learn, labels).predict(tested) == wanted).mean()
         for n in (1, 5)
     }
     assert right == {1: 1.0, 5: 0.0}  # the test fold would choose 1
-    chosen = fine_tune.run(on_the_line, params()).facts["chosen"]
-    assert chosen[0] == {"fold": "1", "neighbours": 5}
+    chosen = fine_tune.run(on_the_line).facts["chosen"]
+    assert (chosen[0]["fold"], chosen[0]["settings"]) == ("1", {"neighbours": 5})
+
+
+def test_labels_of_the_test_fold_change_neither_settings_nor_temperature(task, clips, table):
+    """Its labels are dealt anew: what was chosen for it stays, and so do its scores."""
+    honest = table(clips(THREE), apart=2.0)
+    dealt = honest.clips.copy()
+    tested = dealt["fold"] == "1"
+    dealt.loc[tested, "label"] = dealt.loc[tested, "label"].to_numpy()[::-1]
+    wrong = WindowTable(dealt, honest._features)
+    one, other = (fine_tune.run(task(t, system=LOGISTIC)) for t in (honest, wrong))
+    assert one.facts["chosen"][0] == other.facts["chosen"][0]
+    assert one.facts["chosen"][1:] != other.facts["chosen"][1:]
+    scores = [o.held_out.query("fold == '1'").filter(regex="^p_") for o in (one, other)]
+    np.testing.assert_array_equal(*scores)
+
+
+def test_the_temperature_is_that_of_a_head_that_has_not_learned_the_validation_fold(task, clips):
+    """Were it that of a head that knows the clips it is fitted on, it would trust that head."""
+    sure = replace(system("standardised"), grid={"C": [1e4]})
+    outcome = fine_tune.run(task(clips(THREE), apart=1.0, system=sure))
+    temperatures = [c["temperature"] for c in outcome.facts["chosen"]]
+    assert min(temperatures) > 1.5
+    assert outcome.temperature == {"value": np.median(temperatures), "clips": 60}
+    by_fold = outcome.held_out.groupby("fold")["temperature"]
+    assert by_fold.unique().str[0].tolist() == temperatures
 
 
 def test_the_served_head_has_the_settings_chosen_most_often_and_learned_from_all(
-    task, clips, params
+    outcome, task, clips
 ):
-    outcome = fine_tune.run(task(clips(THREE), system=system("logistic")), params())
-    chosen = [c["C"] for c in outcome.facts["chosen"]]
-    assert max(chosen, key=chosen.count) == outcome.head.estimator.C
-    assert len(outcome.facts["learned_from"]) == 60
+    of_clips = task(clips(THREE), apart=1.5, system=LOGISTIC)
+    chosen = [c["settings"]["C"] for c in outcome.facts["chosen"]]
+    most = max(chosen, key=chosen.count)
+    assert most == outcome.head.head.estimator_.C == outcome.facts["served_with"]["C"]
+    ids = outcome.facts["learned_from"]
+    assert sorted(ids) == sorted(clips(THREE)["clip_id"])
+    means = of_clips.target.means(ids)
+    again = of_clips.head(C=most).fit(means, of_clips.target.labels(ids))
+    served = outcome.head.head.predict_proba(means)
+    np.testing.assert_allclose(served, again.predict_proba(means), atol=1e-9)
 
 
-def test_a_fold_without_a_class_is_noted(task, clips, params):
-    outcome = fine_tune.run(
-        task(clips({"cat": 20, "owl": 4}), system=system("prototype")), params()
-    )
+def test_a_source_is_learned_before_where_transfer_is_sequential(task, clips, table):
+    source = table(clips({"rain": 10, "wind": 10}), apart=6.0, seed=9)
+    outcome = fine_tune.run(task(clips(THREE), source=source, transfer="sequential"))
+    assert outcome.head.head.before.classes_.tolist() == ["rain", "wind"]
+    assert outcome.classes == ["cat", "hen", "owl"]
+
+
+def test_a_fold_without_a_class_is_noted(task, clips):
+    outcome = fine_tune.run(task(clips({"cat": 20, "owl": 4})))
     assert outcome.notes == ["fold 5 has no clip of owl"]
 
 
-def test_published_parts_score_the_test_part_alone(task, clips, params):
+def test_a_class_of_one_fold_alone_is_refused_and_named(task, clips):
+    alone = clips(THREE)
+    alone = alone[(alone["label"] != "owl") | (alone["fold"] == "3")]
+    with pytest.raises(SplitError, match="fold 3: class owl is absent from the other folds"):
+        fine_tune.run(task(alone))
+
+
+def test_published_parts_score_the_test_part_alone(task, clips):
     parts = clips(THREE)
     parts["fold"] = parts["fold"].map(
         {"1": "test", "2": "validation", "3": "train", "4": "train", "5": "train"}
     )
-    outcome = fine_tune.run(task(parts, system=system("logistic")), params())
+    outcome = fine_tune.run(task(parts, system=LOGISTIC))
     assert set(outcome.held_out["fold"]) == {"test"}
     assert set(outcome.held_out["clip_id"]) == set(parts.loc[parts["fold"] == "test", "clip_id"])
     assert len(outcome.facts["chosen"]) == 1
+
+
+class Nearest:
+    """Stands for the network: the nearest class mean of windows, as a table of what it was told."""
+
+    fits: list[dict[str, Any]]
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+
+    def fit(self, X, y, weight, clip, *, validation, initial, checkpoint, on_epoch) -> Nearest:
+        self.classes_ = np.unique(y)
+        self.means = np.stack([X[y == name].mean(axis=0) for name in self.classes_])
+        seen = None if validation is None else set(validation.clips)
+        told = {"learned": set(clip), "validated": seen, "checkpoint": checkpoint}
+        self.best_epoch_, self.best_share_ = 2 + len(Nearest.fits), len(Nearest.fits) / 8
+        Nearest.fits.append({**told, "initial": initial, **self.settings})
+        on_epoch({"epoch": self.best_epoch_})
+        np.testing.assert_allclose(pd.Series(weight).groupby(clip).sum(), 1)  # of each clip
+        return self
+
+    def predict_proba(self, X):
+        closeness = -np.linalg.norm(X[:, None] - self.means, axis=2)
+        return np.exp(closeness) / np.exp(closeness).sum(axis=1, keepdims=True)
+
+
+@pytest.fixture
+def network_task(task, clips, table, monkeypatch, tmp_path) -> tuple[Task, list]:
+    """A task of a whole network, for which `Nearest` stands, and what is told of its epochs."""
+    monkeypatch.setattr(finetune, "FineTuned", Nearest)
+    monkeypatch.setattr(Nearest, "fits", [], raising=False)
+    target = table(clips(THREE), apart=3.0)
+    patches = replace(target.maker, backbone="yamnet_patches")
+    of_patches = WindowTable(target.clips, replace(target._features, maker=patches))
+    epochs: list[tuple[str, dict]] = []
+    tuning = Tuning(
+        lambda: {"published": np.ones(1)},
+        tmp_path,
+        lambda fold, facts: epochs.append((fold, facts)),
+    )
+    return task(of_patches, system=system("end_to_end"), tuning=tuning), epochs
+
+
+def test_a_whole_network_learns_three_folds_and_stops_by_the_fourth(network_task, tmp_path):
+    of_network, epochs = network_task
+    fine_tune.run(of_network)
+    clips = of_network.target.clips
+    group = clips.set_index("clip_id")["group"]
+    *each, served = Nearest.fits
+    assert len(each) == 5
+    for n, fit in enumerate(each, start=1):
+        tested = set(clips.loc[clips["fold"] == str(n), "clip_id"])
+        assert (len(fit["learned"]), len(fit["validated"])) == (36, 12)
+        assert not set(group[[*fit["learned"], *fit["validated"]]]) & set(group[[*tested]])
+        assert not set(group[[*fit["learned"]]]) & set(group[[*fit["validated"]]])
+        assert fit["checkpoint"] == tmp_path / f"{n}.npz"
+        assert fit["initial"].keys() == {"published"}
+        assert fit["seed"] == of_network.seed
+    assert epochs[:2] == [("1", {"epoch": 2}), ("2", {"epoch": 3})]
+    assert served["learned"] == set(clips["clip_id"])
+    assert served["validated"] is None
+    assert (served["stop_at"], served["start_share"]) == (4, 0.25)  # the middle ones
+    assert served["checkpoint"] == tmp_path / "all.npz"
+
+
+def test_clips_of_a_whole_network_are_pooled_and_tempered_on_the_fourth_fold(network_task):
+    of_network, _ = network_task
+    outcome = fine_tune.run(of_network)
+    assert (outcome.takes, outcome.rotations) == ("windows", [])
+    held_out, columns = outcome.held_out, ["p_cat", "p_hen", "p_owl"]
+    assert sorted(held_out["clip_id"]) == sorted(of_network.target.clips["clip_id"])
+    assert (outcome.windows.groupby("clip_id").size() == 2).all()
+    pooled = outcome.windows.groupby("clip_id")[columns].mean().loc[held_out["clip_id"]]
+    for fold, rows in held_out.groupby("fold"):
+        expected = temper(pooled.loc[rows["clip_id"]], rows["temperature"].iloc[0])
+        np.testing.assert_allclose(rows[columns], expected, err_msg=fold)
+    chosen = outcome.facts["chosen"]
+    assert [(c["best_epoch"], c["best_share"]) for c in chosen] == [
+        *((2, 0.0), (3, 0.125), (4, 0.25), (5, 0.375), (6, 0.5))
+    ]
+    assert outcome.facts["served_with"] == {"stop_at": 4, "start_share": 0.25}
+    temperatures = [c["temperature"] for c in chosen]
+    assert held_out.groupby("fold")["temperature"].first().tolist() == temperatures
+    assert outcome.temperature == {"value": np.median(temperatures), "clips": 60}
+    guess = held_out.filter(regex="^p_").idxmax(axis=1).str.removeprefix("p_")
+    assert f1_score(held_out["label"], guess, average="macro") > 0.8
+
+
+def test_a_whole_network_wants_the_features_that_it_reads(network_task, task, clips):
+    of_network, _ = network_task
+    with pytest.raises(ParameterError, match="end_to_end reads the features of yamnet_patches"):
+        fine_tune.run(replace(of_network, target=task(clips(THREE)).target))
+    with pytest.raises(ParameterError, match="set backbone=yamnet_patches"):
+        fine_tune.run(replace(of_network, tuning=None))

@@ -20,7 +20,7 @@ from faunashot.corpora.registry import CORPORA, create
 from faunashot.errors import ParameterError
 from faunashot.evaluation.metrics import pool_windows
 from faunashot.protocols import zero_shot
-from faunashot.protocols.base import WindowTable, decide
+from faunashot.protocols.table import WindowTable
 
 ANIMALS = {"cat": 10, "dog": 10, "zebra": 10}
 ASSIGNMENT = {"zero_shot": "assignment", "name": "zero_shot"}
@@ -232,10 +232,31 @@ def test_assignment_finds_the_outputs_that_follow_the_classes(task, clips, table
     assert outcome.facts["assigned_accuracy_low"] == outcome.facts["assigned_accuracy_high"] == 1.0
     assert outcome.facts["assigned_p_value"] == pytest.approx(1 / 51, abs=1e-4)
     assert outcome.head.classes_.tolist() == ["cat", "dog"]
-    assert outcome.takes == "embeddings"
+    assert outcome.takes == "clips"
     assert outcome.notes == [
         "assignment looks at target labels to match outputs: compare it with chance only"
     ]
+
+
+def test_assignment_scores_clips_and_their_windows_by_one_head(task, clips, table, params):
+    """The head is fitted on the source alone: it knows no target clip."""
+    source = table(clips({"rain": 20, "wind": 20}), apart=3.0, seed=1)
+    of_both = task(table(clips({"cat": 15, "dog": 15}), apart=3.0), source=source)
+    outcome = zero_shot.run(of_both, params(**ASSIGNMENT))
+    ids = of_both.target.clips["clip_id"].tolist()
+    for table_, features in (
+        (outcome.held_out, of_both.target.means(ids)),
+        (outcome.windows, of_both.target.of(ids)),
+    ):
+        scores = outcome.head.predict_proba(features)
+        np.testing.assert_allclose(table_[["p_cat", "p_dog"]], scores)
+    assert outcome.held_out["clip_id"].tolist() == ids
+    assert (outcome.windows.groupby("clip_id").size() == 2).all()
+    means = source.means(source.clips["clip_id"])
+    again = of_both.head().fit(means, source.clips["label"].to_numpy())
+    np.testing.assert_allclose(
+        of_both.source_head.predict_proba(means), again.predict_proba(means), atol=1e-12
+    )
 
 
 def test_assignment_of_random_features_is_at_chance(task, clips, table, params):
@@ -261,9 +282,8 @@ def test_a_clip_of_an_unmatched_output_is_wrong_in_the_interval_too(task, clips,
     target = table(clips({"cat": 30, "dog": 30}), apart=1.0)
     outcome = zero_shot.run(task(target, source=source), params(**ASSIGNMENT))
     facts, held_out = outcome.facts, outcome.held_out
-    by_matched_outputs = (
-        decide(held_out, outcome.classes) == target.clips.set_index("clip_id")["label"]
-    ).mean()
+    guess = held_out.filter(regex="^p_").idxmax(axis=1).str.removeprefix("p_")
+    by_matched_outputs = (guess == held_out["label"]).mean()
     assert facts["assigned_accuracy"] < by_matched_outputs
     assert facts["assigned_accuracy_low"] < facts["assigned_accuracy"]
     assert facts["assigned_accuracy"] < facts["assigned_accuracy_high"]

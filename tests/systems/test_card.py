@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from faunashot.systems.card import model_card
+from faunashot.systems.card import FIGURES, model_card
 
-BACKBONE = {"name": "yamnet", "version": "1", "trained_on": "AudioSet", "licence": "Apache 2.0"}
+YAMNET = {
+    "name": "yamnet",
+    "version": "1",
+    "trained_on": "AudioSet",
+    "licence": "Apache 2.0",
+    "citation": "Google.",
+}
+BIRDNET = {
+    "name": "birdnet",
+    "version": "2.4",
+    "trained_on": "birds",
+    "licence": "CC BY-NC-SA 4.0",
+    "citation": "Kahl et al.",
+}
 FACTS = {
-    "backbone": {**BACKBONE, "citation": "Google."},
+    "backbones": [YAMNET],
     "system": {"name": "logistic"},
     "corpus": "meadow",
     "source": "none",
     "classes": ["frog", "wren"],
     "protocol": "few_shot",
     "k": 5,
+    "temperature": {},
     "facts": {"learned_from": ["a", "b"]},
 }
-FIGURES = {
-    key + end: 0.5
-    for key in ("macro_f1", "accuracy", "weighted_f1")
-    for end in ("", "_low", "_high")
+OF_WINDOWS = dict.fromkeys(("macro_f1", "accuracy", "weighted_f1"), 0.25)
+METRICS = {
+    **{key + end: 0.5 for key in FIGURES for end in ("", "_low", "_high")},
+    "window": OF_WINDOWS,
+    "clips": 90,
 }
 UNKNOWN = {
     "threshold": -0.123456,
@@ -30,21 +45,50 @@ UNKNOWN = {
 }
 
 
-def card(**more) -> str:
-    metrics = {**FIGURES, "window": FIGURES, "clips": 90, "calibration_error": 0.04}
-    facts = {**FACTS, **more}
-    return " ".join(model_card(facts, metrics, corpus_licence="CC0", corpus_citation="Us.").split())
+def card(*, metrics: dict | None = None, **more) -> str:
+    text = model_card(
+        {**FACTS, **more}, METRICS | (metrics or {}), corpus_licence="CC0", corpus_citation="Us."
+    )
+    return " ".join(text.split())
 
 
-def test_a_model_that_cannot_say_unknown_says_so():
+def test_a_card_says_what_was_scored_and_how() -> None:
+    text = card()
+    assert text.startswith("# yamnet-logistic on meadow Recognises 2 classes: frog, wren.")
+    assert "Protocol `few_shot`, k = 5 labelled clips a class, 90 clips scored" in text
+    assert "- Corpus meadow: CC0. Us." in text
+
+
+def test_every_figure_has_its_interval_and_that_of_windows_where_there_is_one() -> None:
+    text = card(metrics={"map_low": 0.25, "map_high": 0.75})
+    assert "| macro-F1 | 0.5 | 0.5 to 0.5 | 0.25 |" in text
+    assert "| mAP | 0.5 | 0.25 to 0.75 | |" in text
+    assert "| calibration error | 0.5 | 0.5 to 0.5 | |" in text
+    assert text.count("0.5 to 0.5") == len(FIGURES) - 1
+
+
+def test_joined_backbones_are_both_named_with_their_licences() -> None:
+    text = card(backbones=[YAMNET, BIRDNET])
+    assert text.startswith("# yamnet+birdnet-logistic on meadow")
+    assert "- Backbone yamnet 1: AudioSet. Licence: Apache 2.0. Google." in text
+    assert "- Backbone birdnet 2.4: birds. Licence: CC BY-NC-SA 4.0. Kahl et al." in text
+
+
+def test_a_card_says_what_the_served_model_learned_from() -> None:
+    assert "fitted once more, on 2 clips of the corpus `meadow`; the figures" in card()
+    beside = card(source="gtzan")
+    assert "on 2 clips of the corpus `meadow`, beside the corpus `gtzan`; the figures" in beside
+    assert "on no clip of the corpus `meadow`; the figures" in card(facts={})
+
+
+def test_a_model_that_cannot_say_unknown_says_so() -> None:
     text = card()
 
     assert "It answers with one of its classes for any sound" in text
     assert "unknown" not in text
-    assert "Calibration error 0.04. The model that is served" in text
 
 
-def test_a_model_that_can_says_how_its_threshold_was_set():
+def test_a_model_that_can_says_how_its_threshold_was_set() -> None:
     text = card(unknown=UNKNOWN)
 
     assert "It answers `unknown`" in text
@@ -53,12 +97,15 @@ def test_a_model_that_can_says_how_its_threshold_was_set():
     assert "for any sound" not in text
 
 
-def test_a_tempered_model_says_on_how_many_clips():
+def test_a_tempered_model_says_on_how_many_clips() -> None:
     text = card(temperature={"value": 1.666, "clips": 50})
 
-    assert "0.04, at temperature 1.67, fitted on 50 clips" in text
+    assert "at temperature 1.67, fitted on 50 clips that the head had not learned from." in text
+    assert "temperature" not in card()
 
 
-@pytest.mark.parametrize("missing", ["macro_f1_low"])
-def test_a_figure_without_interval_says_none(missing):
-    assert "| macro-F1 | 0.5 | 0.5 to 0.5 | 0.5 |" in card()
+@pytest.mark.parametrize("missing", ["macro_f1", "calibration_error"])
+def test_a_figure_without_interval_says_none(missing: str) -> None:
+    text = card(metrics={f"{missing}_low": None, f"{missing}_high": None})
+    assert f"| {FIGURES[missing]} | 0.5 | none | " in text
+    assert text.count("| none |") == 1

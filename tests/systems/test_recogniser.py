@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from faunashot.backbones.extract import cut, embed_windows
+from faunashot.backbones import registry
+from faunashot.backbones.extract import cut, embed_clips, embed_windows
+from faunashot.backbones.join import join
 from faunashot.backbones.logmel import LogMel
+from faunashot.classifiers import finetune
 from faunashot.classifiers.class_map import ClassMap
 from faunashot.classifiers.heads import make_head
+from faunashot.classifiers.temperature import Tempered, temper
 from faunashot.classifiers.unknown import Novelty, threshold_at
 from faunashot.errors import AudioError, ParameterError, StoreError
 from faunashot.systems.recogniser import Recogniser
@@ -30,17 +34,30 @@ def recording(label: str, *, seconds: float = 1.0, seed: int = 0) -> bytes:
     return file.getvalue()
 
 
+def means(recordings: list[bytes]) -> np.ndarray:
+    """Mean embedding of each recording, by the seconds that its windows cover."""
+    backbone, rows = LogMel(), []
+    for audio in recordings:
+        found = cut(audio, backbone)
+        weights = found.end_s - found.start_s
+        rows.append(np.average(embed_windows(found.windows, backbone), axis=0, weights=weights))
+    return np.stack(rows)
+
+
+def facts_of(*backbones: LogMel, takes: str = "clips", **more) -> dict:
+    made_with = [
+        {"name": b.name, "options": {"hop_s": b.hop_s}, "weights_hash": b.weights_hash}
+        for b in backbones
+    ]
+    return {"backbones": made_with, "takes": takes, "classes": sorted(PITCH_HZ), **more}
+
+
 @pytest.fixture(scope="module")
 def recogniser() -> Recogniser:
-    backbone = LogMel()
     learned = [(label, recording(label, seed=seed)) for label in PITCH_HZ for seed in range(4)]
-    features = np.concatenate(
-        [embed_windows(cut(audio, backbone).windows, backbone) for _, audio in learned]
-    )
-    head = make_head("logistic", C=1.0).fit(features, [label for label, _ in learned])
-    made_with = {"name": "logmel", "options": {"hop_s": 0.5}, "weights_hash": backbone.weights_hash}
-    facts = {"backbone": made_with, "takes": "embeddings", "classes": sorted(PITCH_HZ)}
-    return Recogniser(head, facts)
+    head = make_head("logistic", C=1.0)
+    head.fit(means([audio for _, audio in learned]), [label for label, _ in learned])
+    return Recogniser(Tempered(head, 1.3), facts_of(LogMel()))
 
 
 def noise(*, seed: int, seconds: float = 1.0) -> bytes:
@@ -53,10 +70,6 @@ def noise(*, seed: int, seconds: float = 1.0) -> bytes:
 @pytest.fixture(scope="module")
 def wary(recogniser: Recogniser) -> Recogniser:
     """The same recogniser, which tells noise from frogs and wrens."""
-
-    def means(recordings: list[bytes]) -> np.ndarray:
-        cuts = (cut(audio, recogniser.backbone) for audio in recordings)
-        return np.stack([embed_windows(c.windows, recogniser.backbone).mean(axis=0) for c in cuts])
 
     learned = [(label, recording(label, seed=seed)) for label in PITCH_HZ for seed in range(4)]
     detector = Novelty().fit(
@@ -83,18 +96,58 @@ def test_a_saved_model_hears_what_it_heard_before(recogniser, folder, label) -> 
     assert sum(heard.probabilities.values()) == pytest.approx(1)
 
 
-def test_a_window_counts_by_the_seconds_that_it_covers(recogniser: Recogniser) -> None:
-    heard = recogniser.recognise(recording("frog", seconds=1.7))
+def test_a_head_of_clips_hears_the_mean_by_the_seconds_that_windows_cover(recogniser) -> None:
+    sound = recording("frog", seconds=1.7)
+    heard = recogniser.recognise(sound)
     spans = [(start, end) for start, end, _ in heard.windows]
     assert spans == [(0.0, 1.0), (0.5, 1.5), (1.0, pytest.approx(1.7))]
-    frog = [scores["frog"] for *_, scores in heard.windows]
-    expected = np.average(frog, weights=[1.0, 1.0, 0.7])
-    assert heard.probabilities["frog"] == pytest.approx(expected, abs=1e-6)  # rows are float32
+    (expected,) = recogniser.head.predict_proba(means([sound]))
+    assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
+    embeddings = embed_windows(cut(sound, LogMel()).windows, LogMel())
+    of_windows = [list(scores.values()) for *_, scores in heard.windows]
+    np.testing.assert_allclose(of_windows, recogniser.head.predict_proba(embeddings), atol=1e-6)
+
+
+class Loud:
+    """A network that takes windows for frogs the more, the louder they are."""
+
+    classes_ = np.array(["frog", "wren"])
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        frog = 1 / (1 + np.exp(-(X[:, 0] + 70) / 10))
+        return np.stack([frog, 1 - frog], axis=1)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir()
+
+    @classmethod
+    def load(cls, folder: Path) -> Loud:
+        assert folder.is_dir()
+        return cls()
+
+
+def test_of_a_head_of_windows_each_counts_by_the_seconds_that_it_covers(tmp_path, monkeypatch):
+    monkeypatch.setattr(finetune, "FineTuned", Loud)
+    tempered = {"value": 2.0, "clips": 9}
+    facts = facts_of(LogMel(), takes="windows", temperature=tempered)
+    loud = Recogniser(Tempered(Loud(), 2.0), facts)
+    sound = recording("frog", seconds=1.7)
+    heard = loud.recognise(sound)
+    plain = Loud().predict_proba(embed_windows(cut(sound, LogMel()).windows, LogMel()))
+    assert len(set(plain[:, 0])) == 3
+    pooled = np.average(plain, axis=0, weights=[1.0, 1.0, 0.7])[None]
+    (expected,) = temper(pooled, 2.0)  # once pooled, as clips that are scored are
+    assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
+    loud.save(tmp_path / "model")
+    assert not (tmp_path / "model" / "head.skops").exists()
+    loaded = Recogniser.load(tmp_path / "model")
+    assert loaded.head.temperature == 2.0
+    assert loaded.recognise(sound) == heard
 
 
 def test_a_model_is_not_run_on_other_weights(recogniser: Recogniser, folder: Path) -> None:
     facts = json.loads((folder / "model.json").read_text())
-    facts["backbone"]["weights_hash"] = "0" * 64
+    facts["backbones"][0]["weights_hash"] = "0" * 64
     (folder / "model.json").write_text(json.dumps(facts))
     with pytest.raises(
         StoreError, match="the head was trained on logmel with weights 000000000000"
@@ -136,7 +189,7 @@ def test_a_zero_shot_model_reads_the_backbone_s_own_scores(recogniser: Recognise
 
     head = ClassMap(["frog", "wren"], [[0, 2], [1]])
     zero_shot = Recogniser(head, {**recogniser.facts, "takes": "scores"})
-    zero_shot.__dict__["backbone"] = WithClasses()
+    zero_shot.__dict__["backbones"] = [WithClasses()]
     heard = zero_shot.recognise(recording("frog"))
     assert heard.label == "wren"
     assert heard.probabilities == pytest.approx({"frog": 0.2 / 1.1, "wren": 0.9 / 1.1})
@@ -160,9 +213,7 @@ def test_noise_is_unknown_and_a_class_is_not(wary: Recogniser, recogniser, secon
 
 def test_a_recording_is_scored_by_the_seconds_that_its_windows_cover(wary: Recogniser) -> None:
     sound = recording("wren", seconds=1.7)
-    embeddings = embed_windows(cut(sound, wary.backbone).windows, wary.backbone)
-    clip = np.average(embeddings, axis=0, weights=[1.0, 1.0, 0.7])
-    expected = wary.novelty.score(clip[None])[0]
+    expected = wary.novelty.score(means([sound]))[0]
     assert wary.recognise(sound).unknown_score == pytest.approx(expected, abs=1e-6)
 
 
@@ -195,3 +246,62 @@ def test_detector_and_threshold_come_together_and_no_class_has_their_name(wary) 
         Recogniser(wary.head, {**facts, "unknown": None}, wary.novelty)
     with pytest.raises(ParameterError, match="'unknown' is what none of them is called"):
         Recogniser(wary.head, {**facts, "classes": ["frog", "unknown"]}, wary.novelty)
+
+
+class Slow(LogMel):
+    """Means of the same statistics over the bands, of three seconds at half the rate."""
+
+    name, version = "slow", "7"
+    sample_rate, window_s, window_samples = 16_000, 3.0, 48_000
+    dim = 4
+
+    def embed(self, windows):
+        statistics = super().embed(windows)
+        return np.stack([statistics[:, at].mean(axis=1) for at in np.split(np.arange(256), 4)], 1)
+
+
+@pytest.fixture
+def joined(monkeypatch) -> list[LogMel]:
+    """Two backbones of different windows, both to be loaded by name."""
+    classes = {"logmel": LogMel, "slow": Slow}
+    monkeypatch.setattr(registry, "load", lambda name, **options: classes[name](**options))
+    return [LogMel(hop_s=0.5), Slow(hop_s=1.5)]
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.7, 3.0, 7.9])
+@pytest.mark.parametrize("turned", [False, True])
+def test_joined_backbones_hear_what_joined_stores_hold(joined, seconds, turned, tmp_path) -> None:
+    backbones = joined[::-1] if turned else joined
+    (tmp_path / "frog.wav").write_bytes(recording("frog", seconds=seconds))
+    clip = [("frog", tmp_path / "frog.wav")]
+    stored = join([embed_clips(clip, backbone) for backbone in backbones])
+    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), facts_of(*backbones))
+    windows, start_s, end_s = model._features(tmp_path / "frog.wav")
+    np.testing.assert_array_equal(windows, stored.windows)
+    np.testing.assert_array_equal(start_s, stored.index["start_s"])
+    np.testing.assert_array_equal(end_s, stored.index["end_s"])
+    assert model.backbone_name == ("slow+logmel" if turned else "logmel+slow")
+
+
+def test_a_joined_model_is_saved_and_tells_classes_apart(joined, tmp_path) -> None:
+    learned = [(label, recording(label, seed=seed)) for label in PITCH_HZ for seed in range(4)]
+    for n, (_, audio) in enumerate(learned):
+        (tmp_path / f"{n}.wav").write_bytes(audio)
+    clips = [(str(n), tmp_path / f"{n}.wav") for n in range(len(learned))]
+    features = join([embed_clips(clips, backbone) for backbone in joined])
+    head = make_head("logistic", C=1.0, blocks=features.maker.blocks)
+    head.fit(features.windows, [label for label, _ in learned])  # of one window each
+    Recogniser(Tempered(head, 1.0), facts_of(*joined)).save(tmp_path / "model")
+    loaded = Recogniser.load(tmp_path / "model")
+    for label in PITCH_HZ:
+        heard = loaded.recognise(recording(label, seconds=4.0, seed=9))
+        assert heard.label == label
+        assert [(start, end) for start, end, _ in heard.windows] == [(0.0, 3.0), (1.5, 4.0)]
+
+
+def test_of_joined_backbones_each_is_to_be_the_one_that_was_trained_on(joined) -> None:
+    facts = facts_of(*joined)
+    facts["backbones"][1]["weights_hash"] = "0" * 64
+    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), facts)
+    with pytest.raises(StoreError, match="trained on slow with weights 000000000000"):
+        model.recognise(recording("frog"))

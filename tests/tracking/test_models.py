@@ -20,7 +20,9 @@ class Recogniser:
         return cls()
 
     def recognise(self, source: bytes) -> types.SimpleNamespace:
-        return types.SimpleNamespace(label="dog", probabilities={"dog": 1.0}, windows=[])
+        return types.SimpleNamespace(
+            label="dog", probabilities={"dog": 1.0}, windows=[], unknown_score=None
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -148,16 +149,33 @@ def _as_file(source: Path | bytes) -> Iterator[Path]:
 def quiet_native() -> Iterator[None]:
     """Drop what native libraries (libmpg123, TensorFlow) print to standard error; ours shows."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    ours = os.fdopen(os.dup(2), "w", buffering=1)
     before = sys.stderr
+    kept = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    shown = _PassedOn(kept if _writes_to_2(before) else before)
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 2)
-    sys.stderr = ours
+    sys.stderr = cast("TextIO", shown)
     try:
         yield
     finally:
-        sys.stderr = before
-        os.dup2(kept, 2)
-        os.close(kept)
-        ours.close()
+        sys.stderr = shown.stream = before
+        kept.flush()
+        os.dup2(kept.fileno(), 2)
+        kept.close()
+
+
+def _writes_to_2(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 2
+    except OSError:  # it is no file
+        return False
+
+
+class _PassedOn:
+    """A stream that passes on to another: a logger made on it outlives the first one's end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)

@@ -99,7 +99,7 @@ def load(folder: Path, *, maker: Maker | None = None) -> Features:
         meta = json.loads((folder / META).read_text())
         if meta["format"] != FORMAT:
             raise StoreError(f"{folder} has format {meta['format']}, this version reads {FORMAT}")
-        made_by = Maker(**meta["maker"])
+        made_by = Maker(**{**meta["maker"], "blocks": tuple(meta["maker"]["blocks"])})
         for name, expected in meta["sha256"].items():
             if _sha256(folder / name) != expected:
                 raise StoreError(f"{folder / name} is torn: its hash is not the one recorded")

@@ -100,7 +100,7 @@ class Checkpoint:
 
 def write_arrays(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays by name; the file is there as a whole or not at all."""
-    draft = file.with_name(f".{file.name}.draft-{os.getpid()}")
+    draft = file.with_name(f".{file.name}.draft")  # one name: what a kill left is written over
     try:
         with draft.open("wb") as opened:
             np.savez(opened, allow_pickle=False, **arrays)

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from faunashot.classifiers.checkpoint import (
+    Arrays,
     Checkpoint,
     State,
     array_hash,
@@ -41,6 +42,7 @@ from faunashot.classifiers.networks.yamnet import (
     Blocks,
     yamnet_network,
 )
+from faunashot.classifiers.temperature import fit_temperature, temper
 from faunashot.errors import ParameterError, StoreError
 
 FORMAT = 1
@@ -51,15 +53,29 @@ AT_ONCE = 128
 LEAST = 1e-7
 """Probability that the validation loss takes for a smaller one."""
 
+SHARES = (0.75, 0.5, 0.25, 0.0)
+"""Shares of the start that are tried on validation clips, beside the start itself."""
+
+EVEN = 0.5
+"""Share of the start where nothing chooses it, as the authors of the mean advise."""
+
+RANGES = (
+    ("learning_rate C", 1e-9, np.inf),
+    ("epochs patience batch_size windows_per_clip", 1, np.inf),
+    ("stop_at masks mask_frames mask_bands mixup threads", 0, np.inf),
+    ("layer_decay label_smoothing start_share", 0, 1),
+)
+"""Settings with their least and their greatest value."""
+
 
 class FineTuned(ClassifierMixin, BaseEstimator):
     """A network that starts as the linear probe of its embedding, then learns as a whole.
 
     The classifier begins as the logistic regression on the embeddings of the windows as they are.
     From there Adam trains all layers on windows that are drawn, masked and mixed, the lower ones
-    at lower rates; batch normalisation keeps the statistics that it has. After each epoch the mean
-    of the weights then and at the start is scored on the validation clips; of all epochs, the start
-    among them, the one with the lowest loss is kept.
+    at lower rates; batch normalisation keeps the statistics that it has. After each epoch means of
+    the weights then and at the start are scored on the validation clips; of all epochs and shares,
+    the start among them, those with the lowest loss are kept.
 
     Fitting makes TensorFlow deterministic for the whole process, so that a seed gives one result.
 
@@ -76,7 +92,8 @@ class FineTuned(ClassifierMixin, BaseEstimator):
     masks, mask_frames, mask_bands : of SpecAugment.
     mixup : alpha of the shares, 0 for none.
     label_smoothing : share of the target that is spread over all classes.
-    start_share : of the start in the mean of the weights, 0 for the trained ones alone.
+    start_share : of the start in the mean of the weights, 0 for the trained ones alone; chosen
+        from `SHARES` on the validation clips if not given, and even without them.
     C : of the logistic regression.
     blocks : stride and filters of the network's layers.
     threads : of TensorFlow.
@@ -87,7 +104,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
     classes_ : labels, sorted.
     network_ : the fitted network.
     history_ : facts of each epoch, the start first.
-    best_epoch_ : the epoch whose weights are kept.
+    best_epoch_, best_share_ : the epoch whose weights are kept, and the start's share in them.
 
     References
     ----------
@@ -111,7 +128,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         mask_bands: int = 8,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
-        start_share: float = 0.5,
+        start_share: float | None = None,
         C: float = 0.1,
         blocks: Blocks = YAMNET,
         threads: int = 2,
@@ -153,7 +170,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         groups : id of the clip of each window.
-        validation : windows to choose the epoch on; without them, the last one is kept.
+        validation : windows to choose epoch and share on; without them, the last epoch is kept.
         initial : variables of the pretrained network by name; drawn from `seed` if not given.
         checkpoint : file that is written after each epoch, and resumed from if it is there.
         on_epoch : is told the facts of each epoch, once its checkpoint is written.
@@ -161,12 +178,14 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ParameterError
-            There are fewer than two classes, or the loss is no longer finite.
+            A setting is out of range, there are fewer than two classes, or the loss is no longer
+            finite.
         WeightsError
             `initial` is of another network.
         StoreError
             The checkpoint is damaged, or was written with other settings, weights or windows.
         """
+        self._refuse_out_of_range()
         learn = Windows(X, y, sample_weight, groups)
         self.classes_, target = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
@@ -181,7 +200,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         training = Training(self.network_, learn, target, schedule)
         if state is None:
             self._start_at_probe(learn)
-            self.history_ = [{"epoch": 0, **self._validated(validation)}]
+            self.history_ = [{"epoch": 0, "start_share": 1.0, **self._validated(validation)}]
             start = best = self.network_.arrays()
         else:
             start, best, self.history_ = state.start, state.best, state.history
@@ -193,12 +212,11 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             while not self._is_over():
                 facts = training.epoch(len(self.history_))
                 now = self.network_.arrays()
-                share = np.float32(self.start_share)
-                self.network_.assign({n: share * start[n] + (1 - share) * now[n] for n in now})
-                facts |= self._validated(validation)
+                mean, of_mean = self._best_mean(start, now, validation)
+                facts |= of_mean
                 self.history_.append(facts)
                 if self.best_epoch_ == facts["epoch"]:
-                    best = self.network_.arrays()
+                    best = mean
                 self.network_.assign(now)
                 kept.write(State(now, start, best, training.state(), self.history_))
                 bar.advance(seen)
@@ -212,6 +230,11 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         if "validation_loss" not in self.history_[0]:
             return len(self.history_) - 1
         return int(np.argmin([facts["validation_loss"] for facts in self.history_]))
+
+    @property
+    def best_share_(self) -> float:
+        """Share of the start in the weights that are kept."""
+        return float(self.history_[self.best_epoch_]["start_share"])
 
     def predict_proba(self, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_`, (N, 6144) -> (N, C), rows sum to 1."""
@@ -258,6 +281,15 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         model.network_.assign(read_arrays(folder / WEIGHTS))
         return model
 
+    def _refuse_out_of_range(self) -> None:
+        for names, least, most in (*RANGES, ("frozen", 0, len(self.blocks))):
+            for name in names.split():
+                value = getattr(self, name)
+                if value is not None and not least <= value <= most:
+                    raise ParameterError(
+                        f"{name}: {value}; needs to lie from {least:g} to {most:g}"
+                    )
+
     def _build(self) -> None:
         tf = deterministic_tensorflow(self.threads)
         network = yamnet_network(
@@ -298,8 +330,24 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         for name, value in classifier.items():
             self.network_.variables[name].assign(value)
 
+    def _best_mean(
+        self, start: Arrays, now: Arrays, validation: Windows | None
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """The mean of the weights with the lowest validation loss; ties go to the larger share."""
+        given = () if self.start_share is None else (self.start_share,)
+        tried = []
+        for share in given or (SHARES if validation else (EVEN,)):
+            own = np.float32(share)
+            mean = {name: own * start[name] + (1 - own) * now[name] for name in now}
+            self.network_.assign(mean)
+            tried.append((mean, {"start_share": share, **self._validated(validation)}))
+        return min(tried, key=lambda one: one[1].get("validation_loss", 0.0))
+
     def _validated(self, validation: Windows | None) -> dict[str, Any]:
-        """Loss and accuracy of the validation clips, pooled over their windows."""
+        """Loss and accuracy of the validation clips, pooled over their windows.
+
+        The loss is that under the best temperature: the surer network is not the better one.
+        """
         if validation is None:
             return {}
         held = Windows(*validation)
@@ -309,9 +357,13 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
         pooled /= np.bincount(clip_of, weight)[:, None]
         hit = np.asarray(held.y)[first][:, None] == self.classes_
-        own = np.where(hit, pooled, 0).sum(axis=1)  # 0 for a class that was not learned
+        known = hit.any(axis=1)  # not of a class that was not learned
+        temperature = fit_temperature(
+            pooled[known], np.arange(known.sum()), truth=hit[known].argmax(axis=1)
+        )
+        own = np.where(hit, temper(pooled, temperature), 0).sum(axis=1)
         return {
-            "validation_loss": float(-np.log(np.maximum(own, LEAST)).mean()),
+            "validation_loss": float(-np.log(np.fmax(own, LEAST)).mean()),
             "validation_accuracy": float(hit[np.arange(len(hit)), pooled.argmax(axis=1)].mean()),
         }
 

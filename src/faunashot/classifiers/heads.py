@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,6 @@ def make_head(
     steps: Sequence[str] = ("standardise",),
     fit_steps_on: str = "unlabelled",
     blocks: Sequence[int] | None = None,
-    before: Head | None = None,
     **settings: Any,
 ) -> Head:
     """Make an unfitted head.
@@ -60,7 +59,7 @@ def make_head(
         estimator = HEADS[name](seed, **settings)
     except TypeError as error:
         raise ParameterError(f"head {name}: {error}") from error
-    return Head(estimator, steps=steps, fit_steps_on=fit_steps_on, blocks=blocks, before=before)
+    return Head(estimator, steps=steps, fit_steps_on=fit_steps_on, blocks=blocks)
 
 
 class Head(ClassifierMixin, BaseEstimator):
@@ -115,8 +114,8 @@ class Head(ClassifierMixin, BaseEstimator):
         fit_heads([self], [Support(X, np.asarray(y), weight, unlabelled)])
         return self
 
-    def shaped(self, support: Support) -> Support:
-        """Fit the steps on a support, and put it through them."""
+    def shaped(self, support: Support, *, steps: Steps | None = None) -> Support:
+        """Fit the steps on a support, unless they are given fitted, and put it through them."""
         if len(np.unique(support.y)) < 2:
             raise ParameterError("a head needs clips of at least two classes to learn from")
         spare = support.unlabelled
@@ -127,8 +126,10 @@ class Head(ClassifierMixin, BaseEstimator):
             weights = [1.0] * len(blocks) + [BEFORE_WEIGHT]
             blocks += [len(self.before.classes_)]
         every = self._with_before(every)
-        within = every if self.fit_steps_on == "unlabelled" else every[:n]
-        self.steps_ = Steps(self.steps, blocks, weights).fit(within)
+        if steps is None:
+            within = every if self.fit_steps_on == "unlabelled" else every[:n]
+            steps = Steps(self.steps, blocks, weights).fit(within)
+        self.steps_ = steps
         rows = self.steps_.transform(every)
         return support._replace(X=rows[:n], unlabelled=None if spare is None else rows[n:])
 
@@ -151,9 +152,21 @@ class Head(ClassifierMixin, BaseEstimator):
         return X if self.before is None else np.hstack([X, self.before.predict_proba(X)])
 
 
-def fit_heads(heads: Sequence[Head], supports: Sequence[Support]) -> None:
-    """Fit heads of equal settings, each on its own support, at once where the estimator can."""
-    shaped = [head.shaped(support) for head, support in zip(heads, supports, strict=True)]
+def fit_heads(
+    heads: Sequence[Head],
+    supports: Iterable[Support],
+    *,
+    alike: Iterable[Hashable] | None = None,
+) -> None:
+    """Fit heads of equal settings, each on its own support, at once where the estimator can.
+
+    Parameters
+    ----------
+    supports : one a head; read one by one, so that they need not be in memory together.
+    alike : one a head, equal where supports are of the same rows, whichever of them are
+        labelled: steps fitted on all rows are then fitted once.
+    """
+    shaped = _shaped(heads, supports, range(len(heads)) if alike is None else alike)
     fitted = [clone(head.estimator) for head in heads]
     if hasattr(fitted[0], "fit_stack"):
         fitted[0].fit_stack(fitted, shaped)
@@ -164,6 +177,17 @@ def fit_heads(heads: Sequence[Head], supports: Sequence[Support]) -> None:
             estimator.fit(support.X, support.y, **(known if takes_weight else {}))
     for head, estimator in zip(heads, fitted, strict=True):
         head.estimator_, head.classes_ = estimator, estimator.classes_
+
+
+def _shaped(
+    heads: Sequence[Head], supports: Iterable[Support], alike: Iterable[Hashable]
+) -> Iterator[Support]:
+    """Supports, each put through its head's steps."""
+    known: dict[Hashable, Steps] = {}
+    for head, support, rows in zip(heads, supports, alike, strict=True):
+        shared = known.get(rows) if head.fit_steps_on == "unlabelled" else None
+        yield head.shaped(support, steps=shared)
+        known[rows] = head.steps_
 
 
 class Prototype(ClassifierMixin, BaseEstimator):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 FloatArray = npt.NDArray[np.float64]
+
+_APART = 1e-13
+"""Share of the rows' summed squares that is added to that of each, far below `Logistic.tol`."""
+
+NEVER = -1e9
+"""Logit of a class that a head does not have; minus infinity times 0 would be no number."""
 
 
 class Support(NamedTuple):
@@ -25,12 +31,14 @@ class Support(NamedTuple):
     y : (N,) labels.
     weight : (N,) of the rows, or None.
     unlabelled : (M, D) rows of the training side whose labels are not known, or None.
+    among : (N,) whether the unlabelled rows may be of a row's class; of any where not given.
     """
 
     X: npt.NDArray[Any]
     y: npt.NDArray[Any]
     weight: npt.NDArray[Any] | None = None
     unlabelled: npt.NDArray[Any] | None = None
+    among: npt.NDArray[np.bool_] | None = None
 
 
 class Logistic(ClassifierMixin, BaseEstimator):
@@ -45,7 +53,7 @@ class Logistic(ClassifierMixin, BaseEstimator):
     tol : largest entry of the gradient of the summed loss at which fitting stops.
     """
 
-    def __init__(self, C: float = 30.0, tol: float = 1e-3) -> None:
+    def __init__(self, C: float = 30.0, tol: float = 1e-5) -> None:
         self.C = C
         self.tol = tol
 
@@ -63,18 +71,18 @@ class Logistic(ClassifierMixin, BaseEstimator):
         return self
 
     @classmethod
-    def fit_stack(cls, heads: Sequence[Logistic], supports: Sequence[Support]) -> None:
+    def fit_stack(cls, heads: Sequence[Logistic], supports: Iterable[Support]) -> None:
         """Fit every head on its support; all have the settings of the first."""
-        prepared = []
+        turned = []
         for head, support in zip(heads, supports, strict=True):
             head.classes_, codes = np.unique(support.y, return_inverse=True)
             head.n_features_in_ = support.X.shape[1]
             weight = np.ones(len(codes)) if support.weight is None else support.weight
-            plain = Support(np.asarray(support.X, np.float64), codes, weight, support.unlabelled)
-            prepared.append(head.extended(plain))
+            plain = support._replace(X=np.asarray(support.X, np.float64), y=codes, weight=weight)
+            turned.append(_turned(head.extended(plain)))
         first = heads[0]
         n_classes = max(len(head.classes_) for head in heads)
-        solved = _solve(prepared, n_classes, C=first.C, tol=first.tol)
+        solved = _solve(turned, n_classes, C=first.C, tol=first.tol)
         for head, (coef, intercept) in zip(heads, solved, strict=True):
             n = len(head.classes_)
             head.coef_, head.intercept_ = coef[:n], intercept[:n]
@@ -121,7 +129,7 @@ class Rectified(Logistic):
     def __init__(
         self,
         C: float = 30.0,
-        tol: float = 1e-3,
+        tol: float = 1e-5,
         weight: float = 3.0,
         temperature: float = 0.1,
         steps: int = 5,
@@ -135,51 +143,78 @@ class Rectified(Logistic):
         """The support, and a row a class: its moved mean."""
         if support.unlabelled is None or not len(support.unlabelled):
             return support
-        n = int(support.y.max()) + 1
-        held = np.eye(n)[support.y].T
-        known, unknown = normalize(support.X), normalize(support.unlabelled)
+        labels = support.y if support.among is None else support.y[support.among]
+        moved = np.unique(labels)
+        held = (support.y == moved[:, None]).astype(np.float64)
+        known, unknown = _unit(support.X), _unit(support.unlabelled)
         own = held @ known
-        mean = normalize(own)
+        mean = _unit(own)
         for _ in range(self.steps):
             share = softmax(unknown @ mean.T / self.temperature, axis=1)
-            mean = normalize(own + share.T @ unknown)
+            mean = _unit(own + share.T @ unknown)
         scale = np.linalg.norm(support.X, axis=1).mean()
         return Support(
             np.vstack([support.X, mean * scale]),
-            np.concatenate([support.y, np.arange(n)]),
-            np.concatenate([np.asarray(support.weight), np.full(n, self.weight)]),
+            np.concatenate([support.y, moved]),
+            np.concatenate([np.asarray(support.weight), np.full(len(moved), self.weight)]),
         )
 
 
+class _Turned(NamedTuple):
+    """A support of N < D rows in the N dimensions that it spans; any other as it is.
+
+    Attributes
+    ----------
+    rows : (N, N), lower triangular; or (N, D) where it was not turned.
+    spanned : (N, D) rows before they were turned, or None.
+    """
+
+    rows: FloatArray
+    y: npt.NDArray[np.intp]
+    weight: FloatArray
+    spanned: FloatArray | None
+
+
+def _turned(support: Support) -> _Turned:
+    rows, spanned = np.asarray(support.X), None
+    if len(support.y) < rows.shape[1]:
+        # several times faster than QR; what is added lets rows be copies of one another
+        products = rows @ rows.T
+        products[np.diag_indices_from(products)] += _APART * (products.trace() or 1.0)
+        rows, spanned = cholesky(products, lower=True), rows
+    return _Turned(rows, support.y, np.asarray(support.weight), spanned)
+
+
+def _unit(rows: FloatArray) -> FloatArray:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(length == 0, 1, length))
+
+
 def _solve(
-    supports: Sequence[Support], n_classes: int, *, C: float, tol: float
+    supports: Sequence[_Turned], n_classes: int, *, C: float, tol: float
 ) -> list[tuple[FloatArray, FloatArray]]:
     """Coefficients (C, D) and intercepts (C,) of each support, by one run of L-BFGS over all.
 
-    A support of N < D rows is rotated into the N dimensions that it spans. Shorter ones are
-    padded with rows of weight 0.
+    Shorter supports are padded with rows of weight 0.
     """
-    longest = max(len(s.y) for s in supports)
-    turned, axes = [], []
-    for support in supports:
-        q, r = np.linalg.qr(support.X.T) if len(support.y) < support.X.shape[1] else (None, None)
-        axes.append(q)
-        turned.append(support.X if r is None else r.T)
-    width = max(rows.shape[1] for rows in turned)
+    longest = max(len(support.y) for support in supports)
+    width = max(support.rows.shape[1] for support in supports)
     n = len(supports)
     rows = np.zeros((n, longest, width + 1))
     truth = np.zeros((n, longest, n_classes))
     weight = np.zeros((n, longest, 1))
-    for at, (support, of) in enumerate(zip(supports, turned, strict=True)):
+    absent = np.zeros((n, 1, n_classes))
+    for at, (of, y, of_rows, _) in enumerate(supports):
         rows[at, : len(of), : of.shape[1]] = of
         rows[at, : len(of), -1] = 1
-        truth[at, np.arange(len(of)), support.y] = 1
-        weight[at, : len(of), 0] = np.asarray(support.weight)
+        truth[at, np.arange(len(of)), y] = 1
+        weight[at, : len(of), 0] = of_rows
+        absent[at, :, y.max() + 1 :] = NEVER
     across = np.ascontiguousarray(rows.transpose(0, 2, 1))
 
     def objective(flat: FloatArray) -> tuple[float, FloatArray]:
         coef = flat.reshape(n, width + 1, n_classes)
-        logits = rows @ coef
+        logits = rows @ coef + absent
         total = logsumexp(logits, axis=2, keepdims=True)
         loss = (weight * (total - (truth * logits).sum(axis=2, keepdims=True))).sum()
         penalised = coef.copy()
@@ -191,7 +226,11 @@ def _solve(
     options = {"maxiter": 1000, "gtol": tol, "ftol": 0}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     coef = found.x.reshape(n, width + 1, n_classes)
-    return [
-        ((c[: rows.shape[1]].T if q is None else (q @ c[: q.shape[1]]).T), c[-1])
-        for c, q, rows in zip(coef, axes, turned, strict=True)
-    ]
+    solved = []
+    for of, support in zip(coef, supports, strict=True):
+        inner = of[: support.rows.shape[1]]
+        if support.spanned is not None:
+            of_rows = solve_triangular(support.rows, inner, lower=True, trans="T")
+            inner = support.spanned.T @ of_rows
+        solved.append((inner.T, of[-1]))
+    return solved

@@ -32,7 +32,7 @@ class Power(TransformerMixin, BaseEstimator):
 
     def transform(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(N, D) -> (N, D)."""
-        return np.asarray(np.sign(X) * np.abs(X) ** self.exponent)
+        return np.asarray(np.copysign(np.abs(X) ** self.exponent, X))
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -11,4 +11,5 @@ def systems(as_json: AsJson = False) -> None:
 
     from faunashot.systems.catalogue import systems as catalogue
 
-    answer([asdict(found) for found in catalogue().values()], as_json=as_json)
+    rows = [asdict(found) for found in catalogue().values()]
+    answer(rows, as_json=as_json, columns=["name", "head", "settings", "steps"])

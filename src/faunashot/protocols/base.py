@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -104,10 +104,9 @@ class Task:
         return make_head(
             self.system.head,
             seed=self.seed,
-            steps=self.system.steps,
             fit_steps_on=self.system.fit_steps_on,
             blocks=self.target.blocks,
-            **{**self.system.settings, **settings},
+            **{"steps": self.system.steps, **self.system.settings, **settings},
         )
 
     def fit(self, sets: Sequence[Learn], **settings: Any) -> list[Head]:
@@ -116,11 +115,13 @@ class Task:
         if self.learns_source and self.transfer == "sequential":
             for head in heads:
                 head.before = self.source_head
-        supports = [self._support(one) for one in sets]
         half = (len(sets) + 1) // 2  # dealt to two threads in the same way on every machine
         fit = delayed(fit_heads)
-        parts = [(heads[:half], supports[:half]), (heads[half:], supports[half:])]
-        Parallel(n_jobs=2, backend="threading")(fit(*part) for part in parts if part[0])
+        Parallel(n_jobs=2, backend="threading")(
+            fit(heads[part], map(self._support, sets[part]), alike=map(self._rows, sets[part]))
+            for part in (slice(half), slice(half, None))
+            if heads[part]
+        )
         return heads
 
     def tuned(
@@ -165,13 +166,20 @@ class Task:
         every = self.source.clips["clip_id"].tolist()
         return self.head().fit(self.source.means(every), self.source.labels(every))
 
+    def _rows(self, one: Learn) -> Hashable:
+        """What rows a support is of, whichever of them are labelled."""
+        learned = one.source if self.transfer == "joint" else ()
+        return frozenset((*one.labelled, *one.unlabelled)), frozenset(learned)
+
     def _support(self, one: Learn) -> Support:
         rows, labels = [self.target.means(one.labelled)], [self.target.labels(one.labelled)]
         if one.source and self.transfer == "joint":
             rows.append(self.source.means(one.source))
             labels.append(self.source.labels(one.source))
         unlabelled = self.target.means(one.unlabelled) if one.unlabelled else None
-        return Support(np.concatenate(rows), np.concatenate(labels), None, unlabelled)
+        y = np.concatenate(labels)
+        of_target = np.arange(len(y)) < len(one.labelled)
+        return Support(np.concatenate(rows), y, unlabelled=unlabelled, among=of_target)
 
 
 def class_temperature(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,15 +77,9 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
     for k in params.shots:
         heads: list[Head] = task.fit([episode.learn(k) for episode in each])
         temperatures = _temperatures(task, each, k) if k == params.k else [1.0] * len(each)
-        for episode, head, temperature in zip(each, heads, temperatures, strict=True):
-            test = episode.split.test
-            scores = scores_of(head, task.target.means(test), classes)
-            where = {"k": k, "episode": episode.number, "fold": episode.split.name}
-            where |= {"temperature": temperature}
-            scores = temper(scores, temperature)
-            tables.append(task.target.held_out_clips(test, scores, classes, **where))
+        tables.append(_clips(task, each, heads, temperatures, k=k))
         if k == params.k:
-            windows = _windows(task, each, heads, k)
+            windows = _windows(task, each, heads, k=k)
     fewest = {c: min(len(episode.support.get(c, ())) for episode in each) for c in classes}
     final = _draw(task, params, None, FINAL)
     (head,) = task.fit([final.learn(params.k)])
@@ -160,18 +155,50 @@ def _temperatures(task: Task, episodes: Sequence[Episode], k: int) -> list[float
     return found
 
 
+def _clips(
+    task: Task,
+    episodes: Sequence[Episode],
+    heads: Sequence[Head],
+    temperatures: Sequence[float],
+    *,
+    k: int,
+) -> pd.DataFrame:
+    """Tempered scores of the test clips."""
+    classes = task.target.classes
+    scores = [
+        temper(scores_of(head, task.target.means(episode.split.test), classes), temperature)
+        for episode, head, temperature in zip(episodes, heads, temperatures, strict=True)
+    ]
+    where = _where(episodes, scores, k=k, temperature=temperatures)
+    tested = [i for episode in episodes for i in episode.split.test]
+    return task.target.held_out_clips(tested, np.concatenate(scores), classes, **where)
+
+
 def _windows(
-    task: Task, episodes: Sequence[Episode], heads: Sequence[Head], k: int
+    task: Task, episodes: Sequence[Episode], heads: Sequence[Head], *, k: int
 ) -> pd.DataFrame:
     """Scores of the windows of the test clips."""
     classes = task.target.classes
-    tables = []
-    for episode, head in zip(episodes, heads, strict=True):
-        test = episode.split.test
-        scores = scores_of(head, task.target.of(test), classes)
-        where = {"k": k, "episode": episode.number, "fold": episode.split.name}
-        tables.append(task.target.held_out(test, scores, classes, **where))
-    return pd.concat(tables, ignore_index=True)
+    scores = [
+        scores_of(head, task.target.of(episode.split.test), classes)
+        for episode, head in zip(episodes, heads, strict=True)
+    ]
+    where = _where(episodes, scores, k=k)
+    tested = [i for episode in episodes for i in episode.split.test]
+    return task.target.held_out(tested, np.concatenate(scores), classes, **where)
+
+
+def _where(
+    episodes: Sequence[Episode], scores: Sequence[Sized], *, k: int, **more: Sequence[float]
+) -> dict[str, Any]:
+    """Columns that say where scores are from, `more` with one value an episode."""
+    of = np.repeat(np.arange(len(episodes)), [len(rows) for rows in scores])
+    facts = {
+        "episode": [episode.number for episode in episodes],
+        "fold": [episode.split.name for episode in episodes],
+        **more,
+    }
+    return {"k": k, **{name: np.asarray(values)[of] for name, values in facts.items()}}
 
 
 def _notes(fewest: dict[str, int], shots: Sequence[int]) -> list[str]:

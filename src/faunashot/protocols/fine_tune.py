@@ -1,11 +1,12 @@
 """All training folds: a head on the embedding, or the network itself, end to end.
 
-What can be chosen (a head's settings, the epoch to stop at, the temperature) is chosen on the
-validation fold, in every rotation anew.
+What can be chosen (a head's settings, the epoch to stop at, the share of the start in a network's
+weights, the temperature) is chosen on the validation fold, in every rotation anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import ParameterGrid
 
 from faunashot.classifiers.heads import scores_of
-from faunashot.classifiers.temperature import Tempered, fit_temperature, temper
+from faunashot.classifiers.temperature import Tempered, temper
 from faunashot.corpora.splits import Split
 from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
+from faunashot.protocols.table import WindowTable
 
 
 def run(task: Task) -> Outcome:
@@ -33,7 +35,7 @@ def run(task: Task) -> Outcome:
     for split in each:
         clips, of_windows, facts = of_one(task, split, where | {"fold": split.name})
         tables.append(clips)
-        windows += [of_windows] if of_windows is not None else []
+        windows.append(of_windows)
         chosen.append({"fold": split.name, **facts})
     head, served = _served(task, chosen)
     temperature = float(np.median([facts["temperature"] for facts in chosen]))
@@ -44,8 +46,8 @@ def run(task: Task) -> Outcome:
         head=Tempered(head, temperature),
         temperature={"value": temperature, "clips": sum(len(s.validation) for s in each)},
         takes=task.system.learns_from,
-        windows=pd.concat(windows, ignore_index=True) if windows else None,
-        rotations=[Rotation(-1, s.learnable, s.test) for s in each] if windows else [],
+        windows=pd.concat(windows, ignore_index=True),
+        rotations=[Rotation(-1, s.learnable, s.test) for s in each if of_one is _head],
         facts={
             "chosen": chosen,
             "served_with": served,
@@ -92,29 +94,44 @@ def _choose(task: Task, split: Split) -> tuple[dict[str, Any], float]:
 
 def _network(
     task: Task, split: Split, where: dict[str, Any]
-) -> tuple[pd.DataFrame, None, dict[str, Any]]:
-    """Scores of the test fold's windows by a network that the validation fold stopped."""
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Scores of the test fold and of its windows by a network that the validation fold stopped.
+
+    Clips are tempered once they are pooled: of sharper windows a few would outvote the others.
+    """
     table, classes = task.target, task.target.classes
     network = task.tuned(split.train, split.validation, name=split.name)
-    held = table.learn(split.validation)
-    scores = scores_of(network, held.X, classes)
-    temperature = fit_temperature(
-        scores,
-        np.repeat(np.arange(len(split.validation)), table.counts(split.validation)),
-        weight=held.weight,
-        truth=np.searchsorted(classes, table.labels(split.validation)),
-    )
-    scores = temper(scores_of(network, table.of(split.test), classes), temperature)
-    windows = table.held_out(split.test, scores, classes, temperature=temperature, **where)
-    return windows, None, {"best_epoch": network.best_epoch_, "temperature": temperature}
+    temperature = 1.0
+    if split.validation:
+        _, pooled = _pooled(network, table, split.validation)
+        temperature = class_temperature(table, split.validation, pooled)
+    of_windows, pooled = _pooled(network, table, split.test)
+    scores = temper(pooled, temperature)
+    clips = table.held_out_clips(split.test, scores, classes, temperature=temperature, **where)
+    windows = table.held_out(split.test, of_windows, classes, **where)
+    best = {"best_epoch": network.best_epoch_, "best_share": network.best_share_}
+    return clips, windows, {**best, "temperature": temperature}
+
+
+def _pooled(
+    network: Any, table: WindowTable, clip_ids: Sequence[str]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Scores of the windows of clips, (N, C), and of the clips, (n, C)."""
+    held, counts = table.learn(clip_ids), table.counts(clip_ids)
+    scores = scores_of(network, held.X, table.classes)
+    first = np.cumsum([0, *counts[:-1]])
+    return scores, np.add.reduceat(np.asarray(held.weight)[:, None] * scores, first)
 
 
 def _served(task: Task, chosen: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
-    """What is served: learned from all clips, with what was chosen most often."""
+    """What is served: learned from all clips, with what was chosen most often, or the median."""
     everything = task.target.clips["clip_id"].tolist()
     if task.system.learns_from == "windows":
-        epochs = int(np.median([facts["best_epoch"] for facts in chosen]))
-        return task.tuned(everything, (), name="all", stop_at=epochs), {"epochs": epochs}
+        median = {
+            "stop_at": int(np.median([facts["best_epoch"] for facts in chosen])),
+            "start_share": float(np.median([facts["best_share"] for facts in chosen])),
+        }
+        return task.tuned(everything, (), name="all", **median), median
     every = [facts["settings"] for facts in chosen]
     settings = max(every, key=every.count)
     (head,) = task.fit([Learn(everything)], **settings)

@@ -99,7 +99,7 @@ def _conditions(metrics: dict[str, Any]) -> list[str]:
         lines.append(
             f"Background is told from the classes at AUROC {unknown['auroc']} "
             f"({_interval(unknown, 'auroc')}); where 95 % of the clips pass, "
-            f"{unknown['false_alarms_at_recall']:.1%} of the background does"
+            f"{100 * unknown['false_alarms_at_recall']:.1f} % of the background does"
         )
     return ["<ul>" + "".join(f"<li>{html.escape(line)}.</li>" for line in lines) + "</ul>"] * bool(
         lines

@@ -19,7 +19,8 @@ class System:
     Attributes
     ----------
     settings : of the head, where nothing chooses them.
-    grid : values of each setting that may be chosen on a validation fold.
+    grid : values of each setting that may be chosen on a validation fold, or several such grids;
+        ``steps`` is a setting too.
     steps : that shape embeddings before the head, see `faunashot.classifiers.steps`.
     fit_steps_on : "unlabelled", all clips of the training side, or "labelled".
     learns_from : "clips", one mean embedding each, or "windows".
@@ -28,7 +29,7 @@ class System:
     name: str
     head: str
     settings: dict[str, Any] = field(default_factory=dict)
-    grid: dict[str, list[Any]] = field(default_factory=dict)
+    grid: dict[str, list[Any]] | list[dict[str, list[Any]]] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
     learns_from: str = "clips"

@@ -18,7 +18,7 @@ from faunashot.backbones.extract import cut, embed_windows
 from faunashot.backbones.join import BY, join
 from faunashot.backbones.store import Features, Maker, whole_folder
 from faunashot.classifiers.heads import load_head, save_head, scores_of
-from faunashot.classifiers.temperature import Tempered
+from faunashot.classifiers.temperature import Tempered, temper
 from faunashot.classifiers.unknown import Novelty
 from faunashot.errors import ParameterError, StoreError
 
@@ -152,6 +152,10 @@ class Recogniser:
         scores = scores_of(self.head, features, self.classes)
         if self.facts["takes"] == "clips":
             mean = scores_of(self.head, clip.astype(np.float32), self.classes)[0]
+        elif self.facts["takes"] == "windows":  # pooled first: so the temperature was fitted
+            plain = scores_of(self.head.head, features, self.classes)
+            pooled = np.average(plain, axis=0, weights=end_s - start_s)
+            mean = temper(pooled[None], self.head.temperature)[0]
         else:
             mean = np.average(scores, axis=0, weights=end_s - start_s)
         total = mean.sum()

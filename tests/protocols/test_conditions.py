@@ -1,0 +1,190 @@
+"""run_protocol: the run itself beside the same clips under other conditions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faunashot.backbones import registry
+from faunashot.backbones.logmel import LogMel
+from faunashot.backbones.store import Maker
+from faunashot.classifiers.class_map import read_class_map
+from faunashot.corpora.splits import Splits
+from faunashot.errors import SplitError, StoreError
+from faunashot.evaluation.summary import MAIN, summarise
+from faunashot.protocols import zero_shot
+from faunashot.protocols.base import Outcome
+from faunashot.protocols.registry import EQUALISED, TARGET_ONLY, run_protocol
+from faunashot.systems.catalogue import system
+
+TWO = {"cat": 20, "dog": 20}
+SCENES = {"rain": 20, "wind": 20}
+
+
+def apart(clips: pd.DataFrame) -> pd.DataFrame:
+    """The clips, each a recording of its own."""
+    return clips.assign(group=clips["clip_id"])
+
+
+def worth(outcome: Outcome) -> pd.Series:
+    """What the run gains over the target alone, with the interval of the paired difference."""
+    found = summarise(
+        outcome.held_out,
+        outcome.classes,
+        headline_k=outcome.headline_k,
+        windows=outcome.windows,
+        draws=100,
+    )
+    return found.conditions.set_index(["condition", "k"]).loc[(TARGET_ONLY, outcome.headline_k)]
+
+
+@pytest.fixture
+def scenes(clips, of_values):
+    """Cats and dogs, less unlike than the weathers that they are heard in; those, or noise."""
+
+    def make(*, useful: bool) -> dict:
+        rng = np.random.default_rng(2)
+        weathers = [sign * 4 * axis for axis in np.eye(8)[2:5] for sign in (1, -1)]
+        target = apart(clips(TWO))
+        source = apart(clips({f"weather {n}": 20 for n in range(6)}))
+        heard = rng.normal(size=(40, 8)) + 4 * np.repeat(np.eye(2, 8), 20, axis=0)
+        heard[:, 2:5] += rng.choice([-4, 4], (40, 3))
+        around = rng.normal(size=(120, 8)) + useful * np.repeat(weathers, 20, axis=0)
+        return {"target": of_values(target, heard), "source": of_values(source, around)}
+
+    return make
+
+
+@pytest.mark.parametrize(("useful", "gains"), [(False, False), (True, True)])
+def test_a_source_is_worth_what_it_tells(useful, gains, scenes, task, run_params):
+    """Who knows wind does not take it for the dog; random features tell nothing."""
+    of_scenes = task(**scenes(useful=useful), system=system("logistic"))
+    drawn = run_params(curve=[], episodes=30, source_clips=10)
+    found = worth(run_protocol(of_scenes, drawn, of_scenes.target.maker))
+    assert (found["difference_low"] > 0) == gains
+    assert found["difference_high"] > 0
+
+
+def test_what_was_learned_before_is_worth_what_it_tells(clips, of_values, task, run_params):
+    """Sixty-four dimensions of which a source tells the three that matter, or none."""
+    rng = np.random.default_rng(1)
+    target, source = apart(clips({**TWO, "hen": 20})), clips({**SCENES, "wave": 20})
+    axes = np.repeat(np.eye(3, 64), 20, axis=0)
+    heard = of_values(target, 3 * axes + rng.normal(size=(60, 64)))
+    found = []
+    for far in (3, 0):
+        around = of_values(source, far * axes + rng.normal(size=(60, 64)))
+        sequential = task(heard, source=around, system=system("logistic"), transfer="sequential")
+        drawn = run_params(k=1, curve=[], episodes=20, transfer="sequential")
+        found.append(worth(run_protocol(sequential, drawn, heard.maker)))
+    useful, random = found
+    assert useful["difference_low"] > 0
+    assert random["difference_low"] <= 0 <= random["difference_high"]
+
+
+def test_without_a_source_there_is_the_run_itself_alone(task, clips, run_params):
+    outcome = run_protocol(alone := task(clips(TWO)), run_params(), alone.target.maker)
+    assert outcome.held_out["condition"].unique().tolist() == [MAIN]
+    assert outcome.unknown is None
+    assert outcome.novelty is None
+
+
+def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table, run_params):
+    source = table(clips(SCENES), apart=-6.0, seed=9)
+    both, alone = task(clips(TWO), source=source), task(clips(TWO))
+    of_both, of_alone = (run_protocol(t, run_params(), t.target.maker) for t in (both, alone))
+    columns = of_alone.held_out.columns.drop("condition")
+    target_only = of_both.held_out.query("condition == @TARGET_ONLY")[columns]
+    pd.testing.assert_frame_equal(target_only, of_alone.held_out[columns])
+    main = of_both.held_out.query("condition == @MAIN")
+    key = ["k", "episode", "fold", "clip_id"]
+    pd.testing.assert_frame_equal(
+        main[key].reset_index(drop=True), target_only[key].reset_index(drop=True)
+    )
+    assert of_both.head.classes_.tolist() == ["cat", "dog", "rain", "wind"]
+    assert set(of_both.windows.filter(regex="^p_")) == {"p_cat", "p_dog"}
+
+
+@pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
+def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, table, run_params):
+    """The recorder is all that tells the classes, and it is hidden in the equalised features."""
+    recorded, equalised = (task(table(clips(TWO), apart=apart)) for apart in (6.0, 0.0))
+    outcome = run_protocol(
+        recorded, run_params(name=name), recorded.target.maker, equalised=equalised
+    )
+    by_condition = dict(list(outcome.held_out.groupby("condition")))
+    assert set(by_condition) == {MAIN, EQUALISED}
+    accuracy = {
+        n: (rows[["p_cat", "p_dog"]].idxmax(axis=1) == "p_" + rows["label"]).mean()
+        for n, rows in by_condition.items()
+    }
+    assert accuracy[MAIN] > 0.95
+    assert accuracy[EQUALISED] < 0.7
+    key = ["k", "episode", "fold", "clip_id"]
+    pd.testing.assert_frame_equal(
+        *(rows[key].reset_index(drop=True) for rows in by_condition.values())
+    )
+    plain = run_protocol(recorded, run_params(name=name), recorded.target.maker)
+    rows = recorded.target.means(["cat0", "dog3"])
+    np.testing.assert_array_equal(  # what is served has learned from recordings as they are
+        outcome.head.predict_proba(rows), plain.head.predict_proba(rows)
+    )
+
+
+def test_fine_tune_has_no_run_of_the_target_alone(task, clips, table, run_params):
+    source = table(clips(SCENES), apart=6.0, seed=9)
+    of_source = task(clips(TWO), source=source, transfer="sequential")
+    tuned = run_params(name="fine_tune", transfer="sequential")
+    outcome = run_protocol(of_source, tuned, of_source.target.maker)
+    assert outcome.held_out["condition"].unique().tolist() == [MAIN]
+
+
+def test_heads_come_with_what_a_leak_would_be_worth(task, clips, run_params):
+    alone = task(clips(TWO))
+    assert "leak" in run_protocol(alone, run_params(), alone.target.maker).facts
+    source = replace(alone, source=task(clips(SCENES)).target)
+    zero_shot = run_params(name="zero_shot", zero_shot="assignment")
+    assert "leak" not in run_protocol(source, zero_shot, alone.target.maker).facts
+
+
+@pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
+def test_a_split_with_a_planted_leak_is_refused(name, task, clips, run_params, monkeypatch):
+    """A copy of a clip that is scored is slipped among those that are learned from."""
+    copied = clips(TWO)
+    copied.loc[copied["clip_id"] == "cat3", "group"] = "cat-0-0"
+    alone = task(copied)
+    run_protocol(alone, run_params(name=name), alone.target.maker)
+    monkeypatch.setattr(Splits, "_without", lambda splits, ids, tested: list(ids))
+    with pytest.raises(SplitError, match=r"leak: clips of cat-0-0 sit on both sides of a split"):
+        run_protocol(alone, run_params(name=name), alone.target.maker)
+
+
+class Ears(LogMel):
+    """A backbone of the features of the tests, with two classes of AudioSet's."""
+
+    name, version, dim = "ears", "1", 8
+    classes, vocabulary = ["Meow", "Dog"], "audioset"
+
+    def classify(self, embeddings):
+        return np.clip(embeddings[:, :2] / 8, 0, 1)
+
+
+def test_ontology_wants_the_backbone_that_made_the_features(
+    task, clips, run_params, monkeypatch, tmp_path
+):
+    ears = Ears()
+    monkeypatch.setattr(registry, "load", lambda name, **options: ears)
+    own = tmp_path / "own.csv"
+    own.write_text("label,source_class\ncat,Meow\ndog,Dog\n")
+    own_alone = partial(read_class_map, own)
+    monkeypatch.setattr(zero_shot, "read_class_map", lambda path, known: own_alone(known))
+    alone, asked = task(clips(TWO)), run_params(name="zero_shot")
+    outcome = run_protocol(alone, asked, Maker.of(ears))
+    assert outcome.takes == "scores"
+    assert outcome.held_out["condition"].unique().tolist() == [MAIN]
+    with pytest.raises(StoreError, match="features are stale: made by"):
+        run_protocol(alone, asked, replace(Maker.of(ears), weights_hash="0" * 64))
