@@ -1,4 +1,12 @@
-"""Few-shot heads that were tried and not kept, as functions of shaped rows; see `heads.py`."""
+"""Few-shot heads that were tried and not kept, as functions of shaped rows; see `heads.py`.
+
+References
+----------
+I. Ziko et al. Laplacian regularized few-shot learning. ICML 2020;
+D. Zhou et al. Learning with local and global consistency. NIPS 2003 (2004);
+M. Ren et al. Meta-learning for semi-supervised few-shot classification. ICLR 2018;
+S. Yang, L. Liu, M. Xu. Free lunch for few-shot learning: distribution calibration. ICLR 2021.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +110,7 @@ def self_training(shot: Shot, *, weight: float = 0.3) -> FloatArray:
     return head.predict_proba(shot.query)
 
 
-def distribution_calibration(shot: Shot, *, draws: int = 50, pull: float = 0.2) -> FloatArray:
+def distribution_calibration(shot: Shot, *, drawn: int = 500, pull: float = 0.2) -> FloatArray:
     """Rows drawn around each labelled one with the spread of the source's classes (Yang 2021).
 
     In as many dimensions as these the covariance is its diagonal, and means that are pulled all
@@ -115,9 +123,10 @@ def distribution_calibration(shot: Shot, *, draws: int = 50, pull: float = 0.2) 
     nearest = gap.argsort(axis=1)[:, :2]
     centre = (1 - pull) * shot.support + pull * mean[nearest].mean(axis=1)
     deviation = np.sqrt(spread[nearest].mean(axis=1))
+    draws = -(-drawn // len(shot.y))
     noise = np.random.default_rng(0).normal(size=(draws, *shot.support.shape))
-    drawn = (centre + noise * deviation).reshape(-1, shot.support.shape[1])
-    rows, y = np.vstack([shot.support, drawn]), np.r_[shot.y, np.tile(shot.y, draws)]
+    rows = np.vstack([shot.support, *(centre + noise * deviation)])
+    y = np.tile(shot.y, draws + 1)
     return _logistic(rows, y, np.full(len(y), 1 / draws)).predict_proba(shot.query)
 
 

@@ -236,7 +236,7 @@ class Arena:
 
 
 def _power(rows: npt.NDArray[Any], exponent: float) -> FloatArray:
-    return np.copysign(np.abs(rows.astype(np.float64)) ** exponent, rows)
+    return np.asarray(np.copysign(np.abs(rows.astype(np.float64)) ** exponent, rows))
 
 
 def compare(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -21,6 +23,45 @@ def printed(name: str, *arguments: object) -> list | dict:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@pytest.fixture
+def candidates(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The heads that were not kept."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return import_module("candidates")
+
+
+def test_every_candidate_tells_apart_what_is_far_apart(candidates: ModuleType) -> None:
+    rng = np.random.default_rng(0)
+
+    def rows(y: np.ndarray) -> np.ndarray:
+        apart = 3 * np.eye(12)[y] + 3 * np.eye(12)[y + 6]  # in both blocks
+        return apart + rng.normal(0, 0.3, size=(len(y), 12))
+
+    y, hidden = np.repeat(np.arange(3), 4), np.tile(np.arange(3), 20)
+    support = rows(y)
+    source_y = np.repeat([0, 1, 2], 5)
+    shot = candidates.Shot(
+        support=support,
+        y=y,
+        unlabelled=rows(hidden),
+        query=rows(hidden),
+        views=np.stack([rows(y), rows(y)]),
+        source=rows(source_y + 3),
+        source_y=source_y,
+        blocks=(6, 6),
+    )
+    for name, candidate in candidates.CANDIDATES.items():
+        scores = candidate.scores(shot)
+        assert scores.shape == (60, 3), name
+        assert (scores.argmax(axis=1) == hidden).all(), name
+
+
+def test_neighbours_are_the_nearest_of_either_and_never_oneself(candidates: ModuleType) -> None:
+    likeness = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.5], [0.1, 0.5, 1.0]])
+    near = candidates._neighbours(likeness, 1)
+    np.testing.assert_array_equal(near, [[0, 0.9, 0], [0.9, 0, 0.5], [0, 0.5, 0]])
 
 
 @pytest.mark.slow

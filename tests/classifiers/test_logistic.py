@@ -91,7 +91,7 @@ def test_the_gradient_is_zero_where_it_stops(data):
     counts = data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=4))
     dim = data.draw(st.sampled_from([1, 3, 30]))
     C = data.draw(st.sampled_from([0.1, 1.0, 30.0]))
-    X, y, weight, _ = drawn(counts, dim, seed=data.draw(st.integers(0, 99)), weighted=True)
+    X, y, weight, *_ = drawn(counts, dim, seed=data.draw(st.integers(0, 99)), weighted=True)
     head = Logistic(C=C).fit(X, y, sample_weight=weight)
     truth = (y[:, None] == head.classes_).astype(float)
     miss = weight[:, None] * (head.predict_proba(X) - truth)
@@ -211,3 +211,17 @@ def test_rows_that_are_no_numbers_are_refused():
         Logistic().fit(np.where(X > 0, np.nan, X), y)
     with pytest.raises(ValueError, match="3 features"):
         Logistic().fit(X, y).predict_proba(X[:, :3])
+
+
+def test_unlabelled_rows_move_only_the_classes_that_they_may_be_of():
+    support = drawn([3, 3, 3], 8, seed=4)
+    spare = drawn([9, 9, 9], 8, seed=5).X
+    among = support.y != np.unique(support.y)[-1]
+    coded = support._replace(
+        y=np.unique(support.y, return_inverse=True)[1],
+        weight=np.ones(len(support.y)),
+        unlabelled=spare,
+        among=among,
+    )
+    added = Rectified().extended(coded).y[len(support.y) :]
+    assert added.tolist() == [0, 1]

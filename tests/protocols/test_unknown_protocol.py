@@ -122,9 +122,11 @@ def test_background_changes_no_score_of_the_classes(run, task, run_params):
     np.testing.assert_array_equal(outcome.held_out[columns], plain.held_out[columns])
 
 
-def test_one_kind_of_background_is_refused(run):
-    with pytest.raises(ParameterError, match="needs a source corpus of two kinds of sound or more"):
-        run(3.0, kinds=1)
+def test_too_few_kinds_of_background_are_refused(run):
+    with pytest.raises(
+        ParameterError, match="needs a source corpus of four kinds of sound or more"
+    ):
+        run(3.0, kinds=3)
 
 
 def test_background_wants_a_head_on_clips(run):

@@ -181,7 +181,8 @@ def _turned(support: Support) -> _Turned:
         # several times faster than QR; what is added lets rows be copies of one another
         products = rows @ rows.T
         products[np.diag_indices_from(products)] += _APART * (products.trace() or 1.0)
-        rows, spanned = cholesky(products, lower=True), rows
+        # a copy: rows may be a view that keeps the unlabelled ones in memory
+        rows, spanned = cholesky(products, lower=True), rows.copy()
     return _Turned(rows, support.y, np.asarray(support.weight), spanned)
 
 

@@ -26,14 +26,14 @@ def with_unknown(task: Task, outcome: Outcome, params: ProtocolParams) -> Outcom
     Raises
     ------
     ParameterError
-        There is no background of two kinds, or no head on clips to stand beside.
+        There is no background of four kinds, two for each half, or no head on clips.
     """
     if task.transfer != "background":
         return outcome
     kinds = task.source.classes
-    if len(kinds) < 2 or not outcome.rotations:
+    if len(kinds) < 4 or not outcome.rotations:
         raise ParameterError(
-            "protocol.transfer: background needs a source corpus of two kinds of sound or more, "
+            "protocol.transfer: background needs a source corpus of four kinds of sound or more, "
             "and a system that learns from clips under few_shot or fine_tune"
         )
     order = np.random.default_rng(task.seed).permutation(kinds)
