@@ -42,7 +42,9 @@ def main() -> None:
             seed=params.seed,
         )
         said = {k: v for k, v in facts["facts"].items() if isinstance(v, int | float)}
-        metrics = {**summary.metrics, "protocol": said, "leak": facts["facts"].get("leak")}
+        metrics = {**summary.metrics, "protocol": said}
+        if leak := facts["facts"].get("leak"):
+            metrics["leak"] = leak
         if facts["temperature"]:
             metrics["temperature"] = round(facts["temperature"]["value"], DIGITS)
         if not unknown.empty:

@@ -116,8 +116,10 @@ def summarise(
         "clips": int(clips["clip_id"].nunique()),
         "scored": len(clips),
         "per_class": _by(per_class, "label"),
-        "conditions": _by(conditions[conditions["k"] == headline_k].drop(columns="k"), "condition"),
     }
+    if not conditions.empty:
+        at_headline = conditions[conditions["k"] == headline_k].drop(columns="k")
+        metrics["conditions"] = _by(at_headline, "condition")
     kept = ["episode", "fold", "clip_id", "group", "label", "predicted", *columns]
     first = ["label", *OF_CLASS, "support"]
     return Summary(

@@ -83,7 +83,7 @@ def report_page(
 def _conditions(metrics: dict[str, Any]) -> list[str]:
     """The same clips under other conditions, and what leakage would have been worth."""
     lines = []
-    for name, of in metrics["conditions"].items():
+    for name, of in metrics.get("conditions", {}).items():
         lines.append(
             CONDITIONS[name].format(metrics["macro_f1"], of["difference"])
             + f" (macro-F1 {of['macro_f1']}; difference {_interval(of, 'difference')}, "
