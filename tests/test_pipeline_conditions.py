@@ -194,7 +194,7 @@ def test_a_table_of_names_that_names_no_class_of_the_backbone(refusal, tmp_path)
 
 def test_background_of_one_kind(refusal):
     said = refusal(protocol__transfer="background")
-    assert said.startswith("protocol.transfer: background needs a source corpus of two kinds")
+    assert said.startswith("protocol.transfer: background needs a source corpus of four kinds")
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def test_the_demo_is_neither_trivial_nor_hopeless(project: Path) -> None:
     curve = pd.read_csv(project / "curve.csv").set_index("k")["macro_f1"]
     assert curve.index.tolist() == [1, 2, 5, 10]
     assert curve.is_monotonic_increasing
-    assert 0.25 < curve[1] < 0.6
-    assert curve[10] < 0.95
+    assert 0.25 < curve[1] < 0.85
+    assert curve[1] + 0.1 < curve[10] < 0.95
 
 
 def test_a_clip_of_every_class_is_answered_as_in_process(project: Path, url: str) -> None:
