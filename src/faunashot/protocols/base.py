@@ -43,11 +43,15 @@ class Tuning:
 
 
 class Learn(NamedTuple):
-    """Clip ids that one head learns from: labelled, of the source, and without their labels."""
+    """Clip ids that one head learns from: labelled, of the source, and without their labels.
+
+    Where it is `balanced`, a class of fewer clips weighs as much as one of more.
+    """
 
     labelled: Sequence[str]
     source: Sequence[str] = ()
     unlabelled: Sequence[str] = ()
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,11 @@ class Task:
         unlabelled = self.target.means(one.unlabelled) if one.unlabelled else None
         y = np.concatenate(labels)
         of_target = np.arange(len(y)) < len(one.labelled)
-        return Support(np.concatenate(rows), y, unlabelled=unlabelled, among=of_target)
+        weight = None
+        if one.balanced:
+            _, of, counts = np.unique(y, return_inverse=True, return_counts=True)
+            weight = counts[of[of_target]].max() / counts[of]
+        return Support(np.concatenate(rows), y, weight, unlabelled, of_target)
 
 
 def class_temperature(

@@ -48,7 +48,8 @@ class Episode:
         """What a head learns from at k."""
         labelled = self.labelled(k)
         known = set(labelled)
-        return Learn(labelled, self.source, [i for i in self.pool if i not in known])
+        unlabelled = [i for i in self.pool if i not in known]
+        return Learn(labelled, self.source, unlabelled, balanced=True)
 
 
 def run(task: Task, params: ProtocolParams) -> Outcome:
