@@ -185,8 +185,9 @@ class Task:
         of_target = np.arange(len(y)) < len(one.labelled)
         weight = None
         if one.balanced:
-            _, of, counts = np.unique(y, return_inverse=True, return_counts=True)
-            weight = counts[of[of_target]].max() / counts[of]
+            _, of, counts = np.unique(labels[0], return_inverse=True, return_counts=True)
+            weight = np.ones(len(y))
+            weight[of_target] = counts.max() / counts[of]
         return Support(np.concatenate(rows), y, weight, unlabelled, of_target)
 
 
