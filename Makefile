@@ -4,9 +4,9 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# The first Python on the path that is 3.11, 3.12 or 3.13.
+# The first Python on the path from 3.11.4, which unpacks archives safely, to 3.13.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	$$p -c 'import sys; sys.exit(not (3, 11, 4) <= sys.version_info[:3] < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
 
 .PHONY: run test setup lint lock
@@ -38,7 +38,7 @@ lint: $(READY)
 	mypy
 
 $(READY): requirements.lock pyproject.toml
-	@if [ -z "$(PYTHON)" ]; then echo "faunashot needs Python 3.11, 3.12 or 3.13 on the path"; exit 1; fi
+	@if [ -z "$(PYTHON)" ]; then echo "faunashot needs Python 3.11.4 or later, 3.12 or 3.13 on the path"; exit 1; fi
 	@echo "Making $(VENV) with $(PYTHON); this takes two minutes and 3.5 GB."
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --require-hashes -r requirements.lock
