@@ -110,7 +110,7 @@ def test_few_shot_rises_with_k_on_the_animal_sound_dataset(animals: Study, backb
     assert curve["macro_f1"][curve["k"] <= 10].is_monotonic_increasing
     assert curve["macro_f1"].iloc[-1] > curve["macro_f1"].iloc[2]
     # the ends of the curve are apart by more than their intervals
-    assert curve["macro_f1_low"].iloc[-1] > curve["macro_f1_high"].iloc[0] + 0.1
+    assert curve["macro_f1_low"].iloc[-1] > curve["macro_f1_high"].iloc[0] + 0.05
 
 
 def test_duplicates_of_the_animal_sound_dataset_are_found(animals: Study) -> None:
