@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from faunashot.errors import TrackingError
 from faunashot.params import Params
 from faunashot.tracking import keys, store
+from faunashot.tracking.comparison import SYNCED_FROM
 from faunashot.tracking.experiments import (
     DVC_STAGE,
     KEY,
@@ -223,7 +224,7 @@ def _sync_stages(client: MlflowClient, state: _State, *, parent_id: str) -> list
 def _make_child(client: MlflowClient, state: _State, *, parent_id: str, stage: LockedStage) -> str:
     """Run of a stage that came from DVC's cache, with the figures of the run that filled it."""
     source = state.recorded[stage.name]
-    tags = stage.tags() | {SYNCED: "true", "synced.from": source}
+    tags = stage.tags() | {SYNCED: "true", SYNCED_FROM: source}
     run_id = create_child(
         client, state.experiment, parent_id=parent_id, stage=stage.name, tags=tags
     )
