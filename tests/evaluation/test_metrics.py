@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, average_precision_score, f1_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    f1_score,
+    precision_recall_fscore_support,
+)
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.metrics import (
@@ -16,7 +21,6 @@ from faunashot.evaluation.metrics import (
     counts_by,
     label_codes,
     mean_average_precision,
-    per_class,
     pool_windows,
     ratios_from_counts,
     scores,
@@ -85,7 +89,7 @@ def test_labels_may_come_as_series_or_arrays():
     assert scores(pd.Categorical(y_true), y_pred, CLASSES) == expected
 
 
-@pytest.mark.parametrize("figure", [scores, per_class, confusion])
+@pytest.mark.parametrize("figure", [scores, confusion])
 @pytest.mark.parametrize(
     ("y_true", "y_pred", "classes", "message"),
     [
@@ -99,27 +103,6 @@ def test_labels_may_come_as_series_or_arrays():
 def test_what_cannot_be_scored_is_refused(figure, y_true, y_pred, classes, message):
     with pytest.raises(ParameterError, match=message):
         figure(y_true, y_pred, classes)
-
-
-def test_per_class_by_hand():
-    table = per_class(["cat", "cat", "cat", "dog"], ["cat", "cat", "frog", "dog"], CLASSES)
-
-    assert list(table.columns) == ["label", "precision", "recall", "f1", "support"]
-    assert table["label"].tolist() == list(CLASSES)
-    assert table["precision"].tolist() == [1, 0, 1, 0]
-    assert table["recall"].tolist() == pytest.approx([2 / 3, 0, 1, 0])
-    assert table["f1"].tolist() == pytest.approx([0.8, 0, 1, 0])
-    assert table["support"].tolist() == [3, 0, 1, 0]
-
-
-@settings(deadline=None, max_examples=50)
-@given(PAIRS)
-def test_macro_f1_is_the_mean_of_the_supported_rows(pairs):
-    table = per_class(*unzip(pairs), CLASSES)
-
-    macro = table.loc[table["support"] > 0, "f1"].mean()
-
-    assert scores(*unzip(pairs), CLASSES)["macro_f1"] == pytest.approx(macro)
 
 
 @settings(deadline=None, max_examples=50)
@@ -152,12 +135,15 @@ def test_counts_of_parts_add_up_to_the_figures_of_the_whole(pairs):
     counts = counts_by(true, pred, np.arange(len(pairs)) // 3, len(CLASSES))
 
     whole = counts.sum(axis=1)
-    table = per_class(y_true, y_pred, CLASSES)
+    *ratios, support = precision_recall_fscore_support(
+        y_true, y_pred, labels=CLASSES, zero_division=0
+    )
+    expected = dict(zip(("precision", "recall", "f1"), ratios, strict=True))
     assert counts.shape == (3, -(-len(pairs) // 3), len(CLASSES))
     assert scores_from_counts(*whole) == pytest.approx(scores(y_true, y_pred, CLASSES))
-    occurs = table["support"] > 0
+    occurs = support > 0
     for name, ratio in ratios_from_counts(*whole).items():
-        np.testing.assert_allclose(ratio[occurs], table.loc[occurs, name])
+        np.testing.assert_allclose(ratio[occurs], expected[name][occurs])
         assert np.isnan(ratio[~occurs]).all()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 
 from faunashot.errors import ParameterError
 
@@ -269,40 +269,6 @@ def scores(
         np.bincount(pred, minlength=n),
     )
     return {name: float(value) for name, value in counts.items()}
-
-
-def per_class(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, classes: Sequence[str]) -> pd.DataFrame:
-    """Precision, recall and F1 in [0, 1] and support of every class.
-
-    Parameters
-    ----------
-    y_true, y_pred : labels, shape (N,), each one of `classes`.
-    classes : every class that can be predicted; gives the order of rows.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``label, precision, recall, f1, support``. A ratio with nothing below the line is
-        0; rows with support 0 are no part of `scores`' macro-F1.
-
-    Raises
-    ------
-    ParameterError
-        As `scores` does.
-    """
-    true, pred = paired_codes(y_true, y_pred, classes)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        true, pred, labels=range(len(classes)), zero_division=0
-    )
-    return pd.DataFrame(
-        {
-            "label": list(classes),
-            "precision": precision,
-            "recall": recall,
-            "f1": f1,
-            "support": support,
-        }
-    )
 
 
 def confusion(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, classes: Sequence[str]) -> pd.DataFrame:

@@ -138,7 +138,7 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    per_class : columns ``label, f1, support`` (`metrics.per_class`). A class with support 0 comes
+    per_class : columns ``label, f1, support``. A class with support 0 comes
         last, has no bar, and no part in the macro-F1 that the dashed line marks.
     title : of what; the figure itself says what it shows.
 

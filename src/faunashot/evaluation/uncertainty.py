@@ -70,11 +70,8 @@ def mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Interval:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size or not np.isfinite(array).all():
         raise ParameterError("values: needs one finite number or more, in one dimension")
-    mean = float(array.mean())
-    if array.size == 1:
-        return Interval(mean, None, None)
-    half = float(stats.t.ppf((1 + level) / 2, array.size - 1) * stats.sem(array))
-    return Interval(mean, mean - half, mean + half)
+    error = stats.sem(array) if array.size > 1 else np.nan
+    return _student(array.mean(), error, array.size, level=level)
 
 
 def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.95) -> Interval:
@@ -121,11 +118,8 @@ def jackknife_interval(value: float, left_out: npt.ArrayLike, *, level: float = 
     """
     _check_level(level)
     array = np.asarray(left_out, dtype=np.float64)
-    if array.size < 2:
-        return Interval(value, None, None)
     error = np.sqrt((array.size - 1) * array.var())
-    half = float(stats.t.ppf((1 + level) / 2, array.size - 1) * error)
-    return Interval(value, value - half, value + half)
+    return _student(value, error, array.size, level=level)
 
 
 def bootstrap(
@@ -245,6 +239,14 @@ def group_codes(groups: npt.ArrayLike, n: int) -> IntArray:
     if codes.shape != (n,) or (codes < 0).any():
         raise ParameterError(f"groups: needs one for each of {n} clips, none missing")
     return codes
+
+
+def _student(value: float, error: float, n: int, *, level: float) -> Interval:
+    """Interval by Student's t on a standard error from n figures; none where there is but one."""
+    if n < 2:
+        return Interval(float(value), None, None)
+    half = stats.t.ppf((1 + level) / 2, n - 1) * error
+    return Interval.of([value, value - half, value + half])
 
 
 def _check_level(level: float) -> None:
