@@ -4,8 +4,9 @@
         --folds grouped --features features/benchmark
 
 prints JSON, a row a head and k: macro-F1 over the episodes with its interval, and how it differs
-from `rectified` and from `standardised` on the first backbone, with p-values corrected after Holm
-over the heads. Choose heads on a corpus that is not the one whose figures are published.
+from `pooled` and from `standardised` on the first backbone, with p-values corrected after Holm
+over the heads. Choose heads on a corpus that is not the one whose figures are published. With
+``--heads pooled standardised --plot curves.png`` it draws those on all the backbones.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from faunashot.corpora.locate import empty, locate
 from faunashot.corpora.registry import create
 from faunashot.errors import FaunashotError, StoreError
 from faunashot.evaluation.figures import episode_scores
+from faunashot.evaluation.plots import curve_figure
 from faunashot.evaluation.significance import holm, sign_flip_p
 from faunashot.evaluation.uncertainty import Interval, mean_interval, paired_difference
 from faunashot.params import ProtocolParams
@@ -48,10 +50,10 @@ from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import system
 
 SYSTEMS = (
-    *("rectified", "standardised", "logistic", "prototype", "whitened"),
+    *("pooled", "rectified", "standardised", "logistic", "prototype", "whitened"),
     *("knn", "linear_svm", "rbf_svm", "mlp"),
 )
-UNLABELLED = {"rectified"}
+UNLABELLED = {"pooled", "rectified"}
 """Systems that learn from unlabelled rows, beside fitting their steps on them."""
 
 VIEWS = 5
@@ -240,7 +242,7 @@ def _power(rows: npt.NDArray[Any], exponent: float) -> FloatArray:
 
 
 def compare(
-    arena: Arena, plain: Arena, shots: Sequence[int], *, backbones: str
+    arena: Arena, plain: Arena, shots: Sequence[int], *, backbones: str, heads: Sequence[str]
 ) -> list[dict[str, Any]]:
     """A row a head and k; `plain` is the arena of the first backbone alone."""
     has = {
@@ -249,10 +251,11 @@ def compare(
         "source": bool(len(arena.source.clips)),
         "blocks": len(arena.task.target.blocks) > 1,
     }
-    scorers: dict[str, Scorer] = {name: arena.of_system(name) for name in SYSTEMS}
-    sees = {name: "unlabelled" if name in UNLABELLED else "labelled" for name in SYSTEMS}
+    systems = [name for name in SYSTEMS if name in heads]
+    scorers: dict[str, Scorer] = {name: arena.of_system(name) for name in systems}
+    sees = {name: "unlabelled" if name in UNLABELLED else "labelled" for name in systems}
     for name, candidate in CANDIDATES.items():
-        if has[candidate.needs]:
+        if name in heads and has[candidate.needs]:
             scorers[name], sees[name] = arena.of_candidate(candidate), candidate.sees
     rows = []
     for k in shots:
@@ -260,8 +263,11 @@ def compare(
         for name, scorer in scorers.items():
             found[name] = arena.macro_f1(scorer, k)
             print(f"{backbones} k={k} {name}: {found[name].mean():.3f}", file=sys.stderr)
+        kept = (
+            found["pooled"] if "pooled" in found else arena.macro_f1(arena.of_system("pooled"), k)
+        )
         references = {
-            "rectified": found["rectified"],
+            "pooled": kept,
             "standardised": plain.macro_f1(plain.of_system("standardised"), k),
         }
         of_k = [
@@ -293,6 +299,13 @@ def _interval(name: str, found: Interval) -> dict[str, float | None]:
     return {name + end: None if value is None else round(value, 4) for end, value in ends}
 
 
+def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
+    """The curves of all heads on all backbones in one picture."""
+    table = pd.DataFrame(rows)
+    table["system"] = table["backbones"] + ", " + table["head"]
+    curve_figure(table).savefig(file)
+
+
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -302,6 +315,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--source", type=Path, help="folder of an ESC-50, for its environment")
     parser.add_argument("--features", type=Path, required=True, help="folder that keeps features")
     parser.add_argument("--backbones", nargs="+", default=["yamnet+birdnet"])
+    every = [*SYSTEMS, *CANDIDATES]
+    parser.add_argument("--heads", nargs="+", choices=every, default=every, metavar="HEAD")
+    parser.add_argument("--plot", type=Path, help="file of a picture of the curves")
     parser.add_argument("--folds", choices=["official", "grouped"], default="grouped")
     parser.add_argument("--k", type=int, nargs="+", default=[1, 5, 10, 20])
     parser.add_argument("--episodes", type=int, default=20)
@@ -323,7 +339,9 @@ def main(given: list[str] | None = None) -> None:
             names = backbones.split(BY)
             arena = Arena(task_of(corpora, names, asked), params)
             plain = Arena(task_of(corpora, names[:1], asked), params)
-            rows += compare(arena, plain, shots, backbones=backbones)
+            rows += compare(arena, plain, shots, backbones=backbones, heads=asked.heads)
+    if asked.plot is not None:
+        draw(rows, asked.plot)
     print(json.dumps(rows, indent=1))
 
 

@@ -99,16 +99,43 @@ def test_heads_are_compared_on_the_same_episodes(recordings: Path, tmp_path: Pat
     by_head = {(row["head"], row["k"]): row for row in rows}
     assert len(by_head) == len(rows)
     heads = {head for head, _ in by_head}
-    assert {"rectified", "standardised", "laplacian_shot", "label_propagation_pool"} <= heads
+    assert {
+        "pooled",
+        "rectified",
+        "standardised",
+        "laplacian_shot",
+        "label_propagation_pool",
+    } <= heads
     assert not {"distribution_calibration", "weighted_blocks"} & heads  # no source, one backbone
     assert {row["k"] for row in rows} == {1, 3}
     for row in rows:
         assert 0 <= row["macro_f1"] <= 1
         assert row["transductive"] == ("query" in row["sees"])
-        for name in ("rectified", "standardised"):
+        for name in ("pooled", "standardised"):
             itself = by_head[name, row["k"]]["macro_f1"]
             assert row[f"over_{name}"] == pytest.approx(row["macro_f1"] - itself, abs=2e-4)
             assert row[f"over_{name}_p"] <= row[f"over_{name}_p_holm"] <= 1
     stored = next(islice(tmp_path.rglob("windows.npy"), 1)).stat().st_mtime_ns
     assert printed("heads", *again) == rows
     assert next(tmp_path.rglob("windows.npy")).stat().st_mtime_ns == stored
+
+
+@pytest.mark.slow
+def test_chosen_heads_are_drawn(recordings: Path, tmp_path: Path) -> None:
+    small = ["--data", recordings, "--corpus", "folder", "--backbones", "logmel"]
+    picture = tmp_path / "curves.png"
+    more = [
+        "--features",
+        tmp_path,
+        "--k",
+        1,
+        2,
+        "--episodes",
+        2,
+        "--heads",
+        "prototype",
+        "logistic",
+    ]
+    rows = printed("heads", *small, *more, "--plot", picture)
+    assert {row["head"] for row in rows} == {"prototype", "logistic"}
+    assert picture.read_bytes().startswith(b"\x89PNG")

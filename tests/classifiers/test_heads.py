@@ -28,7 +28,7 @@ from faunashot.classifiers.unknown import Novelty
 from faunashot.errors import ParameterError, StoreError
 from faunashot.systems.catalogue import System, system, systems
 
-WEIGHTED = {"logistic", "rectified", "prototype", "linear_svm", "rbf_svm", "mlp"}
+WEIGHTED = {"pooled", "logistic", "rectified", "prototype", "linear_svm", "rbf_svm", "mlp"}
 """Heads for which a row's weight counts."""
 
 OF_CLIPS = [name for name, of in systems().items() if of.learns_from == "clips"]
@@ -176,7 +176,7 @@ def test_heads_fitted_together_are_heads_fitted_one_by_one(name):
     ]
     together = [make(named) for _ in supports]
     fit_heads(together, supports)
-    for head, (of, labels, weight, unlabelled, _) in zip(together, supports, strict=True):
+    for head, (of, labels, weight, unlabelled, *_) in zip(together, supports, strict=True):
         alone = make(named).fit(of, labels, sample_weight=weight, unlabelled=unlabelled)
         assert head.classes_.tolist() == sorted(set(labels))
         np.testing.assert_allclose(head.predict_proba(X), alone.predict_proba(X), atol=1e-3)
@@ -192,7 +192,7 @@ def test_steps_of_the_same_rows_are_fitted_once_and_are_the_same(fit_steps_on):
     fit_heads(heads, supports, alike=[0, 0, 1])
     assert (heads[0].steps_ is heads[1].steps_) == (fit_steps_on == "unlabelled")
     assert heads[2].steps_ is not heads[0].steps_
-    for head, (of, labels, _, spare, _) in zip(heads, supports, strict=True):
+    for head, (of, labels, _, spare, *_) in zip(heads, supports, strict=True):
         alone = make(system("logistic"), fit_steps_on=fit_steps_on)
         alone.fit(of, labels, unlabelled=spare)
         np.testing.assert_allclose(head.predict_proba(X), alone.predict_proba(X), atol=1e-3)

@@ -18,12 +18,14 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from faunashot.classifiers.logistic import Logistic, Rectified, Support
+from faunashot.classifiers.pooled import Pooled
 from faunashot.classifiers.steps import Steps
 from faunashot.errors import ParameterError, StoreError
 
 HEADS: dict[str, Any] = {
     "logistic": lambda seed, **s: Logistic(**s),
     "rectified": lambda seed, **s: Rectified(**s),
+    "pooled": lambda seed, **s: Pooled(**s),
     "prototype": lambda seed, **s: Prototype(**s),
     "knn": lambda seed, **s: NearestNeighbours(**s),
     "linear_svm": lambda seed, **s: LinearSVC(random_state=seed, **s),
@@ -103,7 +105,7 @@ class Head(ClassifierMixin, BaseEstimator):
         groups: npt.ArrayLike | None = None,
         unlabelled: npt.NDArray[Any] | None = None,
     ) -> Head:
-        """Fit on rows, (N, dim); `groups` is part of the contract and not used.
+        """Fit on rows, (N, dim), recordings of `groups`.
 
         Raises
         ------
@@ -111,27 +113,25 @@ class Head(ClassifierMixin, BaseEstimator):
             There are fewer than two classes, or a step does not exist.
         """
         weight = None if sample_weight is None else np.asarray(sample_weight)
-        fit_heads([self], [Support(X, np.asarray(y), weight, unlabelled)])
+        group = None if groups is None else np.asarray(groups)
+        fit_heads([self], [Support(X, np.asarray(y), weight, unlabelled, group=group)])
         return self
 
     def shaped(self, support: Support, *, steps: Steps | None = None) -> Support:
         """Fit the steps on a support, unless they are given fitted, and put it through them."""
         if len(np.unique(support.y)) < 2:
             raise ParameterError("a head needs clips of at least two classes to learn from")
-        spare = support.unlabelled
-        every = support.X if spare is None else np.concatenate([support.X, spare])
-        n, self.n_features_in_ = support.X.shape
+        self.n_features_in_ = support.X.shape[1]
         blocks, weights = list(self.blocks or [self.n_features_in_]), None
         if self.before is not None:
             weights = [1.0] * len(blocks) + [BEFORE_WEIGHT]
             blocks += [len(self.before.classes_)]
-        every = self._with_before(every)
+            support = support.through(self._with_before)
         if steps is None:
-            within = every if self.fit_steps_on == "unlabelled" else every[:n]
+            within = support.known() if self.fit_steps_on == "unlabelled" else support.X
             steps = Steps(self.steps, blocks, weights).fit(within)
         self.steps_ = steps
-        rows = self.steps_.transform(every)
-        return support._replace(X=rows[:n], unlabelled=None if spare is None else rows[n:])
+        return support.through(steps.transform)._replace(blocks=blocks)
 
     def predict_proba(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_`, (N, dim) -> (N, C), rows sum to 1."""
@@ -272,6 +272,7 @@ TRUSTED = [
     "faunashot.classifiers.heads.NearestNeighbours",
     "faunashot.classifiers.logistic.Logistic",
     "faunashot.classifiers.logistic.Rectified",
+    "faunashot.classifiers.pooled.Pooled",
     "faunashot.classifiers.steps.Power",
     "faunashot.classifiers.steps.Steps",
     "faunashot.classifiers.steps.Whiten",

@@ -176,19 +176,25 @@ class Task:
         return frozenset((*one.labelled, *one.unlabelled)), frozenset(learned)
 
     def _support(self, one: Learn) -> Support:
-        rows, labels = [self.target.means(one.labelled)], [self.target.labels(one.labelled)]
+        learned = [(self.target, one.labelled)]
         if one.source and self.transfer == "joint":
-            rows.append(self.source.means(one.source))
-            labels.append(self.source.labels(one.source))
-        unlabelled = self.target.means(one.unlabelled) if one.unlabelled else None
-        y = np.concatenate(labels)
+            learned.append((self.source, one.source))
+        X, y, group = (
+            np.concatenate([of(table, ids) for table, ids in learned])
+            for of in (WindowTable.means, WindowTable.labels, WindowTable.groups)
+        )
         of_target = np.arange(len(y)) < len(one.labelled)
         weight = None
         if one.balanced:
-            _, of, counts = np.unique(labels[0], return_inverse=True, return_counts=True)
+            _, of, counts = np.unique(y[of_target], return_inverse=True, return_counts=True)
             weight = np.ones(len(y))
             weight[of_target] = counts.max() / counts[of]
-        return Support(np.concatenate(rows), y, weight, unlabelled, of_target)
+        unlabelled = self.target.means(one.unlabelled) if one.unlabelled else None
+        found = Support(X, y, weight, unlabelled, of_target, group=group)
+        if self.system.parts:
+            parts, part_of = self.target.some(one.labelled, self.system.parts)
+            found = found._replace(parts=parts, part_of=part_of)
+        return found
 
 
 def class_temperature(

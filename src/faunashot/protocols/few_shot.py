@@ -127,16 +127,20 @@ def _draw(task: Task, params: ProtocolParams, split: Split | None, number: int) 
 def _temperatures(task: Task, episodes: Sequence[Episode], k: int) -> list[float]:
     """Temperature of each episode's head, from its own labelled clips: no others are known.
 
-    Each part of the support is scored by a head on the rest. With one clip a class there is no
-    rest: 1.
+    Each part of the support is scored by a head on the rest, clips of one recording together. With
+    one clip a class there is no rest: 1.
     """
     parts = min(k, CALIBRATION_FOLDS)
     if parts < 2:
         return [1.0] * len(episodes)
     sets, left_out = [], []
     for episode in episodes:
+        drawn = [ids[:k] for ids in episode.support.values()]
+        numbers = [pd.factorize(task.target.groups(ids))[0] % parts for ids in drawn]
         for part in range(parts):
-            out = {i for ids in episode.support.values() for i in ids[:k][part::parts]}
+            out = {
+                i for ids, n in zip(drawn, numbers, strict=True) for i in np.array(ids)[n == part]
+            }
             learn = episode.learn(k)
             kept = [i for i in learn.labelled if i not in out]
             # a class of one clip has no other part to learn from: it stays

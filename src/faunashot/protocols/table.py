@@ -42,6 +42,7 @@ class WindowTable:
         self._end_s = features.index["end_s"].to_numpy()
         self._covered_s = self._end_s - features.index["start_s"].to_numpy()
         self._label = dict(zip(self.clips["clip_id"], self.clips["label"], strict=True))
+        self._groups = self.clips["group"].to_numpy(dtype=str)
         self._at = {clip_id: at for at, clip_id in enumerate(self.clips["clip_id"])}
 
     @property
@@ -92,6 +93,21 @@ class WindowTable:
             covered_s = self._covered_s[rows]
             means[at] = covered_s @ self.windows[rows].astype(np.float64) / covered_s.sum()
         return means
+
+    def some(
+        self, clip_ids: Sequence[str], n: int
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+        """At most `n` windows of each clip, evenly apart, and the clip that each is of."""
+        picked = []
+        for clip_id in clip_ids:
+            rows = self._rows[clip_id]
+            picked.append(rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)])
+        of = np.repeat(np.arange(len(picked)), [len(rows) for rows in picked])
+        return np.asarray(self.windows[np.concatenate(picked)]), of
+
+    def groups(self, clip_ids: Sequence[str]) -> npt.NDArray[np.str_]:
+        """Recordings that the clips are of, (n,)."""
+        return self._groups[[self._at[i] for i in clip_ids]]
 
     def learn(self, clip_ids: Sequence[str]) -> Support:
         """Windows to learn from, for what learns from windows.

@@ -24,6 +24,7 @@ class System:
     steps : that shape embeddings before the head, see `faunashot.classifiers.steps`.
     fit_steps_on : "unlabelled", all clips of the training side, or "labelled".
     learns_from : "clips", one mean embedding each, or "windows".
+    parts : windows of a labelled clip that are learned beside its mean, for a half of its weight.
     """
 
     name: str
@@ -33,6 +34,7 @@ class System:
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
     learns_from: str = "clips"
+    parts: int = 0
 
 
 @cache
