@@ -43,8 +43,9 @@ def test_the_block_that_tells_the_classes_weighs_more(telling):
     assert head.weights_[0] < 0.5  # it has the block that says nothing in it
 
 
-def test_with_one_row_a_class_the_prior_stands():
-    head = fitted(blocks(1, telling=0))
+@pytest.mark.parametrize("k", [1, 5])
+def test_with_few_rows_a_class_the_prior_stands(k):
+    head = fitted(blocks(k, telling=0))
     np.testing.assert_array_equal(head.weights_, [1, 0.2, 0.2])
 
 
@@ -76,19 +77,20 @@ def test_weights_are_where_the_likelihood_and_the_prior_balance():
 
 
 def test_recordings_are_left_out_whole_and_some_of_each_class_stay():
-    y = np.repeat(NAMES, [6, 4, 3])
-    group = np.array([*"aabbcc", *"dddd", *"efg"])
-    parts = _left_out(Support(np.zeros((13, 2)), y, group=group))
-    assert len(parts) == 3
+    y = np.repeat(NAMES, [8, 4, 3])
+    group = np.array([*"aabbcxyz", *"dddd", *"efg"])
+    assert _left_out(Support(np.zeros((14, 2)), y[1:], group=np.array(["b", *group[2:]]))) == []
+    parts = _left_out(Support(np.zeros((15, 2)), y, group=group))
+    assert len(parts) == 5
     for out in parts:
         assert not set(group[out]) & set(group[~out])
         assert set(y[~out]) == set(NAMES)
-    assert np.sum(parts, axis=0).tolist() == [1] * 6 + [0] * 4 + [1] * 3  # cows are one recording
+    assert np.sum(parts, axis=0).tolist() == [1] * 8 + [0] * 4 + [1] * 3  # cows are one recording
 
 
 def test_rows_of_the_source_are_never_left_out():
-    y, among = np.repeat(NAMES, 4), np.repeat([True, False, True], 4)
-    parts = _left_out(Support(np.zeros((12, 2)), y, among=among))
+    y, among = np.repeat(NAMES, 6), np.repeat([True, False, True], 6)
+    parts = _left_out(Support(np.zeros((18, 2)), y, among=among))
     assert not np.any([out[~among] for out in parts])
     assert np.all(np.any([out[among] for out in parts], axis=0))
 

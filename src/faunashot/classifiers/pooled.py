@@ -19,7 +19,9 @@ from faunashot.classifiers.logistic import FloatArray, Logistic, Rectified, Supp
 from faunashot.classifiers.steps import Steps
 
 PARTS = 5
-"""Parts of a support at the most, each scored by members that have learned the others."""
+"""Parts of a support, each scored by members that have learned the others. With no more recordings
+of a class than these the weights would follow chance: on the Animal-Sound-Dataset they gain
+nothing at k = 3 and 5, and 0.017 of macro-F1 at k = 8."""
 
 _BOUNDS = (-6.0, 3.0)
 """Logarithms of weights."""
@@ -32,15 +34,15 @@ class Pooled(ClassifierMixin, BaseEstimator):
     rectified one, with twenty it may be the plain one on one of the backbones. The labelled rows
     say which. A part of them is left out and scored by members that have learned the rest; the
     weights are those under which what was left out is the likeliest, beside a prior. Recordings
-    are left out whole. With one row a class there is nothing to leave out, and the prior stands.
+    are left out whole. With five recordings a class or fewer the prior stands.
     For the weights, members learn rows without their parts, which is as good and much faster.
 
     Parameters
     ----------
     C : of the rectified head, after a square root, centring and unit length.
     plain_C : of the plain heads, on standardised rows.
-    plain : weight of a plain head before any row is left out; that of the rectified one is 1.
-    spread : standard deviation of the logarithm of the weights before that.
+    plain : weight of a plain head by the prior; that of the rectified one is 1.
+    spread : standard deviation of the logarithm of the weights by the prior.
 
     References
     ----------
@@ -136,17 +138,23 @@ def _columns(support: Support, start: int, end: int) -> Support:
 
 
 def _left_out(support: Support) -> list[npt.NDArray[np.bool_]]:
-    """Rows of each part; of every class some stay behind, and rows of one recording go together."""
+    """Rows of each part; of every class some stay behind, and rows of one recording go together.
+
+    None where no class has more recordings than there are parts.
+    """
     n = len(support.y)
     group = np.arange(n) if support.group is None else support.group
     among = np.ones(n, dtype=bool) if support.among is None else support.among
-    part = np.full(n, -1)
+    part, most = np.full(n, -1), 0
     for label in np.unique(support.y[among]):
         rows = np.flatnonzero(among & (support.y == label))
         numbers = pd.factorize(group[rows])[0]
+        most = max(most, numbers.max() + 1)
         if numbers.max() > 0:
             part[rows] = numbers % PARTS
-    return [part == number for number in range(PARTS) if (part == number).any()]
+    if most <= PARTS:
+        return []
+    return [part == number for number in range(PARTS)]
 
 
 def _weights(
