@@ -301,8 +301,7 @@ def _interval(name: str, found: Interval) -> dict[str, float | None]:
 
 def draw(rows: Sequence[dict[str, Any]], file: Path) -> None:
     """The curves of all heads on all backbones in one picture."""
-    table = pd.DataFrame(rows)
-    table["system"] = table["backbones"] + ", " + table["head"]
+    table = pd.DataFrame(rows).rename(columns={"backbones": "panel", "head": "system"})
     curve_figure(table).savefig(file)
 
 

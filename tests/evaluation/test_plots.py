@@ -167,6 +167,20 @@ def test_ticks_of_many_ks_keep_the_ends_and_do_not_overlap():
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
+def test_curves_are_shared_out_over_panels_in_the_same_colours():
+    ends = {"yamnet": {"a": 0.2, "b": 0.5}, "birdnet": {"b": 0.1, "a": 0.3}, "logmel": {"a": 0.2}}
+    parts = [curve_of(systems).assign(panel=name) for name, systems in ends.items()]
+    figure = plots.curve_figure(pd.concat(parts), title=TITLE)
+
+    colours = [{line.get_label(): line.get_color() for line in axes.lines} for axes in figure.axes]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(ends)
+    assert [set(of) for of in colours] == [set(systems) for systems in ends.values()]
+    assert colours[0] == colours[1]
+    assert colours[2]["a"] == colours[0]["a"] != colours[0]["b"]
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {"a", "b"}
+
+
 def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
     y_true, y_pred, names = guesses(5, without=2)
     table = f1_by_class(y_true, y_pred, names)

@@ -19,8 +19,12 @@ from faunashot.evaluation.canvas import (
     MUTED,
     head_line,
     need_columns,
+    new_figure,
     one_panel,
+    plain,
 )
+
+_LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 9.5}
 
 
 def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
@@ -80,9 +84,9 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    curve : columns ``k, macro_f1, macro_f1_low, macro_f1_high``, and ``system`` where there are
-        several lines. k >= 0, 0 being zero-shot; the ends of the interval may be missing, where
-        one episode was run.
+    curve : columns ``k, macro_f1, macro_f1_low, macro_f1_high``, ``system`` where there are
+        several lines, and ``panel`` where they are shared out. k >= 0, 0 being zero-shot; the
+        ends of the interval may be missing, where one episode was run.
     title : of what; the figure itself says what it shows.
 
     Raises
@@ -91,9 +95,50 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
         If a column is missing, or there are no rows.
     """
     need_columns(curve, "curve", ("k", "macro_f1", "macro_f1_low", "macro_f1_high"))
+    interval = ", with the 95 % interval" if curve["macro_f1_low"].notna().any() else ""
+    shows = f"Macro-F1 by number of labelled clips{interval}"
+    if "panel" in curve:
+        return _curve_panels(curve, title or shows)
     parts = _systems(curve)
     figure, axes = one_panel(8.8 if len(parts) > 1 else 6.8, 4.6)
-    for number, (system, part) in enumerate(parts.items()):
+    _curves(axes, parts, list(parts))
+    if len(parts) > 1:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **_LEGEND)
+    head_line(axes, title, shows)
+    return figure
+
+
+def _curve_panels(curve: pd.DataFrame, title: str) -> Figure:
+    """A panel for each value of the column, its systems in the same colours in all of them."""
+    panels = dict(list(curve.groupby("panel", sort=False)))
+    names = list(_systems(curve))
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(4.6 * columns, 3.4 * rows + 0.6)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
+        plain(axes)
+        _curves(axes, _systems(part), names)
+        head_line(axes, "", str(name))
+    for axes in list(grid.flat)[len(panels) :]:
+        axes.remove()
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    order = np.argsort([names.index(label) for label in labels])
+    figure.legend(
+        [handles[at] for at in order],
+        [labels[at] for at in order],
+        loc="outside lower center",
+        ncols=len(names),
+        **_LEGEND,
+    )
+    figure.suptitle(title, fontsize=11.5, fontweight="bold", color=INK)
+    return figure
+
+
+def _curves(axes: Axes, parts: dict[str, pd.DataFrame], names: list[str]) -> None:
+    """A line a system, in the colour of its place among `names`."""
+    for system, part in parts.items():
+        number = names.index(system)
         colour = COLOURS[number % len(COLOURS)]
         band = part.dropna(subset=["macro_f1_low", "macro_f1_high"])
         low, high = band["macro_f1_low"], band["macro_f1_high"]
@@ -115,22 +160,10 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
             clip_on=False,
             zorder=3,
         )
-    _k_axis(axes, np.unique(curve["k"].to_numpy(dtype=np.float64)))
+    _k_axis(axes, np.unique(np.concatenate([part["k"].astype(float) for part in parts.values()])))
     axes.set(ylim=(0, 1), xlabel="labelled clips per class, k", ylabel="macro-F1")
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.grid(color=GRID, linewidth=0.8)
-    if len(parts) > 1:
-        axes.legend(
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            frameon=False,
-            borderaxespad=0,
-            labelcolor=INK,
-            fontsize=9.5,
-        )
-    interval = ", with the 95 % interval" if curve["macro_f1_low"].notna().any() else ""
-    head_line(axes, title, f"Macro-F1 by number of labelled clips{interval}")
-    return figure
 
 
 def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
