@@ -20,8 +20,8 @@ from faunashot.classifiers.steps import Steps
 
 PARTS = 5
 """Parts of a support, each scored by members that have learned the others. With no more recordings
-of a class than these the weights would follow chance: on the Animal-Sound-Dataset they gain
-nothing at k = 3 and 5, and 0.017 of macro-F1 at k = 8."""
+of a class than these the weights would follow chance: on the Animal-Sound-Dataset they gain 0.001
+of macro-F1 at k = 3, 0.005 at k = 5 and 0.017 at k = 8."""
 
 _BOUNDS = (-6.0, 3.0)
 """Logarithms of weights."""
@@ -34,8 +34,8 @@ class Pooled(ClassifierMixin, BaseEstimator):
     rectified one, with twenty it may be the plain one on one of the backbones. The labelled rows
     say which. A part of them is left out and scored by members that have learned the rest; the
     weights are those under which what was left out is the likeliest, beside a prior. Recordings
-    are left out whole. With five recordings a class or fewer the prior stands.
-    For the weights, members learn rows without their parts, which is as good and much faster.
+    are left out whole. With five recordings a class or fewer the prior stands. For the weights,
+    members learn rows without their parts, which is as good and much faster.
 
     Parameters
     ----------
