@@ -168,7 +168,11 @@ def test_ticks_of_many_ks_keep_the_ends_and_do_not_overlap():
 
 
 def test_curves_are_shared_out_over_panels_in_the_same_colours():
-    ends = {"yamnet": {"a": 0.2, "b": 0.5}, "birdnet": {"b": 0.1, "a": 0.3}, "logmel": {"a": 0.2}}
+    ends = {
+        "yamnet": {"a": 0.2, "b": 0.5},
+        "birdnet": {"b": 0.1, "a": 0.3},
+        "logmel": {"a": 0.2, "c": 0.1},
+    }
     parts = [curve_of(systems).assign(panel=name) for name, systems in ends.items()]
     figure = plots.curve_figure(pd.concat(parts), title=TITLE)
 
@@ -178,7 +182,7 @@ def test_curves_are_shared_out_over_panels_in_the_same_colours():
     assert colours[0] == colours[1]
     assert colours[2]["a"] == colours[0]["a"] != colours[0]["b"]
     (legend,) = figure.legends
-    assert {text.get_text() for text in legend.get_texts()} == {"a", "b"}
+    assert {text.get_text() for text in legend.get_texts()} == {"a", "b", "c"}
 
 
 def test_per_class_is_sorted_by_f1_with_unscored_classes_last():

@@ -114,7 +114,10 @@ def _curve_panels(curve: pd.DataFrame, title: str) -> Figure:
     names = list(_systems(curve))
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    figure = new_figure(4.6 * columns, 3.4 * rows + 0.6)
+    longest = max(len(name) for name in names)
+    legend_columns = max(1, min(len(names), 60 * columns // (longest + 9)))
+    legend_rows = -(-len(names) // legend_columns)
+    figure = new_figure(4.6 * columns, 3.4 * rows + 0.4 + 0.2 * legend_rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, (name, part) in zip(grid.flat, panels.items(), strict=False):
         plain(axes)
@@ -122,13 +125,12 @@ def _curve_panels(curve: pd.DataFrame, title: str) -> Figure:
         head_line(axes, "", str(name))
     for axes in list(grid.flat)[len(panels) :]:
         axes.remove()
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    order = np.argsort([names.index(label) for label in labels])
+    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.lines}
     figure.legend(
-        [handles[at] for at in order],
-        [labels[at] for at in order],
+        [lines[name] for name in names],
+        names,
         loc="outside lower center",
-        ncols=len(names),
+        ncols=legend_columns,
         **_LEGEND,
     )
     figure.suptitle(title, fontsize=11.5, fontweight="bold", color=INK)
