@@ -48,6 +48,6 @@ $(READY): requirements.lock pyproject.toml
 
 # Needs uv. The lock carries versions and hashes, no index address.
 lock:
-	uv pip compile pyproject.toml --extra birdnet --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra birdnet --extra dev --extra ray --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --output-file requirements.lock

@@ -1,11 +1,13 @@
 """Stages embed and equalise: recordings of one corpus to features of one backbone."""
 
+import shutil
 import sys
 from pathlib import Path
 
 from faunashot.cli.stage import run_stage
 
 RECORDED, EQUALISED = "recorded", "equalised"
+NOT_WANTED = "not_wanted"
 
 
 def main(corpus: str, backbone: str, version: str = RECORDED) -> None:
@@ -14,11 +16,13 @@ def main(corpus: str, backbone: str, version: str = RECORDED) -> None:
     folder = Path("features") / version / corpus / backbone
     record = Path(f"reports/mlflow/{stage}-{corpus}-{backbone}.json")
     if Path(f"features/wanted/{backbone}{suffix}").read_text() == "no\n":
+        shutil.rmtree(folder, ignore_errors=True)  # DVC leaves there what was
         folder.mkdir(parents=True)
-        (folder / "not_wanted").touch()
+        (folder / NOT_WANTED).touch()
         record.parent.mkdir(parents=True, exist_ok=True)
         record.write_text("{}\n")  # nothing was embedded, so there is no run
         return
+    (folder / NOT_WANTED).unlink(missing_ok=True)
     embed(corpus, backbone, stage=stage, folder=folder, record=record)
 
 
@@ -27,14 +31,15 @@ def embed(corpus: str, name: str, *, stage: str, folder: Path, record: Path) -> 
     import time
 
     import pandas as pd
-    from rich.console import Console
-    from rich.progress import Progress
 
     from faunashot.audio.decode import quiet_native
     from faunashot.audio.equalise import Equaliser
-    from faunashot.backbones.extract import embed_clips
+    from faunashot.backbones.engine import local, store_features
+    from faunashot.backbones.plan import Recording, plan
     from faunashot.backbones.registry import backbone_class, load
     from faunashot.backbones.store import empty, save
+    from faunashot.cli.progress import progress
+    from faunashot.errors import StoreError
     from faunashot.params import load_params
 
     params = load_params()
@@ -64,22 +69,25 @@ def embed(corpus: str, name: str, *, stage: str, folder: Path, record: Path) -> 
         backbone = load(name, **options)
         root = params.corpora[corpus].root
         began = time.perf_counter()
-        paths = [(c.clip_id, root / c.path) for c in clips.itertuples()]
-        quiet = not sys.stderr.isatty()
-        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-            seen = bar.add_task(f"{corpus} by {backbone.name}", total=len(paths))
-            features = embed_clips(
-                paths, backbone, equaliser=equaliser, on_clip=lambda clip_id: bar.advance(seen)
+        recordings = [Recording(c.clip_id, root / c.path, c.sha256) for c in clips.itertuples()]
+        made = plan(recordings, backbone, equaliser=equaliser)
+        total_s = sum(sum(shard.seconds) for shard in made.shards)
+        with progress(f"{corpus} by {backbone.name}", total_s=total_s) as on_done:
+            outcome = store_features(made, folder, local(backbone), replace=True, on_done=on_done)
+        if outcome.bad:
+            raise StoreError(
+                f"{corpus}: {len(outcome.bad)} recordings cannot be embedded, though ingest read "
+                f"them; the first is {outcome.bad[0]['clip_id']}: {outcome.bad[0]['reason']}"
             )
         took = time.perf_counter() - began
-        save(features, folder)
-        rate = len(features.windows) / took
-        run.metrics({"windows": len(features.windows), "windows_per_s": rate, "embed_s": took})
+        rate = outcome.embedded / took
+        run.metrics({"windows": outcome.windows, "windows_per_s": rate, "embed_s": took})
         run.tag("weights", backbone.weights_hash)
         run.tag("licence", backbone.licence)
         print(
-            f"{corpus}: {len(features.windows)} windows by {backbone.name} {backbone.version}, "
-            f"{rate:.0f} a second; licence of the weights: {backbone.licence}"
+            f"{corpus}: {outcome.windows} windows by {backbone.name} {backbone.version}, "
+            f"{outcome.embedded} of them embedded now, {rate:.0f} a second; "
+            f"licence of the weights: {backbone.licence}"
         )
 
 

@@ -83,7 +83,7 @@ def make_task(
         run.metrics({"epoch": {version: {fold: numbers}}}, step=facts["epoch"])
 
     def initial() -> dict:
-        from faunashot.backbones.yamnet import yamnet_variables
+        from faunashot.backbones.yamnet_published import yamnet_variables
 
         return yamnet_variables(params.backbones.yamnet.handle)
 

@@ -22,6 +22,7 @@ LAYERS = [
     {"classifiers", "backbones"},
     {"corpora", "audio", "evaluation"},
     {"download"},
+    {"files", "places"},
     {"errors", "__init__"},
 ]
 """Rooms from the top of the house to its foundations: a room may import those of lower layers."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -19,11 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from faunashot.errors import FaunashotError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from faunashot.files import locked, whole_folder
 
 _CHUNK = 1 << 16
 _TIMEOUT_S = (10, 60)  # to connect; between two packets
@@ -76,7 +71,7 @@ def download(
     pooch.get_logger().setLevel("WARNING")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone_in(target.parent):
+        with locked(target.parent):  # others may download into it
             source = _Resumed(target, progress=progress)
             for last_try in (False, True):
                 try:
@@ -237,21 +232,6 @@ def _why(cause: BaseException) -> str:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait for other processes that download into `folder`, so that none writes another's part."""
-    if fcntl is None:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a network file system may not lock
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-@contextmanager
 def new_folder(target: Path, *, error: type[FaunashotError]) -> Iterator[Path]:
     """Give a folder to fill that becomes `target` once the block ends without an exception.
 
@@ -275,14 +255,8 @@ def new_folder(target: Path, *, error: type[FaunashotError]) -> Iterator[Path]:
     try:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise error(f"{target} holds something already: move it away first")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as place:
-            fresh = Path(place, "fresh")
-            fresh.mkdir()
+        with whole_folder(target) as fresh:
             yield fresh
-            if target.exists():
-                target.rmdir()
-            fresh.rename(target)
     except OSError as cause:
         raise error(f"{target} cannot be written: {_why(cause)}") from cause
 
@@ -327,9 +301,10 @@ def unpack(
             packed.extractall(fresh)
             children = list(fresh.iterdir())
             if strip_outer and len(children) == 1 and children[0].is_dir():
-                inner = children[0].rename(fresh.with_name("inner"))
-                fresh.rmdir()
-                inner.rename(fresh)
+                outer = children[0].rename(fresh / ".outer")
+                for child in outer.iterdir():
+                    child.rename(fresh / child.name)
+                outer.rmdir()
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as cause:
         why = _why(cause)
         raise error(f"{archive} cannot be unpacked ({why}): delete it and fetch again") from cause

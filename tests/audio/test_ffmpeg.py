@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faunashot.audio import decode as module
+from faunashot.audio import ffmpeg as module
 from faunashot.audio.decode import decode
 from faunashot.errors import AudioError
 
@@ -83,6 +83,6 @@ def test_an_ffmpeg_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_p
     program.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(module, "FFMPEG_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
     with pytest.raises(AudioError, match="nor ffmpeg can decode it"):
         decode(b"not audio at all\n" * 9)

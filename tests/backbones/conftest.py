@@ -12,6 +12,7 @@ import pytest
 
 from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.errors import ParameterError
 
 
 @pytest.fixture(scope="session")
@@ -46,21 +47,23 @@ def yamnet_patches() -> Backbone:
     return registry.load("yamnet_patches")
 
 
-class Tiny:
+class Tiny(Backbone):
     """A backbone of three plain numbers a window; it notes the size of every batch."""
 
     name, version, weights_hash = "tiny", "1", "0" * 64
     sample_rate, window_s, hop_s, window_samples, dim = 8_000, 0.5, 0.25, 4_000, 3
     batch_size = 64
-    classes = vocabulary = None
     licence = citation = source = trained_on = "none"
 
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def embed(self, windows: FloatArray) -> FloatArray:
-        self.batches.append(len(windows))
-        return np.stack([windows[:, 0], windows.max(axis=1), windows.std(axis=1)], axis=1)
+    def network(self, inputs: FloatArray) -> FloatArray:
+        self.batches.append(len(inputs))
+        return np.stack([inputs[:, 0], inputs.max(axis=1), inputs.std(axis=1)], axis=1)
+
+    def classify(self, embeddings: FloatArray) -> FloatArray:
+        raise ParameterError("backbone: tiny has no classes of its own")
 
 
 @pytest.fixture

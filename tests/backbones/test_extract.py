@@ -14,8 +14,8 @@ import soundfile as sf
 from faunashot.audio.decode import decode
 from faunashot.audio.equalise import Equaliser
 from faunashot.audio.resample import resample
-from faunashot.backbones import extract
-from faunashot.backbones.extract import cut, embed_clips
+from faunashot.backbones.cut import cut
+from faunashot.backbones.extract import Piece, embed, embed_clips
 from faunashot.errors import AudioError
 
 RATE = 16_000  # twice the backbone's
@@ -39,7 +39,7 @@ def test_rows_follow_the_clips(clips: Clips, tiny) -> None:
     assert features.windows.dtype == np.float32
     for clip_id, path in clips:
         rows = features.windows[features.index["clip_id"] == clip_id]
-        np.testing.assert_array_equal(rows, tiny.embed(cut(path, tiny).windows))
+        np.testing.assert_array_equal(rows, tiny.network(cut(path, tiny).inputs))
         assert rows[:, 1] == pytest.approx(int(path.stem) / 10, rel=0.2)  # its level
 
 
@@ -59,59 +59,45 @@ def test_index_says_what_each_window_covers(clips: Clips, tiny) -> None:
 def test_a_click_covers_some_time(tiny, tmp_path: Path) -> None:
     sf.write(tmp_path / "click.wav", np.array([0.5]), 192_000)
     found = cut(tmp_path / "click.wav", tiny)
-    assert found.windows.shape == (1, tiny.window_samples)
+    assert found.inputs.shape == (1, tiny.window_samples)
     assert (found.end_s > found.start_s).all()
 
 
 def test_a_recording_is_cut_alike_from_its_bytes(clips: Clips, tiny) -> None:
     _, path = clips[0]
     of_file, of_bytes = cut(path, tiny), cut(path.read_bytes(), tiny)
-    np.testing.assert_array_equal(of_file.windows, of_bytes.windows)
+    np.testing.assert_array_equal(of_file.inputs, of_bytes.inputs)
     np.testing.assert_array_equal(of_file.end_s, of_bytes.end_s)
 
 
-@pytest.mark.parametrize(
-    ("batch", "workers", "ahead"), [(1, 1, 0), (2, 3, 1), (5, 1, 100), (7, 4, 2), (1000, 2, 16)]
-)
-def test_batches_and_threads_change_no_byte(
-    batch, workers, ahead, clips: Clips, tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("batch", "workers"), [(1, 1), (2, 3), (5, 1), (7, 4), (1000, 2)])
+def test_batches_and_threads_change_no_byte(batch, workers, clips: Clips, tiny, monkeypatch):
     expected = embed_clips(clips, tiny)
     tiny.batches.clear()
     monkeypatch.setattr(tiny, "batch_size", batch)
-    monkeypatch.setattr(extract, "WORKERS", workers)
-    monkeypatch.setattr(extract, "AHEAD", ahead)
-    features = embed_clips(clips, tiny)
-    assert features.windows.tobytes() == expected.windows.tobytes()
-    assert features.index.equals(expected.index)
+    pieces = [Piece(clip_id, path) for clip_id, path in clips]
+    done = list(embed(pieces, tiny, workers=workers))
+    assert [part.piece for part in done] == pieces
+    assert np.concatenate([part.windows for part in done]).tobytes() == expected.windows.tobytes()
     full, rest = divmod(len(expected.index), batch)
-    assert tiny.batches == [batch] * full + [rest] * (rest > 0)
+    assert sorted(tiny.batches, reverse=True) == [batch] * full + [rest] * (rest > 0)
 
 
-def test_decoding_is_at_most_so_far_ahead(clips: Clips, tiny, monkeypatch) -> None:
-    monkeypatch.setattr(extract, "AHEAD", 3)
+def test_decoding_is_at_most_so_far_ahead(clips: Clips, tiny) -> None:
     asked, done, furthest = 0, 0, 0
 
-    def counted() -> Iterator[tuple[str, Path]]:
+    def counted() -> Iterator[Piece]:
         nonlocal asked, furthest
-        for clip in clips * 5:
+        for clip_id, path in clips * 50:
             asked += 1
             furthest = max(furthest, asked - done)
-            yield clip
+            yield Piece(clip_id, path)
 
-    def count(clip_id: str) -> None:
-        nonlocal done
+    for _ in embed(counted(), tiny, workers=2):
         done += 1
-
-    embed_clips(counted(), tiny, on_clip=count)
-    assert done == len(clips) * 5
-    assert furthest == 3 + 1  # the one that is waited for, too
-
-
-def test_clips_are_reported_in_order(clips: Clips, tiny) -> None:
-    reported: list[str] = []
-    embed_clips(clips, tiny, on_clip=reported.append)
-    assert reported == [clip_id for clip_id, _ in clips]
+    assert done == len(clips) * 50
+    # eight pieces decoded, four batches in the network, each of the windows of about 16 clips
+    assert furthest < 8 + 5 * tiny.batch_size
 
 
 def test_an_error_names_the_file_and_stops(clips: Clips, tiny, tmp_path: Path) -> None:
@@ -144,10 +130,10 @@ def test_a_recording_is_equalised_before_it_is_resampled(clips: Clips, tiny) -> 
     samples, rate_hz = equaliser(decode(path).mono(), RATE)
     expected = resample(samples, rate_hz, to_hz=tiny.sample_rate)
     found = cut(path, tiny, equaliser=equaliser)
-    np.testing.assert_array_equal(found.windows[0], expected[: tiny.window_samples])
+    np.testing.assert_array_equal(found.inputs[0], expected[: tiny.window_samples])
     rows = embed_clips(clips[:1], tiny, equaliser=equaliser).windows
-    np.testing.assert_array_equal(rows, tiny.embed(found.windows))
-    assert not np.array_equal(found.windows[0], cut(path, tiny).windows[0])
+    np.testing.assert_array_equal(rows, tiny.network(found.inputs))
+    assert not np.array_equal(found.inputs[0], cut(path, tiny).inputs[0])
 
 
 def test_no_clips_are_no_features(tiny) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +15,9 @@ import pytest
 
 from faunashot.backbones import store
 from faunashot.backbones.logmel import LogMel
-from faunashot.backbones.store import INDEX, META, WINDOWS, Features, Maker
+from faunashot.backbones.store import META, Features, Maker, Rows
 from faunashot.errors import StoreError
+from faunashot.places import DRAFT, Place
 
 
 @pytest.fixture
@@ -72,52 +73,99 @@ def test_features_of_no_clips_round_trip(tmp_path: Path) -> None:
     assert list(store.load(tmp_path / "none").index) == ["clip_id", "start_s", "end_s"]
 
 
+def _array(folder: Path) -> Path:
+    (file,) = folder.glob("*.npy")
+    return file
+
+
+def _index(folder: Path) -> Path:
+    (file,) = folder.glob("*.parquet")
+    return file
+
+
 def test_the_same_features_are_the_same_bytes(folder, features, tmp_path: Path) -> None:
     store.save(features, tmp_path / "again")
-    for name in (WINDOWS, INDEX, META):
-        assert (folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+    assert len(list(folder.iterdir())) == 3
+    for file in folder.iterdir():
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
 
 
 def test_a_new_store_replaces_the_old_as_a_whole(folder: Path, features: Features) -> None:
-    (folder / "left over").touch()
     fewer = replace(features, windows=features.windows[:1], index=features.index[:1])
     store.save(fewer, folder)
     _assert_holds(folder, fewer)
-    assert {file.name for file in folder.iterdir()} == {WINDOWS, INDEX, META}
+    assert len(list(folder.iterdir())) == 3
 
 
-def test_a_failing_write_leaves_the_old_store_and_no_draft(folder, features) -> None:
-    unwritable = replace(features, index=features.index.assign(clip_id=["a", 1, {}]))
-    with pytest.raises(pyarrow.ArrowException):
-        store.save(unwritable, folder)
-    _assert_holds(folder, features)
-    assert list(folder.parent.iterdir()) == [folder]
-
-
-def test_a_draft_that_a_killed_write_left_is_no_hindrance(folder, features) -> None:
-    left = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
-    left.mkdir()
-    (left / "half").touch()
+def test_what_is_no_features_is_never_removed(folder: Path, features: Features) -> None:
+    for name in ("owl.wav", "notes.parquet", f"{'x' * 64}.npy"):
+        (folder / name).touch()
+    (folder / f"{DRAFT}left by a killed run").touch()
+    (folder / f"{'0' * 64}.npy").touch()
     store.save(features, folder)
     _assert_holds(folder, features)
-    assert not (folder / "half").exists()
-    assert not left.exists()
+    kept = {file.name for file in folder.iterdir()} - {_meta_names(folder)[0], META}
+    assert {"owl.wav", "notes.parquet", f"{'x' * 64}.npy"} < kept
+    assert not any(name.startswith((DRAFT, "0" * 64)) for name in kept)
+
+
+def _meta_names(folder: Path) -> list[str]:
+    return [shard["key"] for shard in json.loads((folder / META).read_text())["shards"]]
+
+
+def test_a_failing_write_leaves_the_old_store(folder, features) -> None:
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    unwritable = replace(features, index=features.index.assign(clip_id=["a", "b", {}]))
+    with pytest.raises((pyarrow.ArrowException, TypeError)):
+        store.save(unwritable, folder)
+    _assert_holds(folder, features)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> None:
+    place = Place(tmp_path / "shards")
+    for key, rows in (("a" * 64, slice(2, 3)), ("b" * 64, slice(0, 0)), ("c" * 64, slice(0, 2))):
+        store.write_shard(place, key, features.windows[rows], features.index[rows], facts={})
+    with pytest.raises(StoreError, match="is not a features store"):
+        store.load(tmp_path / "shards")
+    store.finish(place, ["c" * 64, "b" * 64, "a" * 64], maker=features.maker)
+    _assert_holds(tmp_path / "shards", features)
+    loaded = store.load(tmp_path / "shards").windows
+    assert isinstance(loaded, Rows)
+    for key in (1, slice(1, 3), [2, 0, 2], np.array([[0, 1], [2, 2]]), np.array([], dtype=int)):
+        np.testing.assert_array_equal(loaded[key], features.windows[key])
+    np.testing.assert_array_equal(loaded[[True, False, True]], features.windows[[0, 2]])
+    assert np.vstack([loaded, loaded]).shape == (6, 3)
+    with pytest.raises(IndexError):
+        loaded[[3]]
+
+
+def test_a_store_is_finished_with_whole_shards_only(features, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    with pytest.raises((StoreError, OSError)):
+        store.finish(place, ["a" * 64], maker=features.maker)
+    assert not (tmp_path / META).exists()
+
+
+def test_what_is_bad_comes_with_the_features(features: Features, tmp_path: Path) -> None:
+    part = {"clip_id": "c.wav", "start_s": 60.0, "end_s": None, "reason": "cut off"}
+    store.save(replace(features, bad=[part]), tmp_path / "bad")
+    assert store.load(tmp_path / "bad").bad == [part]
 
 
 def _truncate(folder: Path) -> None:
-    content = (folder / WINDOWS).read_bytes()
-    (folder / WINDOWS).write_bytes(content[:-4])
+    _array(folder).write_bytes(_array(folder).read_bytes()[:-4])
 
 
 def _flip_a_bit(folder: Path) -> None:
-    content = bytearray((folder / WINDOWS).read_bytes())
+    content = bytearray(_array(folder).read_bytes())
     content[-1] ^= 1
-    (folder / WINDOWS).write_bytes(content)
+    _array(folder).write_bytes(content)
 
 
 def _edit_index(folder: Path) -> None:
-    index = pd.read_parquet(folder / INDEX)
-    index.assign(clip_id="c.wav").to_parquet(folder / INDEX, index=False)
+    index = pd.read_parquet(_index(folder))
+    index.assign(clip_id="c.wav").to_parquet(_index(folder), index=False)
 
 
 def _edit_meta(folder: Path, **changes: object) -> None:
@@ -126,19 +174,19 @@ def _edit_meta(folder: Path, **changes: object) -> None:
 
 
 TEARS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "truncated": (_truncate, "windows.npy is torn"),
-    "one bit": (_flip_a_bit, "windows.npy is torn"),
-    "edited index": (_edit_index, "index.parquet is torn"),
-    "no windows": (lambda folder: (folder / WINDOWS).unlink(), "run `dvc repro`"),
-    "no index": (lambda folder: (folder / INDEX).unlink(), "run `dvc repro`"),
+    "truncated": (_truncate, "npy is torn"),
+    "one bit": (_flip_a_bit, "npy is torn"),
+    "edited index": (_edit_index, "parquet is torn"),
+    "no windows": (lambda folder: _array(folder).unlink(), "run `dvc repro`"),
+    "no index": (lambda folder: _index(folder).unlink(), "run `dvc repro`"),
     "no meta": (lambda folder: (folder / META).unlink(), "run `dvc repro`"),
-    "half of meta": (lambda folder: (folder / META).write_text('{"format": 1'), "run `dvc repro`"),
+    "half of meta": (lambda folder: (folder / META).write_text('{"format": 2'), "run `dvc repro`"),
     "meta of another kind": (lambda folder: (folder / META).write_text("[]"), "run `dvc repro`"),
     "unknown maker": (lambda folder: _edit_meta(folder, maker={"owl": 1}), "run `dvc repro`"),
-    "other format": (lambda folder: _edit_meta(folder, format=2), "format 2, this version reads 1"),
+    "other format": (lambda folder: _edit_meta(folder, format=1), "format 1, this version reads 2"),
     "later format": (
         lambda folder: _edit_meta(folder, format=9, maker={"new": 1}),
-        "format 9, this version reads 1",
+        "format 9, this version reads 2",
     ),
 }
 
@@ -176,8 +224,10 @@ def test_a_stale_store_is_refused(change: dict, folder: Path, features: Features
 
 
 def test_nothing_is_unpickled(folder: Path) -> None:
-    np.save(folder / WINDOWS, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    _edit_meta(folder, sha256={})
+    np.save(_array(folder), np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    (shard,) = json.loads((folder / META).read_text())["shards"]
+    array = hashlib.sha256(_array(folder).read_bytes()).hexdigest()
+    _edit_meta(folder, shards=[{**shard, "array": array}])
     with pytest.raises(StoreError, match="Python objects"):
         store.load(folder)
 

@@ -47,8 +47,8 @@ def test_published_weights_give_the_published_embeddings(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from faunashot.backbones import registry
-    from faunashot.backbones.extract import cut
-    from faunashot.backbones.yamnet import yamnet_variables
+    from faunashot.backbones.cut import cut
+    from faunashot.backbones.yamnet_published import yamnet_variables
 
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared / "tfhub"))
     yamnet, front_end = registry.load("yamnet"), registry.load("yamnet_patches")
@@ -57,9 +57,10 @@ def test_published_weights_give_the_published_embeddings(
     files = sorted((shared / "data" / "esc50-mini" / "audio").iterdir())[::50]
     assert len(files) > 5
     noise = np.random.default_rng(0).normal(0, 0.1, (8, yamnet.window_samples))
-    for windows in [noise.astype(np.float32), *(cut(file, yamnet).windows for file in files)]:
-        ours = _embed(network, front_end.embed(windows))
-        np.testing.assert_allclose(ours, yamnet.embed(windows), rtol=0, atol=HUB_TOLERANCE)
+    heard = np.concatenate([yamnet.front_end(window) for window in noise.astype(np.float32)])
+    for patches in [heard, *(cut(file, yamnet).inputs for file in files)]:
+        ours = _embed(network, front_end.network(patches))
+        np.testing.assert_allclose(ours, yamnet.network(patches), rtol=0, atol=HUB_TOLERANCE)
 
 
 def test_layers_go_from_the_patches_to_the_classifier(tiny: Network) -> None:

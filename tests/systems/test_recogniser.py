@@ -11,7 +11,7 @@ import pytest
 import soundfile as sf
 
 from faunashot.backbones import registry
-from faunashot.backbones.extract import cut, embed_clips, embed_windows
+from faunashot.backbones.extract import embed_clips, embed_recording
 from faunashot.backbones.join import join
 from faunashot.backbones.logmel import LogMel
 from faunashot.classifiers import finetune
@@ -38,9 +38,9 @@ def means(recordings: list[bytes]) -> np.ndarray:
     """Mean embedding of each recording, by the seconds that its windows cover."""
     backbone, rows = LogMel(), []
     for audio in recordings:
-        found = cut(audio, backbone)
-        weights = found.end_s - found.start_s
-        rows.append(np.average(embed_windows(found.windows, backbone), axis=0, weights=weights))
+        found = embed_recording(audio, backbone)
+        weights = found.index["end_s"] - found.index["start_s"]
+        rows.append(np.average(found.windows, axis=0, weights=weights))
     return np.stack(rows)
 
 
@@ -103,7 +103,7 @@ def test_a_head_of_clips_hears_the_mean_by_the_seconds_that_windows_cover(recogn
     assert spans == [(0.0, 1.0), (0.5, 1.5), (1.0, pytest.approx(1.7))]
     (expected,) = recogniser.head.predict_proba(means([sound]))
     assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
-    embeddings = embed_windows(cut(sound, LogMel()).windows, LogMel())
+    embeddings = embed_recording(sound, LogMel()).windows
     of_windows = [list(scores.values()) for *_, scores in heard.windows]
     np.testing.assert_allclose(of_windows, recogniser.head.predict_proba(embeddings), atol=1e-6)
 
@@ -133,7 +133,7 @@ def test_of_a_head_of_windows_each_counts_by_the_seconds_that_it_covers(tmp_path
     loud = Recogniser(Tempered(Loud(), 2.0), facts)
     sound = recording("frog", seconds=1.7)
     heard = loud.recognise(sound)
-    plain = Loud().predict_proba(embed_windows(cut(sound, LogMel()).windows, LogMel()))
+    plain = Loud().predict_proba(embed_recording(sound, LogMel()).windows)
     assert len(set(plain[:, 0])) == 3
     pooled = np.average(plain, axis=0, weights=[1.0, 1.0, 0.7])[None]
     (expected,) = temper(pooled, 2.0)  # once pooled, as clips that are scored are
@@ -255,8 +255,8 @@ class Slow(LogMel):
     sample_rate, window_s, window_samples = 16_000, 3.0, 48_000
     dim = 4
 
-    def embed(self, windows):
-        statistics = super().embed(windows)
+    def network(self, inputs):
+        statistics = super().network(inputs)
         return np.stack([statistics[:, at].mean(axis=1) for at in np.split(np.arange(256), 4)], 1)
 
 

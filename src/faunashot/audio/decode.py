@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,15 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
+from faunashot.audio import ffmpeg
 from faunashot.audio.headers import cut_off
 from faunashot.errors import AudioError
 
-FFMPEG_TIMEOUT_S = 120.0
-FFMPEG_DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,matroska,mov,mp3,mpc,"
-    "mpc8,mpeg,mpegts,ogg,rm,tak,truehd,tta,voc,w64,wav,wv"
-)
-"""What ffmpeg may read: no playlists, which name other files."""
+_KINDS = "aac ac3 aif aifc aiff amr ape au caf flac m4a mka mp3 mp4 oga ogg opus rf64 snd tta w64"
+SUFFIXES = {f".{kind}" for kind in [*_KINDS.split(), "wav", "wave", "webm", "wma", "wv"]}
+"""Of files that are taken for recordings where a folder is named."""
 
 UNKNOWN_LENGTH = 2**63 - 1
 """Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
@@ -59,8 +54,52 @@ class Audio:
         return np.asarray(self.samples.mean(axis=1, dtype=np.float64), dtype=np.float32)
 
 
-def decode(source: Path | bytes) -> Audio:
+@dataclass(frozen=True)
+class Announced:
+    """What a recording's header says of it, before any of it is decoded.
+
+    Attributes
+    ----------
+    duration_s : length in seconds of what is there; of some formats an estimate.
+    sample_rate : in Hz.
+    cut_off : what is not there of what the header announces, or None.
+    """
+
+    duration_s: float
+    sample_rate: int
+    cut_off: str | None
+
+
+def announced(source: Path) -> Announced | None:
+    """Read a recording's header; None where its format does not say how long it is.
+
+    Raises
+    ------
+    AudioError
+        The recording is unreadable, empty or not audio.
+    """
+    _refuse_unreadable(source)
+    try:
+        with sf.SoundFile(str(source)) as opened:
+            if opened.frames == UNKNOWN_LENGTH:
+                raise sf.SoundFileRuntimeError("length not given")
+            length_s, rate = opened.frames / opened.samplerate, opened.samplerate
+    except sf.SoundFileRuntimeError as error:
+        found = ffmpeg.announced(source, why=_reason(error))
+        if found is None:
+            return None
+        length_s, rate = found
+    return Announced(length_s, rate, cut_off(source))
+
+
+def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
     """Decode a file, or the bytes of one.
+
+    Parameters
+    ----------
+    source : the file.
+    span_s : from and to which second; all of it if not given. A recording that ends within the
+        span, as `announced` said or not, gives what it has of it.
 
     Raises
     ------
@@ -69,13 +108,14 @@ def decode(source: Path | bytes) -> Audio:
         finite. The message says which, not the file's name.
     """
     _refuse_unreadable(source)
-    missing = cut_off(source)
-    if missing:
+    if span_s is None and (missing := cut_off(source)):
         raise AudioError(f"cut off: {missing}")
     try:
-        samples, rate, codec = _libsndfile(source)
+        samples, rate, codec = _libsndfile(source, span_s)
     except sf.SoundFileRuntimeError as error:
-        samples, rate, codec = _ffmpeg(source, first=str(error))
+        converted = ffmpeg.convert(source, why=_reason(error), span_s=span_s)
+        samples, rate, _ = _libsndfile(converted, None)
+        codec = "ffmpeg"
     if len(samples) == 0:
         raise AudioError("holds no samples")
     if not np.isfinite(samples).all():
@@ -100,49 +140,27 @@ def _refuse_unreadable(source: Path | bytes) -> None:
         raise AudioError(f"unreadable: {error.strerror or error}") from error
 
 
-def _libsndfile(source: Path | bytes) -> tuple[npt.NDArray[np.float32], int, str]:
+def _libsndfile(
+    source: Path | bytes, span_s: tuple[int, int] | None
+) -> tuple[npt.NDArray[np.float32], int, str]:
     file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     with sf.SoundFile(file) as opened:
         if opened.frames == UNKNOWN_LENGTH:
             raise sf.SoundFileRuntimeError("length not given")
+        first, last = 0, opened.frames
+        if span_s is not None:
+            first, last = (min(at * opened.samplerate, opened.frames) for at in span_s)
         try:
-            samples = opened.read(opened.frames, dtype="float32", always_2d=True)
+            if first:
+                opened.seek(first)
+            samples = opened.read(last - first, dtype="float32", always_2d=True)
         except sf.LibsndfileError as error:
             raise AudioError("cut off or damaged: it cannot be decoded to its end") from error
         return samples, opened.samplerate, f"{opened.format}/{opened.subtype}"
 
 
-def _ffmpeg(source: Path | bytes, *, first: str) -> tuple[npt.NDArray[np.float32], int, str]:
-    reason = first.rsplit(": ", 1)[-1].rstrip(".").lower()
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise AudioError(f"not a format that libsndfile reads ({reason}), and no ffmpeg to try")
-    command = [program, "-v", "error", "-nostdin", "-xerror"]
-    command += ["-protocol_whitelist", "file", "-format_whitelist", FFMPEG_DEMUXERS]
-    try:
-        with _as_file(source) as file:
-            command += ["-i", f"file:{file}", "-vn", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
-            done = subprocess.run(
-                command, capture_output=True, timeout=FFMPEG_TIMEOUT_S, check=True
-            )
-        samples, rate, _ = _libsndfile(done.stdout)
-    except (subprocess.SubprocessError, sf.LibsndfileError) as error:
-        raise AudioError(f"neither libsndfile ({reason}) nor ffmpeg can decode it") from error
-    if b"ended prematurely" in done.stderr:  # all that is said of a cut-off Matroska file
-        raise AudioError("cut off: it ends before its container does")
-    return samples, rate, "ffmpeg"
-
-
-@contextmanager
-def _as_file(source: Path | bytes) -> Iterator[Path]:
-    """Give bytes a file: ffmpeg has to seek in MP4, and cannot in a pipe."""
-    if isinstance(source, Path):
-        yield source
-        return
-    with tempfile.TemporaryDirectory(prefix="faunashot-") as folder:
-        file = Path(folder) / "recording"
-        file.write_bytes(source)
-        yield file
+def _reason(error: sf.SoundFileRuntimeError) -> str:
+    return str(error).rsplit(": ", 1)[-1].rstrip(".").lower()
 
 
 @contextmanager

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.backbones.base import FloatArray
+from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import ParameterError
 
 N_FFT, HOP, N_MELS = 1024, 512, 64
 
 
-class LogMel:
+class LogMel(Backbone):
     """Mean, spread, peak and flux of each of 64 log-mel bands; there are no weights.
 
     Parameters
@@ -30,8 +30,6 @@ class LogMel:
     window_samples = 32_000
     batch_size = 64
     dim = 4 * N_MELS
-    classes = None
-    vocabulary = None
     licence = "MIT"
     citation = (
         "S. B. Davis, P. Mermelstein. Comparison of parametric representations for monosyllabic "
@@ -44,9 +42,9 @@ class LogMel:
         self.hop_s = hop_s
         self.weights_hash = hashlib.sha256(_mel_filters().tobytes()).hexdigest()
 
-    def embed(self, windows: FloatArray) -> FloatArray:
+    def network(self, inputs: FloatArray) -> FloatArray:
         """Embed 32 kHz windows, (N, 32000) -> (N, 256)."""
-        frames = np.lib.stride_tricks.sliding_window_view(windows, N_FFT, axis=1)[:, ::HOP]
+        frames = np.lib.stride_tricks.sliding_window_view(inputs, N_FFT, axis=1)[:, ::HOP]
         hann = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
         power = np.abs(np.fft.rfft(frames * hann, axis=2)) ** 2
         log_mel = 10 * np.log10(np.maximum(power @ _mel_filters().T, 1e-10))
@@ -57,10 +55,6 @@ class LogMel:
     def classify(self, embeddings: npt.NDArray[Any]) -> FloatArray:
         """Raise `ParameterError`: statistics have no classes of their own."""
         raise ParameterError("backbone: logmel has no classes of its own; use yamnet or birdnet")
-
-    def scores(self, windows: FloatArray) -> FloatArray:
-        """Raise `ParameterError`, see `classify`."""
-        return self.classify(windows)
 
 
 @cache

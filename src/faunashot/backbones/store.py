@@ -1,25 +1,40 @@
-"""Features on disk: an array that can be memory-mapped, an index, and what made them."""
+"""Features on disk: shards of an array and its index, each by its own, and what made them.
+
+A shard is two files named after a key of what it is made of, so whoever makes it writes the same
+bytes. A store is there once its ``meta.json`` lists them, and not before.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from faunashot.backbones.base import Backbone
 from faunashot.errors import StoreError
+from faunashot.places import DRAFT, Place
 
-FORMAT = 1
-WINDOWS, INDEX, META = "windows.npy", "index.parquet", "meta.json"
+FORMAT = 2
+META = "meta.json"
+ARRAY, INDEX = "npy", "parquet"
+OURS = re.compile(rf"[0-9a-f]{{64}}\.({ARRAY}|{INDEX})|{re.escape(DRAFT)}.*")
+"""Names of shards and of drafts: what else lies in the folder is not touched."""
+
+FACTS = b"faunashot"
+"""Key of a shard's facts in the metadata of its Parquet file."""
+
+_SCHEMA = pa.schema([("clip_id", pa.string()), ("start_s", pa.float64()), ("end_s", pa.float64())])
 
 
 @dataclass(frozen=True)
@@ -49,20 +64,50 @@ class Maker:
         )
 
 
+class Rows:
+    """Rows of several arrays one below the other, each of which stays on disk."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, parts: Sequence[npt.NDArray[np.float32]]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape = (int(self._starts[-1]), parts[0].shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.concatenate(self._parts).astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
+        """Rows by anything that selects rows of an array."""
+        wanted = np.arange(len(self))[key]
+        flat = wanted.reshape(-1)
+        part_of = np.searchsorted(self._starts, flat, side="right") - 1
+        result = np.empty((len(flat), self.shape[1]), np.float32)
+        for at in np.unique(part_of):
+            of_part = part_of == at
+            result[of_part] = self._parts[at][flat[of_part] - self._starts[at]]
+        return result.reshape(*wanted.shape, self.shape[1])
+
+
 @dataclass(frozen=True)
 class Features:
     """Features of a corpus.
 
     Attributes
     ----------
-    windows : float32, shape (N, dim), one row a window.
+    windows : float32, shape (N, dim), one row a window; an array, or `Rows` of several.
     index : N rows with columns clip_id, start_s, end_s, in the order of `windows`.
     maker : what made them.
+    bad : what there are no features of: clip_id, from which second (start_s) to which, and why.
     """
 
     windows: npt.NDArray[np.float32]
     index: pd.DataFrame
     maker: Maker
+    bad: Sequence[dict[str, Any]] = field(default=())
 
     def __post_init__(self) -> None:
         if self.windows.shape != (len(self.index), self.maker.dim):
@@ -73,59 +118,152 @@ def empty(backbone: type[Backbone], *, hop_s: float) -> Features:
     """Features of a corpus without clips, for which no weights need to be loaded."""
     facts = {k: getattr(backbone, k) for k in ("version", "sample_rate", "window_s", "dim")}
     maker = Maker(backbone=backbone.name, weights_hash="", hop_s=hop_s, **facts)
-    columns = {"clip_id": pd.Series(dtype="str"), "start_s": [], "end_s": []}
-    return Features(np.zeros((0, maker.dim), np.float32), pd.DataFrame(columns), maker)
+    return Features(np.zeros((0, maker.dim), np.float32), _SCHEMA.empty_table().to_pandas(), maker)
 
 
-def save(features: Features, folder: Path) -> None:
-    """Write a store; it is there as a whole or not at all."""
-    with whole_folder(folder) as draft:
-        np.save(draft / WINDOWS, features.windows)
-        features.index.to_parquet(draft / INDEX, index=False)
-        hashes = {name: _sha256(draft / name) for name in (WINDOWS, INDEX)}
-        meta = {"format": FORMAT, "maker": asdict(features.maker), "sha256": hashes}
-        (draft / META).write_text(json.dumps(meta, indent=1) + "\n")
+def save(features: Features, url: str | Path) -> None:
+    """Write features as a store of one shard; it is there as a whole or not at all."""
+    place = Place(url)
+    key = hashlib.sha256(features.windows.tobytes())
+    key.update(pd.util.hash_pandas_object(features.index).to_numpy().tobytes())
+    shards = [key.hexdigest()] if len(features.index) else []
+    for name in shards:
+        write_shard(place, name, features.windows, features.index, facts={})
+    finish(place, shards, maker=features.maker, bad=features.bad)
 
 
-def load(folder: Path, *, maker: Maker | None = None) -> Features:
-    """Open a store, its array memory-mapped.
+def write_shard(
+    place: Place,
+    key: str,
+    windows: npt.NDArray[np.float32],
+    index: pd.DataFrame,
+    *,
+    facts: dict[str, Any],
+) -> None:
+    """Write a shard; it counts from when its second file, the index, is there."""
+    array = io.BytesIO()
+    np.save(array, windows)
+    content = array.getvalue()
+    place.write(f"{key}.{ARRAY}", content)
+    digest = hashlib.sha256(content).hexdigest()
+    facts = {**facts, "bytes": len(content), "sha256": digest}
+    table = pa.Table.from_pandas(index, schema=_SCHEMA, preserve_index=False)
+    # pandas' own notes have its version in them
+    table = table.replace_schema_metadata({FACTS: json.dumps(facts)})
+    packed = io.BytesIO()
+    pq.write_table(table, packed)
+    place.write(f"{key}.{INDEX}", packed.getvalue())
+
+
+def finish(
+    place: Place, shards: Sequence[str], *, maker: Maker, bad: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Make the shards, in this order, the store, and remove what belongs to it no more.
+
+    Raises
+    ------
+    StoreError
+        A shard is not there, or torn.
+    """
+    listed = []
+    for key in shards:
+        packed, facts = _read_index(place, key)
+        array, index = facts["sha256"], hashlib.sha256(packed).hexdigest()
+        listed.append({"key": key, "array": array, "index": index})
+    meta = {"format": FORMAT, "maker": asdict(maker), "shards": listed, "bad": list(bad)}
+    place.write(META, (json.dumps(meta, indent=1, ensure_ascii=False) + "\n").encode())
+    kept = {f"{key}.{kind}" for key in shards for kind in (ARRAY, INDEX)}
+    place.remove({name for name in place.names() - kept if OURS.fullmatch(name)})
+
+
+def load(url: str | Path, *, maker: Maker | None = None) -> Features:
+    """Open a store, its arrays memory-mapped where they lie on a local disk.
 
     Raises
     ------
     StoreError
         It is not there, is torn, or was not made by `maker` where one is given.
     """
+    place = Place(url)
     try:
-        meta = json.loads((folder / META).read_text())
+        meta = json.loads(place.read(META))
         if meta["format"] != FORMAT:
-            raise StoreError(f"{folder} has format {meta['format']}, this version reads {FORMAT}")
+            raise StoreError(f"{url} has format {meta['format']}, this version reads {FORMAT}")
         made_by = Maker(**{**meta["maker"], "blocks": tuple(meta["maker"]["blocks"])})
-        for name, expected in meta["sha256"].items():
-            if _sha256(folder / name) != expected:
-                raise StoreError(f"{folder / name} is torn: its hash is not the one recorded")
-        windows = np.load(folder / WINDOWS, mmap_mode="r", allow_pickle=False)
-        index = pd.read_parquet(folder / INDEX)
+        arrays = [_array(place, shard) for shard in meta["shards"]]
+        tables = [_index(place, shard) for shard in meta["shards"]]
+        bad = list(meta["bad"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder} is not a features store: run `dvc repro` ({error})") from error
+        raise StoreError(f"{url} is not a features store: run `dvc repro` ({error})") from error
     if maker is not None and maker != made_by:
-        raise StoreError(f"{folder} is stale: it was made by {made_by}, not by {maker}")
-    return Features(windows, index, made_by)
+        raise StoreError(f"{url} is stale: it was made by {made_by}, not by {maker}")
+    if not arrays:
+        arrays, tables = [np.zeros((0, made_by.dim), np.float32)], [_SCHEMA.empty_table()]
+    windows: Any = arrays[0] if len(arrays) == 1 else Rows(arrays)
+    return Features(windows, pa.concat_tables(tables).to_pandas(), made_by, bad)
 
 
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A draft beside `folder` that takes its place when the block ends without an error."""
-    draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+def maker_of(place: Place) -> Maker | None:
+    """What made a store; None where that cannot be told."""
     try:
-        yield draft
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        made_by = json.loads(place.read(META))["maker"]
+        return Maker(**{**made_by, "blocks": tuple(made_by["blocks"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def shards_in(place: Place) -> set[str]:
+    """Keys of the shards that lie in a place, listed by its store or not."""
+    return {name.split(".")[0] for name in place.names() if name.endswith(f".{INDEX}")}
+
+
+def facts_of(place: Place, key: str) -> dict[str, Any] | None:
+    """What was noted of a shard when it was written; None where it is not there as a whole."""
+    try:
+        _, facts = _read_index(place, key)
+        whole = place.size(f"{key}.{ARRAY}") == facts["bytes"]
+    except (OSError, StoreError, KeyError):
+        return None
+    return facts if whole else None
+
+
+def rows_of(place: Place, key: str) -> tuple[npt.NDArray[np.float32], pd.DataFrame]:
+    """Array and index of a shard that `facts_of` found whole."""
+    packed, facts = _read_index(place, key)
+    array = _array(place, {"key": key, "array": facts["sha256"]})
+    return array, pq.read_table(io.BytesIO(packed)).to_pandas()
+
+
+def _read_index(place: Place, key: str) -> tuple[bytes, dict[str, Any]]:
+    """A shard's index as bytes, and the facts in it."""
+    try:
+        packed = place.read(f"{key}.{INDEX}")
+        metadata = pq.read_schema(io.BytesIO(packed)).metadata
+        return packed, cast("dict[str, Any]", json.loads(metadata[FACTS]))
+    except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise StoreError(f"{place}/{key}.{INDEX} is torn ({error})") from error
+
+
+def _array(place: Place, shard: dict[str, str]) -> npt.NDArray[np.float32]:
+    name = f"{shard['key']}.{ARRAY}"
+    if place.local is None:
+        content = place.read(name)
+        found = hashlib.sha256(content).hexdigest()
+    else:
+        with (place.local / name).open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != shard["array"]:
+        raise StoreError(f"{place}/{name} is torn: its hash is not the one recorded")
+    if place.local is None:
+        return cast("npt.NDArray[np.float32]", np.load(io.BytesIO(content), allow_pickle=False))
+    return cast(
+        "npt.NDArray[np.float32]", np.load(place.local / name, mmap_mode="r", allow_pickle=False)
+    )
+
+
+def _index(place: Place, shard: dict[str, str]) -> pa.Table:
+    name = f"{shard['key']}.{INDEX}"
+    packed = place.read(name)
+    if hashlib.sha256(packed).hexdigest() != shard["index"]:
+        raise StoreError(f"{place}/{name} is torn: its hash is not the one recorded")
+    return pq.read_table(io.BytesIO(packed)).replace_schema_metadata(None)

@@ -1,12 +1,9 @@
-"""YAMNet from TF Hub, run in batches of windows."""
+"""YAMNet from TF Hub: log-mel patches in numpy, its network through LiteRT."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import os
-import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +11,26 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from faunashot.audio.decode import quiet_native
-from faunashot.backbones.base import FloatArray
+from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.backbones.converted import converted
 from faunashot.backbones.hub import model_folder
-from faunashot.backbones.yamnet_patches import log_mel
+from faunashot.backbones.runtime import LiteRt, Network, on_gpu
+from faunashot.backbones.yamnet_patches import SAMPLE_RATE, WINDOW_SAMPLES, patches
+from faunashot.backbones.yamnet_published import HANDLE, Published
 from faunashot.errors import WeightsError
 
-HANDLE = "https://tfhub.dev/google/yamnet/1"
 CHECK_TOLERANCE = 1e-4
+MODEL, REST = "model.tflite", "rest.npz"
+CLASS_NAMES = "assets/yamnet_class_map.csv"
 
 
-class YamNet:
+class YamNet(Backbone):
     """YAMNet: MobileNet v1 on log-mel patches, trained on AudioSet.
 
-    The published model takes one waveform at a time. Here its own graph is cut at the patches and
-    fed with the front end computed for a batch; on loading, both are compared on a fixed signal.
+    The published model takes one waveform at a time. Its graph is cut at the patches and
+    converted for LiteRT once, compared with the published model on a fixed signal, and kept under
+    the weights' hash; each time it is loaded it has to give the same on that signal. Where there
+    is a GPU, the cut graph runs in TensorFlow.
 
     Frames are as published: 25 ms STFT windows every 10 ms, 96 of them (0.96 s) to a patch, so a
     window spans 15,600 samples, 15 ms over 0.96 s. A clip is padded to a whole number of hops.
@@ -37,7 +39,6 @@ class YamNet:
     ----------
     hop_s : step between windows in seconds, at most 0.96; published: 0.48.
     handle : TF Hub handle, or a folder that holds the SavedModel.
-    threads : of TensorFlow.
 
     Raises
     ------
@@ -52,10 +53,10 @@ class YamNet:
 
     name = "yamnet"
     version = "1"
-    sample_rate = 16_000
+    sample_rate = SAMPLE_RATE
     window_s = 0.96
-    window_samples = 15_600
-    batch_size = 64
+    window_samples = WINDOW_SAMPLES
+    batch_size = 32
     dim = 1024
     vocabulary = "audioset"
     licence = "Apache-2.0"
@@ -65,74 +66,71 @@ class YamNet:
         "AudioSet (YouTube), 521 classes, among them most animals that a target corpus may hold"
     )
 
-    def __init__(self, hop_s: float = 0.48, handle: str = HANDLE, threads: int = 2) -> None:
+    def __init__(self, hop_s: float = 0.48, handle: str = HANDLE) -> None:
         self.hop_s = hop_s
-        tf, model, folder = _load(handle, threads)
-        self.weights_hash = _hash(folder)
+        folder = model_folder(handle)
         try:
-            self.classes = _class_names(Path(model.class_map_path().numpy().decode()))
-            self._body, self._kernel, self._bias = _cut(tf, model)
-        except (AttributeError, StopIteration, KeyError) as error:
+            self.weights_hash = _hash(folder)
+            self.classes = _class_names(folder)
+        except (OSError, KeyError) as error:
             raise WeightsError(f"yamnet: {handle} is not YAMNet as published ({error})") from error
-        self._run = _batched(tf, self._body)
-        self._check(model)
+        if on_gpu():
+            published = Published(folder)
+            self._take(_parts(published), network=published.network())
+        else:
+            converted(
+                self.name,
+                self.weights_hash,
+                write=lambda kept: _convert(Published(folder), kept),
+                read=self._read,
+            )
 
-    def embed(self, windows: FloatArray) -> FloatArray:
-        """Embed 16 kHz windows, (N, 15600) -> (N, 1024), all at least 0."""
-        return np.asarray(self._run(np.ascontiguousarray(windows, dtype=np.float32)))
+    def front_end(self, samples: FloatArray) -> FloatArray:
+        """Log-mel patches of 16 kHz samples, (n,) -> (N, 96, 64)."""
+        return patches(samples, hop=self.hop_samples)
+
+    def network(self, inputs: FloatArray) -> FloatArray:
+        """Embed patches, (N, 96, 64) -> (N, 1024), all at least 0."""
+        return self._run(inputs)
 
     def classify(self, embeddings: npt.NDArray[Any]) -> FloatArray:
         """Sigmoid scores of AudioSet's 521 classes, (N, 1024) -> (N, 521)."""
         logits = embeddings.astype(np.float32) @ self._kernel + self._bias
         return np.asarray(expit(logits), dtype=np.float32)
 
-    def scores(self, windows: FloatArray) -> FloatArray:
-        """Scores of its own classes, (N, 15600) -> (N, 521)."""
-        return self.classify(self.embed(windows))
+    def _read(self, kept: Path) -> None:
+        with np.load(kept / REST) as rest:
+            self._take(dict(rest), network=LiteRt((kept / MODEL).read_bytes()))
 
-    def _check(self, model: Any) -> None:
-        noise = np.random.default_rng(0).normal(0, 0.1, self.window_samples).astype(np.float32)
-        scores, embedding, _ = model(noise)
-        ours = self.embed(noise[None])
+    def _take(self, parts: dict[str, FloatArray], *, network: Network) -> None:
+        """Take the parts, if with `network` they give what the published model does."""
+        self._run, self._kernel, self._bias = network, parts["kernel"], parts["bias"]
+        ours = self.embed(_fixed_signal()[None])
         worst = max(
-            float(np.abs(ours - embedding.numpy()).max()),
-            float(np.abs(self.classify(ours) - scores.numpy()).max()),
+            float(np.abs(ours - parts["embedding"]).max()),
+            float(np.abs(self.classify(ours) - parts["scores"]).max()),
         )
-        if worst > CHECK_TOLERANCE:
-            raise WeightsError(f"yamnet: batched graph is {worst:.1e} off the published model")
+        if not worst <= CHECK_TOLERANCE:
+            raise WeightsError(f"yamnet: its network is {worst:.1e} off the published model")
 
 
-def yamnet_variables(handle: str = HANDLE, *, threads: int = 2) -> dict[str, FloatArray]:
-    """Variables of the published model by name, such as ``layer7/pointwise_conv/bn/beta``.
-
-    Raises
-    ------
-    WeightsError
-        The model is neither in the cache nor reachable, or is not YAMNet.
-    """
-    _, model, _ = _load(handle, threads)
-    try:
-        return {v.name.split(":")[0]: v.numpy() for v in model._yamnet.variables}
-    except AttributeError as error:
-        raise WeightsError(f"yamnet: {handle} is not YAMNet as published ({error})") from error
+def _fixed_signal() -> FloatArray:
+    return np.random.default_rng(0).normal(0, 0.1, WINDOW_SAMPLES).astype(np.float32)
 
 
-def _load(handle: str, threads: int) -> tuple[Any, Any, Path]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    folder = model_folder(handle)
-    with quiet_native(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import tensorflow as tf
-        import tensorflow_hub as hub
+def _parts(published: Published) -> dict[str, FloatArray]:
+    scores, embedding = published(_fixed_signal())
+    return {
+        "kernel": published.kernel,
+        "bias": published.bias,
+        "scores": scores,
+        "embedding": embedding,
+    }
 
-        with suppress(RuntimeError):  # it runs already, with the threads it was given then
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-        try:
-            model = hub.load(str(folder))
-        except Exception as error:  # whatever hub and TensorFlow raise
-            reason = " ".join(str(error).split())
-            raise WeightsError(f"yamnet: {folder} cannot be loaded ({reason})") from error
-    return tf, model, folder
+
+def _convert(published: Published, folder: Path) -> None:
+    (folder / MODEL).write_bytes(published.convert())
+    np.savez(folder / REST, **_parts(published))  # type: ignore[arg-type]
 
 
 def _hash(folder: Path) -> str:
@@ -142,45 +140,6 @@ def _hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _class_names(table: Path) -> tuple[str, ...]:
-    with table.open(newline="", encoding="utf-8") as rows:
+def _class_names(folder: Path) -> tuple[str, ...]:
+    with (folder / CLASS_NAMES).open(newline="", encoding="utf-8") as rows:
         return tuple(row["display_name"] for row in csv.DictReader(rows))
-
-
-def _cut(tf: Any, model: Any) -> tuple[Any, FloatArray, FloatArray]:
-    """The published graph from its patches, (N, 96, 64, 1), to the embedding; and its classifier.
-
-    The first convolution reads the patches. Freezing inlines the graph's functions; control edges
-    to the waveform's placeholder are dropped, because nothing flows along them.
-    """
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    waveform = tf.TensorSpec([None], tf.float32)
-    frozen = convert_variables_to_constants_v2(
-        tf.function(lambda x: model(x)).get_concrete_function(waveform)
-    )
-    operations = frozen.graph.get_operations()
-    patches = next(op for op in operations if op.type == "Conv2D").inputs[0].name
-    embedding = frozen.outputs[1].name
-    graph = frozen.graph.as_graph_def()
-    for node in graph.node:
-        data = [name for name in node.input if not name.startswith("^")]
-        del node.input[:]
-        node.input.extend(data)
-
-    def body(x: Any) -> Any:
-        return tf.compat.v1.import_graph_def(
-            graph, input_map={patches: x}, return_elements=[embedding]
-        )[0]
-
-    wrapped = tf.compat.v1.wrap_function(body, [tf.TensorSpec([None, 96, 64, 1], tf.float32)])
-    by_name = {v.name.split(":")[0]: v for v in model._yamnet.variables}
-    return wrapped, by_name["logits/kernel"].numpy(), by_name["logits/bias"].numpy()
-
-
-def _batched(tf: Any, body: Any) -> Any:
-    @tf.function(input_signature=[tf.TensorSpec([None, YamNet.window_samples], tf.float32)])
-    def run(windows: Any) -> Any:
-        return body(log_mel(tf, windows)[..., None])
-
-    return run

@@ -1,26 +1,26 @@
-"""YAMNet's log-mel patches as features: what its network reads when it is fine-tuned."""
+"""YAMNet's front end, log-mel patches; as features, what its network reads when fine-tuned."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import quiet_native
-from faunashot.backbones.base import FloatArray
+from faunashot.audio.windows import count_windows, split_windows
+from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import ParameterError
 
 FRAMES, BANDS = 96, 64
 FRAME, HOP, N_FFT = 400, 160, 512
 FMIN_HZ, FMAX_HZ = 125.0, 7_500.0
 OFFSET = 0.001
+SAMPLE_RATE, WINDOW_SAMPLES = 16_000, 15_600
 
 
-class YamNetPatches:
+class YamNetPatches(Backbone):
     """Log-mel patches of YAMNet, 96 frames of 64 bands in one row; there are no weights.
 
     Parameters
@@ -30,13 +30,11 @@ class YamNetPatches:
 
     name = "yamnet_patches"
     version = "1"
-    sample_rate = 16_000
+    sample_rate = SAMPLE_RATE
     window_s = 0.96
-    window_samples = 15_600
+    window_samples = WINDOW_SAMPLES
     batch_size = 64
     dim = FRAMES * BANDS
-    classes = None
-    vocabulary = None
     licence = "Apache-2.0"
     citation = "M. Plakal, D. Ellis. YAMNet. TensorFlow Model Garden, 2020."
     source = "computed"
@@ -47,33 +45,64 @@ class YamNetPatches:
         settings = (FRAMES, BANDS, FRAME, HOP, N_FFT, FMIN_HZ, FMAX_HZ, OFFSET)
         self.weights_hash = hashlib.sha256(repr(settings).encode()).hexdigest()
 
-    def embed(self, windows: FloatArray) -> FloatArray:
-        """Log-mel patches of 16 kHz windows, (N, 15600) -> (N, 6144), frame by frame."""
-        patches = self._run(np.ascontiguousarray(windows, dtype=np.float32))
-        return np.asarray(patches).reshape(len(windows), self.dim)
+    def front_end(self, samples: FloatArray) -> FloatArray:
+        """Log-mel patches of 16 kHz samples, (n,) -> (N, 96, 64)."""
+        return patches(samples, hop=self.hop_samples)
+
+    def network(self, inputs: FloatArray) -> FloatArray:
+        """The patches in one row each, frame by frame, (N, 96, 64) -> (N, 6144)."""
+        return inputs.reshape(len(inputs), self.dim)
 
     def classify(self, embeddings: npt.NDArray[Any]) -> FloatArray:
         """Raise `ParameterError`: patches have no classes of their own."""
         raise ParameterError("backbone: yamnet_patches has no classes of its own; use yamnet")
 
-    def scores(self, windows: FloatArray) -> FloatArray:
-        """Raise `ParameterError`, see `classify`."""
-        return self.classify(windows)
 
-    @cached_property
-    def _run(self) -> Any:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with quiet_native():
-            import tensorflow as tf
+def patches(samples: FloatArray, *, hop: int) -> FloatArray:
+    """Log-mel patches of the windows of 16 kHz mono audio, (n,) -> (N, 96, 64).
 
-        signature = [tf.TensorSpec([None, self.window_samples], tf.float32)]
-        return tf.function(lambda windows: log_mel(tf, windows), input_signature=signature)
+    The spectrum of a frame that windows share is computed once, where the hop is a whole number
+    of frames; else each window has frames of its own.
+    """
+    if hop % HOP:
+        windows = split_windows(samples, WINDOW_SAMPLES, hop=hop)
+        return np.stack([log_mel(window) for window in windows])
+    n = count_windows(len(samples), WINDOW_SAMPLES, hop=hop)
+    padded = np.zeros(WINDOW_SAMPLES + (n - 1) * hop, np.float32)
+    padded[: len(samples)] = samples
+    frames = np.lib.stride_tricks.sliding_window_view(log_mel(padded), FRAMES, axis=0)
+    return frames[:: hop // HOP].transpose(0, 2, 1)
 
 
-def log_mel(tf: Any, windows: Any) -> Any:
-    """YAMNet's front end as TensorFlow's graph, (N, 15600) -> (N, 96, 64)."""
-    rate = YamNetPatches.sample_rate
-    bins = N_FFT // 2 + 1
-    mel = tf.signal.linear_to_mel_weight_matrix(BANDS, bins, rate, FMIN_HZ, FMAX_HZ)
-    spectrum = tf.abs(tf.signal.stft(windows, FRAME, HOP, fft_length=N_FFT))
-    return tf.math.log(tf.matmul(spectrum, mel) + OFFSET)
+def log_mel(samples: FloatArray) -> FloatArray:
+    """Log-mel spectrum as published: 25 ms frames every 10 ms, 64 bands, (n,) -> (frames, 64)."""
+    from scipy.fft import rfft  # keeps float32, and transforms several frames at once
+
+    framed = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
+    padded = np.zeros((len(framed), N_FFT), np.float32)
+    np.multiply(framed, _hann(), out=padded[:, :FRAME])
+    mel = np.abs(rfft(padded, axis=1)) @ mel_filters()
+    return np.asarray(np.log(mel + np.float32(OFFSET)))
+
+
+@cache
+def _hann() -> FloatArray:
+    """In float32 as the published model has it: rounding shows in the bands of quiet frames."""
+    turn = np.float32(2 * np.pi) * np.arange(FRAME, dtype=np.float32) / np.float32(FRAME)
+    return np.asarray(np.float32(0.5) - np.float32(0.5) * np.cos(turn))
+
+
+@cache
+def mel_filters() -> FloatArray:
+    """Triangles on the mel scale of HTK, (257, 64), as `tf.signal.linear_to_mel_weight_matrix`."""
+
+    def mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray(1127.0 * np.log1p(hz / 700.0))
+
+    bins = mel(np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)[1:, None])  # no weight on 0 Hz
+    low, high = mel(np.array([FMIN_HZ, FMAX_HZ]))
+    edges = np.linspace(low, high, BANDS + 2)
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    return np.pad(triangles, ((1, 0), (0, 0))).astype(np.float32)

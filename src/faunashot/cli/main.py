@@ -10,6 +10,7 @@ COMMANDS = {
     "show": "The figures of the last run of the pipeline.",
     "compare": "All experiments in MLflow side by side.",
     "recognise": "What a trained model hears in recordings.",
+    "embed": "Store the embeddings of recordings, of any number and length.",
     "fetch": "Bring a corpus: download it, or say how to get it.",
     "audit": "Duplicates, leaks and faults in folders of recordings.",
     "corpora": "The corpora that can be read, and their licences.",

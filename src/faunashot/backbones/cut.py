@@ -1,0 +1,112 @@
+"""A recording as a network reads it: decoded, resampled and cut, as a whole or in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.audio.decode import Announced, decode
+from faunashot.audio.equalise import Equaliser
+from faunashot.audio.resample import resample
+from faunashot.audio.windows import count_windows
+from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.errors import AudioError
+
+BLOCK_S = 60.0
+"""A recording longer than this is decoded in blocks of whole windows, about so long."""
+
+MARGIN_S = 1
+"""What is decoded before and after a block, for the resampling filter and for lossy codecs."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Windows of a recording, from `first` up to `stop`; to its end where that is None."""
+
+    first: int = 0
+    stop: int | None = None
+
+
+WHOLE = Block()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A block of a recording as the network reads it.
+
+    Attributes
+    ----------
+    inputs : float32, (N, ...), of zeros after the recording's end.
+    start_s, end_s : (N,) what each window covers of the recording, never past its end.
+    """
+
+    inputs: FloatArray
+    start_s: npt.NDArray[np.float64]
+    end_s: npt.NDArray[np.float64]
+
+
+def expected_windows(found: Announced, backbone: Backbone) -> int:
+    """How many windows a recording has if it is as long as its header says."""
+    samples = round(found.duration_s * backbone.sample_rate)
+    return count_windows(samples, backbone.window_samples, hop=backbone.hop_samples)
+
+
+def blocks(found: Announced | None, backbone: Backbone) -> list[Block]:
+    """Blocks of a recording; one where it is short, or its header gives no length."""
+    size = max(1, int(BLOCK_S / backbone.hop_s))
+    if found is None or found.duration_s <= BLOCK_S:
+        return [WHOLE]
+    n = expected_windows(found, backbone)
+    firsts = range(0, n, size)
+    return [Block(at, at + size if at + size < n else None) for at in firsts]
+
+
+def cut(
+    source: Path | bytes,
+    backbone: Backbone,
+    *,
+    equaliser: Equaliser | None = None,
+    block: Block = WHOLE,
+) -> Cut:
+    """Decode a block of a recording, equalise it where asked, and put it through the front end.
+
+    Raises
+    ------
+    AudioError
+        It cannot be decoded, or ends before the block does.
+    """
+    rate, hop, first = backbone.sample_rate, backbone.hop_samples, block.first
+    if block == WHOLE:
+        begins_s, audio = 0, decode(source)
+    else:
+        begins_s = max(0, first * hop // rate - MARGIN_S)
+        audio = decode(source, span_s=(begins_s, _ends_s(block, backbone)))
+    samples, rate_hz = audio.mono(), audio.sample_rate
+    if equaliser is not None:
+        samples, rate_hz = equaliser(samples, rate_hz)
+    # a span begins at a whole second, where the samples of both rates coincide
+    samples = resample(samples, rate_hz, to_hz=rate)
+    last_s = begins_s + max(len(samples), 1) / rate  # a click may resample to nothing
+    samples = samples[first * hop - begins_s * rate :]
+    if block.stop is not None:
+        wanted = (block.stop - 1 - first) * hop + backbone.window_samples
+        if len(samples) < wanted:
+            raise AudioError(f"ends at {last_s:.1f} s, before its header says")
+        samples = samples[:wanted]
+    elif not len(samples) and first:
+        raise AudioError(f"ends at {last_s:.1f} s, before its header says")
+    inputs = backbone.front_end(samples)
+    start_s = (first + np.arange(len(inputs), dtype=np.float64)) * hop / rate
+    end_s = np.asarray(np.minimum(start_s + backbone.window_s, last_s), dtype=np.float64)
+    return Cut(inputs, start_s, end_s)
+
+
+def _ends_s(block: Block, backbone: Backbone) -> int:
+    """Where to stop decoding a block; one that goes to the end has room for a header's error."""
+    if block.stop is None:
+        return int(block.first * backbone.hop_s + 3 * BLOCK_S)
+    last = (block.stop - 1) * backbone.hop_samples + backbone.window_samples
+    return -(-last // backbone.sample_rate) + MARGIN_S

@@ -1,0 +1,80 @@
+"""Where networks run: LiteRT on the processor, TensorFlow where there is a GPU."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from faunashot.audio.decode import quiet_native
+from faunashot.backbones.base import FloatArray
+from faunashot.errors import ParameterError
+
+RUNTIME = "FAUNASHOT_RUNTIME"
+"""litert or tensorflow; unless set, TensorFlow where it finds a GPU and LiteRT elsewhere."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Standard error is the whole process's."""
+
+Network = Callable[[FloatArray], FloatArray]
+
+
+class LiteRt:
+    """A LiteRT model of one input and one output, called from any thread.
+
+    Each thread has an interpreter of its own on one processor: as many threads as processors
+    keep all of them busy, without waiting for each other as those of one interpreter do.
+
+    Parameters
+    ----------
+    model : as a file holds it.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+        self._own = threading.local()
+
+    def __call__(self, inputs: FloatArray) -> FloatArray:
+        """Output for inputs, (N, ...) -> (N, ...)."""
+        net = self._interpreter()
+        source, output = net.get_input_details()[0], net.get_output_details()[0]
+        shape = [len(inputs), *source["shape"][1:]]
+        if self._own.batch != len(inputs):
+            net.resize_tensor_input(source["index"], shape)
+            net.allocate_tensors()
+            self._own.batch = len(inputs)
+        net.set_tensor(source["index"], np.ascontiguousarray(inputs).reshape(shape))
+        net.invoke()
+        return np.asarray(net.get_tensor(output["index"]), dtype=np.float32)
+
+    def _interpreter(self) -> Any:
+        if not hasattr(self._own, "net"):
+            from ai_edge_litert.interpreter import Interpreter
+
+            with _ONE_AT_A_TIME, quiet_native():
+                self._own.net = Interpreter(model_content=self._model, num_threads=1)
+                self._own.net.allocate_tensors()  # XNNPACK says that it is there
+            self._own.batch = None
+        return self._own.net
+
+
+def on_gpu() -> bool:
+    """Whether networks that have a TensorFlow model are to run in it.
+
+    Raises
+    ------
+    ParameterError
+        The variable `RUNTIME` holds something else than a runtime.
+    """
+    wanted = os.environ.get(RUNTIME, "")
+    if wanted not in ("", "litert", "tensorflow"):
+        raise ParameterError.unknown(RUNTIME, wanted, ["litert", "tensorflow"])
+    if wanted or not Path("/dev/nvidia0").exists():  # TensorFlow takes seconds to import
+        return wanted == "tensorflow"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))

@@ -1,0 +1,112 @@
+"""``faunashot embed``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faunashot.cli.output import AsJson, answer
+
+
+class EngineName(StrEnum):
+    """Who embeds."""
+
+    local = "local"
+    ray = "ray"
+
+
+def embed(
+    files: Annotated[
+        list[Path], typer.Argument(help="Recordings of any format and length, or folders of them.")
+    ],
+    backbone: Annotated[str, typer.Option(help="`faunashot backbones` lists them.")],
+    out: Annotated[
+        str, typer.Option(help="Folder of the features, or a URL that fsspec knows, as s3://...")
+    ],
+    hop_s: Annotated[
+        float | None, typer.Option(help="Step between windows; the backbone's own if not given.")
+    ] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="ray: over the cluster that RAY_ADDRESS names, or this one.")
+    ] = EngineName.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads, or actors of ray; as many as there are processors."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store the embeddings of recordings, labelled or not.
+
+    What is there already is not embedded again: more files may be added, and a run that was
+    interrupted goes on. A recording, or the part of a long one, that is bad gets a line.
+    """
+    from faunashot.audio.decode import quiet_native
+    from faunashot.backbones.engine import Engine, local, store_features
+    from faunashot.backbones.plan import plan
+    from faunashot.backbones.registry import load
+    from faunashot.cli.progress import progress
+
+    recordings = _recordings(files)
+    options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
+    with quiet_native():
+        loaded = load(backbone, **options)
+        began = time.perf_counter()
+        made = plan(recordings, loaded)
+        audio_s = sum(sum(shard.seconds) for shard in made.shards)
+        run: Engine = local(loaded, workers=workers)
+        if engine is EngineName.ray:
+            from faunashot.backbones.cluster import ray_actors
+
+            run = ray_actors(backbone, options, actors=workers)
+        with progress(backbone, total_s=audio_s) as on_done:
+            outcome = store_features(made, out, run, on_done=on_done)
+        took_s = time.perf_counter() - began
+    for bad in outcome.bad:
+        typer.echo(f"faunashot: {_line(bad)}", err=True)
+    row = {
+        "out": out,
+        "backbone": f"{loaded.name} {loaded.version}",
+        "recordings": len(recordings),
+        "audio_h": round(audio_s / 3600, 3),
+        "windows": outcome.windows,
+        "embedded": outcome.embedded,
+        "windows_per_s": round(outcome.embedded / took_s, 1),
+        "bad": list(outcome.bad) if as_json else len(outcome.bad),
+        "licence": loaded.licence,
+    }
+    answer([row], as_json=as_json)
+    if outcome.bad:
+        raise typer.Exit(1)
+
+
+def _recordings(named: Sequence[Path]) -> list[Any]:
+    """Recordings by the path as it was given; those of a single folder by their path in it."""
+    from faunashot.audio.decode import SUFFIXES
+    from faunashot.backbones.plan import Recording
+    from faunashot.errors import AudioError
+
+    within = named[0] if len(named) == 1 and named[0].is_dir() else None
+    found: dict[str, Recording] = {}
+    for path in named:
+        files = [path]
+        if path.is_dir():
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        for file in files:
+            clip_id = (file.relative_to(within) if within else file).as_posix()
+            found.setdefault(clip_id, Recording(clip_id, file))
+    if not found:
+        raise AudioError(f"{named[0]} holds no recordings")
+    return list(found.values())
+
+
+def _line(bad: dict[str, Any]) -> str:
+    part = ""
+    if bad["start_s"] or bad["end_s"] is not None:
+        end = "its end" if bad["end_s"] is None else f"{bad['end_s']:g} s"
+        part = f" from {bad['start_s']:g} s to {end}"
+    return f"{bad['clip_id']}{part}: {bad['reason']}"

@@ -1,0 +1,91 @@
+"""A folder anywhere: on a local disk, or on any file system that fsspec knows (``s3://...``)."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from faunashot.errors import StoreError
+
+DRAFT = ".draft-"
+"""Prefix of what is being written; a killed process leaves it."""
+
+
+class Place:
+    """A folder whose files are there as a whole or not at all.
+
+    Parameters
+    ----------
+    url : a path, or a URL that fsspec knows.
+
+    Raises
+    ------
+    StoreError
+        The URL's file system is not known, or its package is not installed.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        self.url = str(url)
+        self.local = Path(url) if "://" not in self.url else None
+        if self.local is None:
+            import fsspec
+
+            try:
+                self._fs, self._root = fsspec.core.url_to_fs(self.url)
+            except (ImportError, ValueError) as error:
+                raise StoreError(f"{self.url}: {error}") from error
+
+    def __str__(self) -> str:
+        return self.url
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, in place of one that is there."""
+        if self.local is None:
+            self._fs.pipe_file(f"{self._root}/{name}", content)
+            return
+        file = self.local / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f"{DRAFT}{uuid.uuid4().hex}")
+        try:
+            draft.write_bytes(content)
+            os.replace(draft, file)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+    def read(self, name: str) -> bytes:
+        """Content of a file.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        """
+        if self.local is not None:
+            return (self.local / name).read_bytes()
+        return bytes(self._fs.cat_file(f"{self._root}/{name}"))
+
+    def size(self, name: str) -> int:
+        """Bytes of a file; raises `FileNotFoundError` where there is none."""
+        if self.local is not None:
+            return (self.local / name).stat().st_size
+        return int(self._fs.size(f"{self._root}/{name}"))
+
+    def names(self) -> set[str]:
+        """Names of all files, those in folders as ``folder/name``."""
+        if self.local is not None:
+            files = (file for file in self.local.rglob("*") if not file.is_dir())
+            return {file.relative_to(self.local).as_posix() for file in files}
+        self._fs.invalidate_cache()
+        found: list[Any] = self._fs.find(self._root)
+        return {str(path)[len(self._root) :].lstrip("/") for path in found}
+
+    def remove(self, names: set[str]) -> None:
+        """Remove files."""
+        for name in sorted(names):
+            if self.local is not None:
+                (self.local / name).unlink(missing_ok=True)
+            else:
+                self._fs.rm_file(f"{self._root}/{name}")
