@@ -16,6 +16,7 @@ from faunashot.backbones.base import Backbone
 from faunashot.backbones.cut import Block
 from faunashot.backbones.extract import Embedded, Piece, embed, index
 from faunashot.backbones.plan import Plan, Shard, bad_part
+from faunashot.backbones.store import Maker
 from faunashot.errors import StoreError
 from faunashot.files import locked
 from faunashot.places import Place
@@ -80,7 +81,7 @@ def store_features(
     plan : of the recordings.
     url : a folder that is new, empty or a store, see `faunashot.places.Place`.
     engine : who embeds.
-    replace : whether a store of another backbone may be replaced.
+    replace : whether the folder may be made anew, whatever it holds.
     on_done : told of each step.
 
     Raises
@@ -198,22 +199,26 @@ def _alone_in(place: Place) -> Iterator[None]:
 
 
 def _refuse_others(place: Place, plan: Plan, *, replace: bool) -> None:
-    names = place.names()
-    foreign = sorted(
-        name for name in names if name != store.META and not store.OURS.fullmatch(name)
-    )
-    if foreign:
-        raise StoreError(f"{place} holds {foreign[0]}, which is no features: name another folder")
-    if store.META not in names or replace:
+    foreign = store.foreign(place)
+    if replace:
+        place.remove(foreign)
         return
+    if foreign:
+        raise StoreError(
+            f"{place} holds {min(foreign)}, which is no features of this version: "
+            "name another folder, or remove it"
+        )
     made_by = store.maker_of(place)
     if made_by is not None and made_by != plan.maker:
         raise StoreError(
-            f"{place} holds features of {made_by.backbone} {made_by.version} (hop "
-            f"{made_by.hop_s:g} s, weights {made_by.weights_hash[:12]}), these would be of "
-            f"{plan.maker.backbone} {plan.maker.version} (hop {plan.maker.hop_s:g} s, weights "
-            f"{plan.maker.weights_hash[:12]}): name another folder, or remove it"
+            f"{place} holds features of {_named(made_by)}, not of {_named(plan.maker)}: "
+            "name another folder, or remove it"
         )
+
+
+def _named(maker: Maker) -> str:
+    weights = maker.weights_hash[:12]
+    return f"{maker.backbone} {maker.version} (hop {maker.hop_s:g} s, weights {weights})"
 
 
 def _whole(place: Place, shard: Shard) -> bool:

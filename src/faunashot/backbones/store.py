@@ -203,6 +203,13 @@ def load(url: str | Path, *, maker: Maker | None = None) -> Features:
     return Features(windows, pa.concat_tables(tables).to_pandas(), made_by, bad)
 
 
+def foreign(place: Place) -> set[str]:
+    """Names of what lies in a place and is no part of a store of this version."""
+    names = place.names()
+    foreign = {name for name in names - {META} if not OURS.fullmatch(name)}
+    return foreign | ({META} & names if foreign else set())
+
+
 def maker_of(place: Place) -> Maker | None:
     """What made a store; None where that cannot be told."""
     try:
