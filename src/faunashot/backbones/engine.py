@@ -205,7 +205,7 @@ def _refuse_others(place: Place, plan: Plan, *, replace: bool) -> None:
         return
     if foreign:
         raise StoreError(
-            f"{place} holds {min(foreign)}, which is no features of this version: "
+            f"{place} holds {min(foreign - {store.META})}, which is no features of this version: "
             "name another folder, or remove it"
         )
     made_by = store.maker_of(place)

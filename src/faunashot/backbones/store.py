@@ -211,9 +211,21 @@ def foreign(place: Place) -> set[str]:
 
 
 def maker_of(place: Place) -> Maker | None:
-    """What made a store; None where that cannot be told."""
+    """What made a store; None where there is none, or its ``meta.json`` is torn.
+
+    Raises
+    ------
+    StoreError
+        It is of another version.
+    """
     try:
-        made_by = json.loads(place.read(META))["maker"]
+        meta = json.loads(place.read(META))
+        made_by = meta["maker"]
+        if meta["format"] != FORMAT:
+            raise StoreError(
+                f"{place} has format {meta['format']}, this version writes {FORMAT}: "
+                "name another folder, or remove it"
+            )
         return Maker(**{**made_by, "blocks": tuple(made_by["blocks"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,0 +1,237 @@
+"""How fast recordings become a store of features, beside what it could be and what it was.
+
+    python benchmarks/embed.py --backbone yamnet --data DIR [--repeats 5] [--clips 200]
+
+prints JSON. In each repeat, one after the other and in this order:
+
+- ours: from files to a store;
+- plain_loop: the published model as it comes, clip by clip (TF Hub's YAMNet; BirdNET with all
+  tensors kept, as its embedding is usually read);
+- tensorflow: YAMNet's network as a TensorFlow function, on ready patches in batches;
+- bare_network: the LiteRT network on ready inputs, one interpreter a processor.
+
+Rates are windows a second, their medians over the repeats; ratios are medians of those within a
+repeat, with their range. `steps` is processor time a window of each step by itself, in one thread,
+and `bound` the rate at which all processors would be busy with these steps alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from faunashot.audio.decode import SUFFIXES, announced, decode, quiet_native
+from faunashot.audio.resample import resample
+from faunashot.backbones import engine, registry
+from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.backbones.cut import cut
+from faunashot.backbones.extract import cores
+from faunashot.backbones.plan import Recording, plan
+
+READY = 512
+"""Windows that networks by themselves are measured on."""
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Wall time of `work`."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def core_ms(work: Callable[[Any], Any], items: Iterable[Any], *, windows: int) -> float:
+    """Processor time of `work` on all items in this thread, in ms a window; the best of three."""
+    taken = []
+    for _ in range(3):
+        began = time.thread_time()
+        for item in items:
+            work(item)
+        taken.append(time.thread_time() - began)
+    return 1000 * min(taken) / windows
+
+
+class Subject:
+    """A backbone and the recordings that it is measured on."""
+
+    def __init__(self, backbone: Backbone, files: list[Path]) -> None:
+        self.backbone, self.files = backbone, files
+        inputs, self.windows = [], 0
+        for file in files:
+            found = cut(file, backbone).inputs
+            self.windows += len(found)
+            if sum(map(len, inputs)) < READY:
+                inputs.append(np.array(found))
+        self.ready = np.concatenate(inputs)[:READY]
+
+    def store(self, workers: int | None = None) -> None:
+        """From files to a store, which is thrown away."""
+        with tempfile.TemporaryDirectory() as folder:
+            made = plan([Recording(file.name, file) for file in self.files], self.backbone)
+            outcome = engine.store_features(
+                made, Path(folder) / "store", engine.local(self.backbone, workers=workers)
+            )
+            assert outcome.embedded == self.windows, outcome
+
+    def samples(self, file: Path) -> FloatArray:
+        """A recording as the backbone's front end takes it."""
+        audio = decode(file)
+        return resample(audio.mono(), audio.sample_rate, to_hz=self.backbone.sample_rate)
+
+    def network(self) -> None:
+        """Ready inputs through the network, a part on each processor."""
+        size = self.backbone.batch_size
+        parts = [self.ready[at : at + size] for at in range(0, len(self.ready), size)]
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(self.backbone.network, parts))
+
+    def steps(self) -> dict[str, float]:
+        """Processor time of each step in ms a window, measured on some of the recordings."""
+        files = self.files[: max(1, len(self.files) // 5)]
+        audio = [decode(file) for file in files]
+        samples = [self.samples(file) for file in files]
+        n = sum(len(self.backbone.front_end(one)) for one in samples)
+        rate, size = self.backbone.sample_rate, self.backbone.batch_size
+        batches = [self.ready[at : at + size] for at in range(0, len(self.ready), size)]
+        self.backbone.network(batches[0])
+        with threadpool_limits(1, "blas"):
+            return {
+                "header": core_ms(announced, files, windows=n),
+                "decode": core_ms(decode, files, windows=n),
+                "resample": core_ms(
+                    lambda one: resample(one.mono(), one.sample_rate, to_hz=rate), audio, windows=n
+                ),
+                "front_end": core_ms(
+                    lambda one: np.array(self.backbone.front_end(one)), samples, windows=n
+                ),
+                "network": core_ms(self.backbone.network, batches, windows=len(self.ready)),
+            }
+
+
+def yamnet_rivals(subject: Subject) -> dict[str, tuple[Callable[[], Any], int]]:
+    """The published model clip by clip, and its network in TensorFlow in batches of 64."""
+    from faunashot.backbones.hub import model_folder
+    from faunashot.backbones.yamnet_published import HANDLE, Published
+
+    published = Published(model_folder(HANDLE))
+    network = published.network()
+    patches = np.ascontiguousarray(subject.ready)
+
+    def loop() -> None:
+        np.concatenate([published(subject.samples(file))[1] for file in subject.files])
+
+    def batches() -> None:
+        for at in range(0, len(patches), 64):
+            network(patches[at : at + 64])
+
+    return {"plain_loop": (loop, subject.windows), "tensorflow": (batches, len(patches))}
+
+
+def birdnet_rivals(subject: Subject) -> dict[str, tuple[Callable[[], Any], int]]:
+    """The published model with all its tensors kept, from which the embedding is read."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from faunashot.audio.windows import split_windows
+    from faunashot.backbones.birdnet import MODEL_FILE, _find
+
+    net = Interpreter(
+        str(_find(MODEL_FILE)), num_threads=cores(), experimental_preserve_all_tensors=True
+    )
+    net.allocate_tensors()
+    source, output = (d[0]["index"] for d in (net.get_input_details(), net.get_output_details()))
+    embedding = output - 1  # the tensor before the scores
+    backbone = subject.backbone
+
+    def loop() -> None:
+        for file in subject.files:
+            samples = subject.samples(file)
+            for window in split_windows(samples, backbone.window_samples, hop=backbone.hop_samples):
+                net.set_tensor(source, window[None])
+                net.invoke()
+                net.get_tensor(embedding)
+
+    return {"plain_loop": (loop, subject.windows)}
+
+
+RIVALS = {"yamnet": yamnet_rivals, "birdnet": birdnet_rivals}
+
+
+def command_line(backbone: str, files: list[Path]) -> dict[str, float]:
+    """Peak memory and wall time of `faunashot embed` in a process of its own, cold."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--backbone", backbone, "--out", f"{folder}/store", "--json"]
+        program = [sys.executable, Path(__file__).with_name("peak.py"), "embed"]
+        began = time.perf_counter()
+        done = subprocess.run(
+            [*program, *files, *options], check=True, stdout=subprocess.PIPE, text=True
+        )
+        wall_s = time.perf_counter() - began
+    return {"peak_mb": json.loads(done.stdout)["peak_mb"], "wall_s": round(wall_s, 2)}
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median and range."""
+    found = {"median": statistics.median(values), "least": min(values), "most": max(values)}
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def main() -> None:
+    """Measure, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--backbone", choices=sorted(registry.BACKBONES), default="yamnet")
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--clips", type=int, help="measure on so many of them only")
+    asked = parser.parse_args()
+    files = sorted(file for file in asked.data.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = files[:: max(1, len(files) // asked.clips)] if asked.clips else files
+    if not files or asked.repeats < 1:
+        parser.error(f"{asked.data} holds no recordings" if not files else "--repeats: at least 1")
+    with quiet_native():
+        subject = Subject(registry.load(asked.backbone), files)
+        work = {"ours": (subject.store, subject.windows)}
+        work |= RIVALS.get(asked.backbone, lambda subject: {})(subject)
+        work["bare_network"] = (subject.network, len(subject.ready))
+        rates: dict[str, list[float]] = {name: [] for name in work}
+        for repeat in range(-1, asked.repeats):  # the first is to warm up
+            for name, (run, windows) in work.items():
+                rate = windows / seconds(run)
+                if repeat >= 0:
+                    rates[name].append(rate)
+            print(f"repeat {repeat + 1} of {asked.repeats}", file=sys.stderr)
+        steps = subject.steps()
+    answer: dict[str, Any] = {
+        "backbone": asked.backbone,
+        "recordings": len(files),
+        "windows": subject.windows,
+        "cores": cores(),
+        "repeats": asked.repeats,
+        "windows_per_s": round(statistics.median(rates["ours"]), 1),
+        "rates": {name: spread(of) for name, of in rates.items()},
+    }
+    for name in rates:
+        if name != "ours":
+            paired = [a / b for a, b in zip(rates["ours"], rates[name], strict=True)]
+            answer[f"ratio_to_{name}"] = round(statistics.median(paired), 3)
+            answer[f"ratio_to_{name}_range"] = [round(min(paired), 3), round(max(paired), 3)]
+    bound = 1000 * cores() / sum(steps.values())
+    answer["steps_core_ms_per_window"] = {name: round(ms, 4) for name, ms in steps.items()}
+    answer["bound_windows_per_s"] = round(bound, 1)
+    answer["share_of_bound"] = round(answer["windows_per_s"] / bound, 3)
+    answer["command"] = command_line(asked.backbone, files)
+    print(json.dumps(answer, indent=1))
+
+
+if __name__ == "__main__":
+    main()
