@@ -1,6 +1,6 @@
 """How fast recordings become a store of features, beside what it could be and what it was.
 
-    python benchmarks/embed.py --backbone yamnet --data DIR [--repeats 5] [--clips 200]
+    python benchmarks/embed.py --backbone yamnet --data DIR [--repeats 5] [--clips 200] [--wav]
 
 prints JSON. In each repeat, one after the other and in this order:
 
@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile as sf
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import SUFFIXES, announced, decode, quiet_native
@@ -143,23 +144,23 @@ def birdnet_rivals(subject: Subject) -> dict[str, tuple[Callable[[], Any], int]]
     from ai_edge_litert.interpreter import Interpreter
 
     from faunashot.audio.windows import split_windows
-    from faunashot.backbones.birdnet import MODEL_FILE, _find
+    from faunashot.backbones.birdnet import MODEL_FILE, published_file
 
+    backbone, threads = subject.backbone, cores()
     net = Interpreter(
-        str(_find(MODEL_FILE)), num_threads=cores(), experimental_preserve_all_tensors=True
+        str(published_file(MODEL_FILE)), num_threads=threads, experimental_preserve_all_tensors=True
     )
     net.allocate_tensors()
-    source, output = (d[0]["index"] for d in (net.get_input_details(), net.get_output_details()))
-    embedding = output - 1  # the tensor before the scores
-    backbone = subject.backbone
+    source = net.get_input_details()[0]["index"]
+    pooled = [t["index"] for t in net.get_tensor_details() if "GLOBAL_AVG_POOL" in t["name"]]
+    size, hop = backbone.window_samples, backbone.hop_samples
 
     def loop() -> None:
         for file in subject.files:
-            samples = subject.samples(file)
-            for window in split_windows(samples, backbone.window_samples, hop=backbone.hop_samples):
+            for window in split_windows(subject.samples(file), size, hop=hop):
                 net.set_tensor(source, window[None])
                 net.invoke()
-                net.get_tensor(embedding)
+                net.get_tensor(pooled[0])
 
     return {"plain_loop": (loop, subject.windows)}
 
@@ -180,6 +181,14 @@ def command_line(backbone: str, files: list[Path]) -> dict[str, float]:
     return {"peak_mb": json.loads(done.stdout)["peak_mb"], "wall_s": round(wall_s, 2)}
 
 
+def as_wav(file: Path, folder: Path) -> Path:
+    """A copy of a recording as 16-bit WAV."""
+    audio = decode(file)
+    copy = folder / f"{file.stem}.wav"
+    sf.write(copy, audio.samples, audio.sample_rate, subtype="PCM_16")
+    return copy
+
+
 def spread(values: list[float]) -> dict[str, float]:
     """Median and range."""
     found = {"median": statistics.median(values), "least": min(values), "most": max(values)}
@@ -193,12 +202,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--clips", type=int, help="measure on so many of them only")
+    parser.add_argument("--wav", action="store_true", help="convert them to 16-bit WAV first")
     asked = parser.parse_args()
     files = sorted(file for file in asked.data.rglob("*") if file.suffix.lower() in SUFFIXES)
     files = files[:: max(1, len(files) // asked.clips)] if asked.clips else files
     if not files or asked.repeats < 1:
         parser.error(f"{asked.data} holds no recordings" if not files else "--repeats: at least 1")
-    with quiet_native():
+    with quiet_native(), tempfile.TemporaryDirectory() as converted:
+        if asked.wav:
+            files = [as_wav(file, Path(converted)) for file in files]
         subject = Subject(registry.load(asked.backbone), files)
         work = {"ours": (subject.store, subject.windows)}
         work |= RIVALS.get(asked.backbone, lambda subject: {})(subject)
@@ -211,6 +223,7 @@ def main() -> None:
                     rates[name].append(rate)
             print(f"repeat {repeat + 1} of {asked.repeats}", file=sys.stderr)
         steps = subject.steps()
+        command = command_line(asked.backbone, files)
     answer: dict[str, Any] = {
         "backbone": asked.backbone,
         "recordings": len(files),
@@ -229,7 +242,7 @@ def main() -> None:
     answer["steps_core_ms_per_window"] = {name: round(ms, 4) for name, ms in steps.items()}
     answer["bound_windows_per_s"] = round(bound, 1)
     answer["share_of_bound"] = round(answer["windows_per_s"] / bound, 3)
-    answer["command"] = command_line(asked.backbone, files)
+    answer["command"] = command
     print(json.dumps(answer, indent=1))
 
 

@@ -115,9 +115,9 @@ def test_heads_are_compared_on_the_same_episodes(recordings: Path, tmp_path: Pat
             itself = by_head[name, row["k"]]["macro_f1"]
             assert row[f"over_{name}"] == pytest.approx(row["macro_f1"] - itself, abs=2e-4)
             assert row[f"over_{name}_p"] <= row[f"over_{name}_p_holm"] <= 1
-    stored = next(islice(tmp_path.rglob("windows.npy"), 1)).stat().st_mtime_ns
+    stored = next(islice(tmp_path.rglob("*.npy"), 1)).stat().st_mtime_ns
     assert printed("heads", *again) == rows
-    assert next(tmp_path.rglob("windows.npy")).stat().st_mtime_ns == stored
+    assert next(tmp_path.rglob("*.npy")).stat().st_mtime_ns == stored
 
 
 @pytest.mark.slow
@@ -138,4 +138,122 @@ def test_chosen_heads_are_drawn(recordings: Path, tmp_path: Path) -> None:
     ]
     rows = printed("heads", *small, *more, "--plot", picture)
     assert {row["head"] for row in rows} == {"prototype", "logistic"}
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_growth_is_measured_of_each_step() -> None:
+    found = printed("growth", "--sizes", 100, 50)
+    assert [of["step"] for of in found["steps"]] == ["ingest", "audit", "store", "splits", "heads"]
+    for of in found["steps"]:
+        assert [row["clips"] for row in of["sizes"]] == [50, 100]
+        assert all(row[key] > 0 for row in of["sizes"] for key in ("wall_s", "cpu_s", "peak_mb"))
+        for key in ("wall_s", "cpu_s"):
+            first, last = (row[key] for row in of["sizes"])
+            slope = pytest.approx(np.log2(last / first), abs=2e-3)
+            assert of[f"{key}_exponent"] == {"all": slope, "last_two": slope}
+    assert found["settings"]["repeats"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "given", [["--sizes", "100"], ["--sizes", "100", "4"], ["--steps", "x"], ["--repeats", "0"]]
+)
+def test_growth_refuses_what_it_cannot_measure_in_one_line(given: list[str]) -> None:
+    command = [sys.executable, ROOT / "benchmarks" / "growth.py", *given]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert given[0] in line
+
+
+@pytest.fixture
+def scaling(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The arithmetic of large corpora, and the queues of a cluster."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    return import_module("scaling")
+
+
+def test_cores_that_nothing_holds_up_end_within_a_shard_of_each_other(scaling: ModuleType) -> None:
+    load = scaling.Load(shards=500, service_s=10, read_mb=0, write_mb=0, reads=0, writes=0)
+    for cores, cv in ((1, 0.0), (7, 0.0), (7, 0.5), (64, 0.5)):
+        found = scaling.simulate(load, scaling.Cluster(cores=cores, cv=cv))
+        work_s = found["utilisation"] * cores * found["makespan_s"]
+        assert work_s == pytest.approx(5000, rel=0.1 if cv else 1e-9)
+        longest_s = 10 * np.exp(5 * cv)
+        assert work_s / cores - 1e-6 <= found["makespan_s"] <= work_s / cores + longest_s
+        assert 0 < found["utilisation"] <= 1 + 1e-9
+        assert found["waiting"] == pytest.approx(0, abs=1e-9)
+        assert found["lost"] == found["failures"] == 0
+
+
+def test_nodes_that_are_taken_away_never_shorten_a_run(scaling: ModuleType) -> None:
+    load = scaling.Load(shards=3000, service_s=20, read_mb=0, write_mb=0, reads=0, writes=0)
+    took = []
+    for rate in (0, 6, 30, 120):
+        cluster = scaling.Cluster(cores=64, cv=0.2, startup_s=10, failures_per_node_h=rate)
+        runs = [scaling.simulate(load, cluster, seed=seed) for seed in range(3)]
+        for found in runs:
+            parts = [found[name] for name in ("utilisation", "waiting", "lost", "idle")]
+            assert min(parts) >= -1e-9
+            assert sum(parts) == pytest.approx(1)
+        took.append([found["makespan_s"] for found in runs])
+        assert (runs[0]["lost"] > 0) == (rate > 0)
+    assert (np.diff(took, axis=0) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("limit", "shards_per_s"),
+    [
+        ({"store_mb_s": 110}, 1),
+        ({"store_requests_s": 6}, 0.5),
+        ({"dispatch_per_s": 2}, 2),
+    ],
+)
+def test_a_queue_lets_through_its_rate_however_many_cores(
+    scaling: ModuleType, limit: dict[str, float], shards_per_s: float
+) -> None:
+    load = scaling.Load(shards=4000, service_s=5, read_mb=100, write_mb=10, reads=10, writes=2)
+    for cores in (50, 100):
+        found = scaling.simulate(load, scaling.Cluster(cores=cores, cv=0.2, **limit))
+        assert found["shards_per_s"] == pytest.approx(shards_per_s, rel=0.02)
+        assert found["utilisation"] == pytest.approx(shards_per_s * 5 / cores, rel=0.05)
+
+
+def test_a_reader_waits_for_each_request_and_for_its_bytes(scaling: ModuleType) -> None:
+    load = scaling.Load(shards=40, service_s=5, read_mb=100, write_mb=10, reads=10, writes=2)
+    found = scaling.simulate(load, scaling.Cluster(cores=4, latency_s=0.1, stream_mb_s=20))
+    assert found["makespan_s"] == pytest.approx(10 * (5 + 110 / 20 + 12 * 0.1))
+
+
+def test_a_long_run_goes_on_at_the_pace_of_its_beginning(
+    scaling: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = scaling.Load(shards=20_000, service_s=9, read_mb=100, write_mb=16, reads=9, writes=2)
+    cluster = scaling.Cluster(cores=48, cv=0.3, startup_s=15, store_mb_s=400, latency_s=0.02)
+    whole = scaling.simulate(load, cluster)
+    assert 0.1 < whole["waiting"] < 0.5
+    monkeypatch.setattr(scaling, "SIMULATED", 4_000)
+    found = scaling.lasting(load, cluster, 0)
+    assert found["makespan_s"] == pytest.approx(whole["makespan_s"], rel=0.01)
+    for name in ("utilisation", "waiting", "lost", "idle"):
+        assert found[name] == pytest.approx(whole[name], abs=0.01), name
+
+
+@pytest.mark.slow
+def test_hours_are_counted_and_simulated(tmp_path: Path) -> None:
+    small = ["--windows-per-core-s", "logmel=100", "--hours", 10, 100, "--cores", 2, 64]
+    picture = tmp_path / "scaling.png"
+    found = printed("scaling", *small, "--plot", picture)
+    assert set(found) == {"work", "arithmetic", "simulation", "bends", "settings"}
+    [work] = found["work"]
+    for row, hours in zip(found["arithmetic"], (10, 100), strict=True):
+        assert row["windows"] == pytest.approx(hours * 3600 / work["hop_s"], rel=0.01)
+        assert row["core_hours"] == pytest.approx(row["windows"] / 100 / 3600, rel=1e-6)
+        assert row["shards"] >= row["windows"] / 4096
+    for row in found["simulation"]:
+        assert 0 < row["utilisation"] <= 1
+        parts = (row[name] for name in ("utilisation", "waiting", "lost", "idle"))
+        assert sum(parts) == pytest.approx(1)
     assert picture.read_bytes().startswith(b"\x89PNG")

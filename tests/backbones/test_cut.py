@@ -1,0 +1,253 @@
+"""A long recording in blocks is cut and embedded as if it had been read at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import faunashot.backbones.cut as cut_module
+from faunashot.audio.decode import Announced, announced
+from faunashot.audio.windows import count_windows, split_windows
+from faunashot.backbones import store
+from faunashot.backbones.base import Backbone
+from faunashot.backbones.cut import WHOLE, Block, blocks, cut
+from faunashot.backbones.engine import local, store_features
+from faunashot.backbones.extract import embed_clips
+from faunashot.backbones.plan import Recording, plan
+from faunashot.backbones.yamnet_patches import YamNetPatches
+from faunashot.errors import AudioError
+
+BLOCK_S = 4.0
+LENGTH_S = 15.3
+RATE = 44_100
+
+RESAMPLED = 1e-5
+"""Of samples up to 1: single precision in the resampling filter."""
+
+LOSSY = 1e-3
+"""Of samples: a block's decoder does not begin with the recording, so its first frames differ."""
+
+
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut_module, "BLOCK_S", BLOCK_S)
+
+
+def sound(length_s: float, rate_hz: int) -> np.ndarray:
+    """A chirp whose pitch says where in the recording it is, in a little noise."""
+    t = np.arange(round(length_s * rate_hz)) / rate_hz
+    noise = np.random.default_rng(1).normal(0, 0.01, t.size)
+    return 0.3 * np.sin(2 * np.pi * (300 + 60 * t) * t) + noise
+
+
+def _by_ffmpeg(path: Path, samples: np.ndarray, rate_hz: int) -> None:
+    sf.write(path.with_suffix(".wav"), samples, rate_hz)
+    command = ["ffmpeg", "-v", "error", "-i", path.with_suffix(".wav"), "-b:a", "128k", path]
+    subprocess.run(command, check=True)
+
+
+@pytest.fixture(scope="module")
+def ffmpeg() -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+
+
+KINDS: dict[str, tuple[Callable[[Path, np.ndarray, int], Any], float]] = {
+    "pcm.wav": (sf.write, RESAMPLED),
+    "float.wav": (lambda *args: sf.write(*args, subtype="FLOAT"), RESAMPLED),
+    "stereo.wav": (
+        lambda path, x, rate: sf.write(path, np.stack([x, -0.5 * x], axis=1), rate),
+        RESAMPLED,
+    ),
+    "a.flac": (sf.write, RESAMPLED),
+    "a.ogg": (sf.write, LOSSY),
+    "a.mp3": (sf.write, LOSSY),
+    "by ffmpeg.mp3": (_by_ffmpeg, LOSSY),
+    "a.m4a": (_by_ffmpeg, LOSSY),
+    "a.opus": (_by_ffmpeg, LOSSY),
+}
+
+
+M4A = pytest.param(
+    "a.m4a", marks=pytest.mark.xfail(reason="ffmpeg -ss 0 drops the first frame", strict=True)
+)
+
+
+@pytest.mark.parametrize("kind", [M4A if kind == "a.m4a" else kind for kind in KINDS])
+def test_blocks_are_the_whole(kind: str, tiny, request, tmp_path: Path) -> None:
+    write, tolerance = KINDS[kind]
+    if write is _by_ffmpeg:
+        request.getfixturevalue("ffmpeg")
+    write(tmp_path / kind, sound(LENGTH_S, RATE), RATE)
+    whole = cut(tmp_path / kind, tiny)
+    parts = blocks(announced(tmp_path / kind), tiny)
+    assert len(parts) == 4
+    cuts = [cut(tmp_path / kind, tiny, block=part) for part in parts]
+    for name in ("start_s", "end_s"):
+        joined = np.concatenate([getattr(one, name) for one in cuts])
+        np.testing.assert_allclose(joined, getattr(whole, name), rtol=0, atol=1e-9)
+    joined = np.concatenate([one.inputs for one in cuts])
+    np.testing.assert_allclose(joined, whole.inputs, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mka"])
+def test_blocks_of_matroska_are_the_whole_to_a_few_milliseconds(name, ffmpeg, tiny, tmp_path):
+    _by_ffmpeg(tmp_path / name, sound(LENGTH_S, RATE), RATE)
+    whole = cut(tmp_path / name, tiny)
+    cuts = [
+        cut(tmp_path / name, tiny, block=part) for part in blocks(announced(tmp_path / name), tiny)
+    ]
+    start_s = np.concatenate([one.start_s for one in cuts])
+    np.testing.assert_array_equal(start_s, whole.start_s)
+    long, shift = np.concatenate([one.inputs for one in cuts]), round(0.01 * tiny.sample_rate)
+    inside = slice(shift, -shift)
+    for ours, theirs in zip(long[:-1], whole.inputs[:-1], strict=True):
+        off = [np.abs(np.roll(ours, by) - theirs)[inside].max() for by in range(-shift, shift + 1)]
+        assert min(off) < 0.15  # half a sample of the chirp's end; apart they differ by 0.6
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("logmel", 1e-4), ("yamnet_patches", 1e-3)])
+@pytest.mark.parametrize("rate_hz", [RATE, 32_000])
+def test_features_by_blocks_are_those_of_the_whole(
+    name, tolerance, rate_hz, request, monkeypatch, tmp_path
+) -> None:
+    """PCM: what the resampler's rounding, 1e-7 of a sample, does to the logarithm of a band."""
+    backbone = request.getfixturevalue(name)
+    sf.write(tmp_path / "long.wav", sound(LENGTH_S, rate_hz), rate_hz, subtype="FLOAT")
+    by_blocks = embed_clips([("long", tmp_path / "long.wav")], backbone)
+    monkeypatch.setattr(cut_module, "BLOCK_S", 1_000.0)
+    whole = embed_clips([("long", tmp_path / "long.wav")], backbone)
+    np.testing.assert_array_equal(by_blocks.index["start_s"], whole.index["start_s"])
+    np.testing.assert_array_equal(by_blocks.index["end_s"], whole.index["end_s"])
+    np.testing.assert_allclose(by_blocks.windows, whole.windows, rtol=0, atol=tolerance)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    frames=st.integers(1, 40 * 192_000),
+    rate_hz=st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000]),
+    hop_s=st.sampled_from([0.01, 0.1, 0.25, 1 / 3, 0.37, 0.5]),
+)
+def test_blocks_hold_every_window_once(frames, rate_hz, hop_s) -> None:
+    backbone = YamNetPatches(hop_s=hop_s)
+    parts = blocks(Announced(frames / rate_hz, rate_hz, None), backbone)
+    if frames / rate_hz <= cut_module.BLOCK_S:
+        assert parts == [WHOLE]
+        return
+    samples = round(frames / rate_hz * backbone.sample_rate)
+    n = count_windows(samples, backbone.window_samples, hop=backbone.hop_samples)
+    held = [at for part in parts for at in range(part.first, part.stop or n)]
+    assert held == list(range(n))
+    assert [part.stop is None for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert max((part.stop or n) - part.first for part in parts) * hop_s <= cut_module.BLOCK_S
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    length_s=st.floats(4.01, 13.0),
+    rate_hz=st.integers(8_000, 192_000),
+    hop_s=st.sampled_from([0.1, 0.25, 1 / 3, 0.5]),
+)
+def test_blocks_of_any_length_rate_and_hop_are_the_whole(
+    length_s, rate_hz, hop_s, tmp_path_factory
+) -> None:
+    backbone = YamNetPatches(hop_s=hop_s)
+    backbone.front_end = lambda samples: split_windows(  # type: ignore[method-assign]
+        samples, backbone.window_samples, hop=backbone.hop_samples
+    )
+    file = tmp_path_factory.mktemp("any") / "any.wav"
+    sf.write(file, sound(length_s, rate_hz), rate_hz, subtype="FLOAT")
+    whole = cut(file, backbone)
+    cuts = [cut(file, backbone, block=part) for part in blocks(announced(file), backbone)]
+    for name, atol in (("start_s", 0.0), ("end_s", 1e-9), ("inputs", RESAMPLED)):
+        joined = np.concatenate([getattr(one, name) for one in cuts])
+        np.testing.assert_allclose(joined, getattr(whole, name), rtol=0, atol=atol)
+    file.unlink()
+
+
+def test_a_long_recording_is_in_no_memory_as_a_whole(tiny, monkeypatch, tmp_path: Path) -> None:
+    sf.write(tmp_path / "long.wav", sound(40.0, RATE), RATE)
+    read = []
+    decode = cut_module.decode
+
+    def noted(*args, **options):
+        audio = decode(*args, **options)
+        read.append(audio.duration_s)
+        return audio
+
+    monkeypatch.setattr(cut_module, "decode", noted)
+    assert len(embed_clips([("long", tmp_path / "long.wav")], tiny).index) == 159
+    assert max(read) <= BLOCK_S + tiny.window_s + 3
+    assert len(read) == 10
+
+
+@pytest.mark.parametrize("kept_s", [4.5, 9.0, 14.9])
+def test_what_is_there_of_a_long_recording_that_is_cut_off_is_stored(
+    kept_s, tiny, tmp_path: Path
+) -> None:
+    file = tmp_path / "long.wav"
+    sf.write(file, sound(LENGTH_S, RATE), RATE)
+    os.truncate(file, 44 + round(kept_s * RATE) * 2)
+    made = plan([Recording("long", file)], tiny)
+    outcome = store_features(made, tmp_path / "out", local(tiny))
+    assert outcome.windows == count_windows(round(kept_s * 8_000), 4_000, hop=2_000)
+    (bad,) = outcome.bad
+    assert bad.pop("start_s") == pytest.approx(kept_s)
+    assert bad.pop("reason").startswith("cut off: ")
+    assert bad == {"clip_id": "long", "end_s": None}
+    found = store.load(tmp_path / "out").index
+    assert found["end_s"].iloc[-1] == pytest.approx(kept_s)
+
+
+def test_a_long_recording_that_ends_before_its_header_says_is_bad_from_there(
+    tiny, monkeypatch, tmp_path: Path
+) -> None:
+    """As a file of a format whose header only estimates how long it is."""
+    file = tmp_path / "long.wav"
+    sf.write(file, sound(9.0, RATE), RATE)
+    monkeypatch.setattr("faunashot.backbones.plan.announced", lambda _: Announced(25, RATE, None))
+    outcome = store_features(plan([Recording("long", file)], tiny), tmp_path / "out", local(tiny))
+    found = store.load(tmp_path / "out").index
+    assert found["start_s"].tolist() == [at / 4 for at in range(32)]  # two blocks, not the third
+    assert outcome.windows == 32
+    bad = {"clip_id": "long", "start_s": 8.0, "end_s": None}
+    assert outcome.bad == ({**bad, "reason": "ends before its header says"},)
+
+
+def test_a_long_recording_that_goes_on_after_its_header_says_is_stored_to_its_end(
+    tiny, monkeypatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "long.wav"
+    sf.write(file, sound(11.0, RATE), RATE)
+    monkeypatch.setattr("faunashot.backbones.plan.announced", lambda _: Announced(9, RATE, None))
+    store_features(plan([Recording("long", file)], tiny), tmp_path / "out", local(tiny))
+    found = store.load(tmp_path / "out").index
+    assert found["start_s"].tolist() == [at / 4 for at in range(43)]
+    assert found["end_s"].iloc[-1] == 11.0
+
+
+@pytest.mark.parametrize("part", [Block(32, 48), Block(36), Block(48, 64), Block(48)])
+def test_a_block_that_is_not_there_is_refused(part, tiny, tmp_path: Path) -> None:
+    sf.write(tmp_path / "short.wav", sound(9.0, RATE), RATE)
+    assert len(cut(tmp_path / "short.wav", tiny, block=Block(16, 32)).inputs) == 16
+    with pytest.raises(AudioError, match="ends before its header says"):
+        cut(tmp_path / "short.wav", tiny, block=part)
+
+
+@pytest.mark.parametrize("hop_s", [0.48, 0.1, 0.2501, 0.333, 0.96])
+def test_patches_of_any_hop_are_those_of_each_window_by_itself(hop_s: float) -> None:
+    backbone: Backbone = YamNetPatches(hop_s=hop_s)
+    samples = sound(3.7, backbone.sample_rate).astype(np.float32)
+    windows = split_windows(samples, backbone.window_samples, hop=backbone.hop_samples)
+    found = backbone.network(backbone.front_end(samples))
+    np.testing.assert_allclose(found, backbone.embed(windows), rtol=0, atol=1e-5)
