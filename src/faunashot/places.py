@@ -67,20 +67,14 @@ class Place:
             return (self.local / name).read_bytes()
         return bytes(self._fs.cat_file(f"{self._root}/{name}"))
 
-    def size(self, name: str) -> int:
-        """Bytes of a file; raises `FileNotFoundError` where there is none."""
-        if self.local is not None:
-            return (self.local / name).stat().st_size
-        return int(self._fs.size(f"{self._root}/{name}"))
-
-    def names(self) -> set[str]:
-        """Names of all files, those in folders as ``folder/name``."""
+    def sizes(self) -> dict[str, int]:
+        """Bytes of all files by name, those in folders as ``folder/name``."""
         if self.local is not None:
             files = (file for file in self.local.rglob("*") if not file.is_dir())
-            return {file.relative_to(self.local).as_posix() for file in files}
+            return {file.relative_to(self.local).as_posix(): file.lstat().st_size for file in files}
         self._fs.invalidate_cache()
-        found: list[Any] = self._fs.find(self._root)
-        return {str(path)[len(self._root) :].lstrip("/") for path in found}
+        found: dict[str, Any] = self._fs.find(self._root, detail=True)
+        return {path[len(self._root) :].lstrip("/"): at["size"] for path, at in found.items()}
 
     def remove(self, names: set[str]) -> None:
         """Remove files."""

@@ -113,7 +113,7 @@ def test_blocks_of_matroska_are_the_whole_to_a_few_milliseconds(name, ffmpeg, ti
     inside = slice(shift, -shift)
     for ours, theirs in zip(long[:-1], whole.inputs[:-1], strict=True):
         off = [np.abs(np.roll(ours, by) - theirs)[inside].max() for by in range(-shift, shift + 1)]
-        assert min(off) < 0.15  # half a sample of the chirp's end; apart they differ by 0.6
+        assert min(off) < 0.25  # half a sample of the chirp's end; elsewhere it differs by 0.6
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("logmel", 1e-4), ("yamnet_patches", 1e-3)])

@@ -188,10 +188,8 @@ def test_an_interrupted_run_goes_on(after, clips: Path, tiny, fresh, tmp_path: P
         stored(clips, tmp_path / "out", tiny, on_done=interrupt)
     with pytest.raises(StoreError, match="is not a features store"):
         store.load(tmp_path / "out")
-    written = sum(
-        len(store.rows_of(Place(tmp_path / "out"), key)[0])
-        for key in store.shards_in(Place(tmp_path / "out"))
-    )
+    shards = store.shards_in(Place(tmp_path / "out")).values()
+    written = sum(rows for facts in shards for *_, rows in facts["pieces"])
     outcome = stored(clips, tmp_path / "out", tiny)
     assert outcome.embedded == outcome.windows - written
     assert written > 0 or after == 1
@@ -305,6 +303,28 @@ def test_a_bad_recording_is_embedded_once_it_is_mended(clips, tiny, fresh, tmp_p
     (clips / "06.wav").write_bytes(recording)
     mended = stored(clips, tmp_path / "out", tiny)
     assert (mended.embedded, mended.bad) == (n_windows(clips, tiny, "06.wav"), ())
+    assert content(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("seed", range(6))  # the order of shards by key differs
+def test_copies_of_a_recording_survive_that_their_shards_are_mended(
+    seed, tiny, fresh, monkeypatch, tmp_path
+) -> None:
+    """Mending a shard moves the rows of what others take from it."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for number, name in enumerate("abcdef"):
+        record(clips / f"{name}.wav", 1.0, seed=10 * seed + number)
+    shutil.copy(clips / "b.wav", clips / "f.wav")
+    monkeypatch.setattr(plan_module, "SHARD_WINDOWS", 9)
+    expected, made = fresh(clips), planned(clips, tiny)
+    assert len(made.shards) == 2
+    for name in ("a.wav", "d.wav"):
+        (clips / name).rename(tmp_path / name)
+    assert len(store_features(made, tmp_path / "out", local(tiny)).bad) == 2
+    for name in ("a.wav", "d.wav"):
+        (tmp_path / name).rename(clips / name)
+    assert stored(clips, tmp_path / "out", tiny).bad == ()
     assert content(tmp_path / "out") == expected
 
 

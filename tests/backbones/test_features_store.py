@@ -128,7 +128,8 @@ def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> No
         store.write_shard(place, key, features.windows[rows], features.index[rows], facts={})
     with pytest.raises(StoreError, match="is not a features store"):
         store.load(tmp_path / "shards")
-    store.finish(place, ["c" * 64, "b" * 64, "a" * 64], maker=features.maker)
+    written = store.shards_in(place)
+    store.finish(place, [written[key * 64] for key in "cba"], maker=features.maker)
     _assert_holds(tmp_path / "shards", features)
     loaded = store.load(tmp_path / "shards").windows
     assert isinstance(loaded, Rows)
@@ -140,11 +141,17 @@ def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> No
         loaded[[3]]
 
 
-def test_a_store_is_finished_with_whole_shards_only(features, tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", ["no array", "half an array", "no index", "half an index"])
+def test_a_shard_that_is_not_whole_is_none(features, tmp_path: Path, harm: str) -> None:
     place = Place(tmp_path)
-    with pytest.raises((StoreError, OSError)):
-        store.finish(place, ["a" * 64], maker=features.maker)
-    assert not (tmp_path / META).exists()
+    store.write_shard(place, "a" * 64, features.windows, features.index, facts={"bad": []})
+    assert store.shards_in(place)["a" * 64]["bad"] == []
+    file = _array(tmp_path) if "array" in harm else _index(tmp_path)
+    if harm.startswith("no"):
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert store.shards_in(place) == {}
 
 
 def test_what_is_bad_comes_with_the_features(features: Features, tmp_path: Path) -> None:
@@ -227,7 +234,7 @@ def test_nothing_is_unpickled(folder: Path) -> None:
     np.save(_array(folder), np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (shard,) = json.loads((folder / META).read_text())["shards"]
     array = hashlib.sha256(_array(folder).read_bytes()).hexdigest()
-    _edit_meta(folder, shards=[{**shard, "array": array}])
+    _edit_meta(folder, shards=[{**shard, "npy": array}])
     with pytest.raises(StoreError, match="Python objects"):
         store.load(folder)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from faunashot.backbones import registry
-from faunashot.backbones.engine import Done, Engine, write_shards
+from faunashot.backbones.engine import Done, Engine, There, write_shards
 from faunashot.backbones.plan import Plan, Shard
 from faunashot.errors import ParameterError, StoreError
 from faunashot.places import Place
@@ -41,7 +41,7 @@ def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None)
     except ImportError as error:
         raise ParameterError("--engine ray needs `pip install 'faunashot[ray]'`") from error
 
-    def run(shards: Sequence[Shard], plan: Plan, place: Place) -> Iterator[Done]:
+    def run(shards: Sequence[Shard], plan: Plan, place: Place, there: There) -> Iterator[Done]:
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -50,7 +50,8 @@ def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         processors = int(ray.cluster_resources().get("CPU", 1))
         rows = ray.data.from_items(
-            [{"shard": shard} for shard in shards], override_num_blocks=len(shards)
+            [{"shard": shard, "there": there.only(shard)} for shard in shards],
+            override_num_blocks=len(shards),
         )
         done = rows.map(
             _Writer,
@@ -60,7 +61,7 @@ def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None)
         )
         try:
             for row in done.iter_rows():
-                yield Done(row["seconds"], row["embedded"])
+                yield Done(row["seconds"], row["embedded"], {row["planned"]: row["wrote"]})
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
             raise StoreError(f"{place}: a worker of ray failed: {reason}") from error
@@ -77,8 +78,13 @@ class _Writer:
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         place = Place(self._url)
-        steps = list(write_shards([row["shard"]], self._plan, place, self._backbone, workers=1))
+        # two threads on its one processor: one may wait for the disk or the network
+        work = ([row["shard"]], self._plan, place, row["there"], self._backbone)
+        steps = list(write_shards(*work, workers=2))
+        ((planned, wrote),) = steps[-1].wrote.items()
         return {
+            "planned": planned,
+            "wrote": wrote,
             "seconds": sum(step.seconds for step in steps),
             "embedded": sum(step.embedded for step in steps),
         }

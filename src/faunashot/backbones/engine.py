@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,10 +25,18 @@ from faunashot.places import Place
 
 @dataclass(frozen=True)
 class Done:
-    """What of a store is done: seconds of audio, and the windows that were embedded for it."""
+    """What of a store is done.
+
+    Attributes
+    ----------
+    seconds : of audio.
+    embedded : windows that were embedded for it.
+    wrote : keys of the shards that are written with it, by those that were planned.
+    """
 
     seconds: float
     embedded: int
+    wrote: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,9 @@ class Outcome:
 class Engine(Protocol):
     """Who makes shards: this process, see `local`, or a cluster."""
 
-    def __call__(self, shards: Sequence[Shard], plan: Plan, place: Place) -> Iterator[Done]:
+    def __call__(
+        self, shards: Sequence[Shard], plan: Plan, place: Place, there: There
+    ) -> Iterator[Done]:
         """Write shards as `write_shards` does; tell what is done as it is done."""
         ...
 
@@ -57,8 +68,8 @@ class Engine(Protocol):
 def local(backbone: Backbone, *, workers: int | None = None) -> Engine:
     """Threads of this process, as many as there are processors if not given."""
 
-    def run(shards: Sequence[Shard], plan: Plan, place: Place) -> Iterator[Done]:
-        return write_shards(shards, plan, place, backbone, workers=workers)
+    def run(shards: Sequence[Shard], plan: Plan, place: Place, there: There) -> Iterator[Done]:
+        return write_shards(shards, plan, place, there, backbone, workers=workers)
 
     return run
 
@@ -93,17 +104,24 @@ def store_features(
     embedded = 0
     with _alone_in(place):
         _refuse_others(place, plan, replace=replace)
-        todo = [shard for shard in plan.shards if not _whole(place, shard)]
-        there = sum(sum(s.seconds) for s in plan.shards) - sum(sum(s.seconds) for s in todo)
-        on_done(Done(there, 0))
-        for done in engine(todo, plan, place) if todo else ():
+        before = store.shards_in(place)
+        names = {shard.key: shard.key for shard in plan.shards}
+        todo = [shard for shard in plan.shards if shard.key not in before]
+        kept_s = sum(sum(shard.seconds) for shard in plan.shards if shard.key in before)
+        on_done(Done(kept_s, 0))
+        there = There.of(before, plan)
+        for done in engine(todo, plan, place, there) if todo else ():
             embedded += done.embedded
+            names.update(done.wrote)
             on_done(done)
-        facts = [_facts(place, shard) for shard in plan.shards]
-        bad = _merged([*plan.bad, *(part for fact in facts for part in fact["bad"])])
-        keys = [shard.key for shard in plan.shards]
-        store.finish(place, keys, maker=plan.maker, bad=bad)
-    windows = sum(rows for fact in facts for *_, rows in fact["pieces"])
+        after = store.shards_in(place) if todo else before
+        lost = [shard.key for shard in plan.shards if names[shard.key] not in after]
+        if lost:
+            raise StoreError(f"{place}: shard {lost[0][:12]} was not written; run it again")
+        facts = [after[names[shard.key]] for shard in plan.shards]
+        bad = _merged([*plan.bad, *(part for shard in facts for part in shard["bad"])])
+        store.finish(place, facts, maker=plan.maker, bad=bad)
+    windows = sum(rows for shard in facts for *_, rows in shard["pieces"])
     return Outcome(windows, embedded, tuple(bad))
 
 
@@ -111,76 +129,116 @@ def write_shards(
     shards: Sequence[Shard],
     plan: Plan,
     place: Place,
+    there: There,
     backbone: Backbone,
     *,
     workers: int | None = None,
 ) -> Iterator[Done]:
-    """Embed the pieces of shards that are in no shard of the place yet, and write the shards."""
-    there = _Reusable(place, plan)
+    """Embed the pieces of shards that are not `there` yet, and write the shards."""
+    missing = (
+        piece
+        for shard in shards
+        for piece, source in zip(shard.pieces, shard.sources, strict=True)
+        if (source, piece.block) not in there.at
+    )
+    known = _Known(place, there)
+    stream = embed(missing, backbone, equaliser=plan.equaliser, workers=workers)
 
-    def missing() -> Iterator[Piece]:
-        for shard in shards:
-            for piece, source in zip(shard.pieces, shard.sources, strict=True):
-                if (source, piece.block) not in there:
-                    yield piece
+    def embedded(piece: Piece, source: str) -> Embedded:
+        if (source, piece.block) not in there.at:
+            return next(stream)
+        (again,) = embed([piece], backbone, equaliser=plan.equaliser, workers=1)
+        return again
 
-    stream = embed(missing(), backbone, equaliser=plan.equaliser, workers=workers)
-    with closing(stream) as fresh:
+    with closing(stream):
         for shard in shards:
-            yield from _write_shard(shard, plan, place, there, fresh)
+            yield from _write_shard(shard, plan, place, known, embedded)
 
 
 def _write_shard(
-    shard: Shard, plan: Plan, place: Place, there: _Reusable, fresh: Iterator[Embedded]
+    shard: Shard,
+    plan: Plan,
+    place: Place,
+    known: _Known,
+    embedded: Callable[[Piece, str], Embedded],
 ) -> Iterator[Done]:
     parts: list[Embedded] = []
     bad: list[dict[str, Any]] = []
     for piece, source, seconds in zip(shard.pieces, shard.sources, shard.seconds, strict=True):
-        known = there.get(source, piece)
-        part = known or next(fresh)
+        kept = known.get(source, piece)
+        part = kept or embedded(piece, source)
         parts.append(part)
         if part.error is not None:
             bad.append(_bad(part, hop_s=plan.maker.hop_s))
-        yield Done(seconds, 0 if known else len(part.windows))
+        yield Done(seconds, 0 if kept else len(part.windows))
     made_of = [
         [source, part.piece.block.first, part.piece.block.stop, len(part.windows)]
         for source, part in zip(shard.sources, parts, strict=True)
     ]
     facts = {**_made_by(plan), "pieces": made_of, "bad": bad}
     windows = np.concatenate([part.windows for part in parts])
-    store.write_shard(place, shard.key, windows, index(parts), facts=facts)
+    key = shard.key
+    if bad:  # it is tried again, and then written beside, as pieces of this one may be wanted still
+        key = hashlib.sha256(f"{key} {json.dumps(bad)}".encode()).hexdigest()
+    store.write_shard(place, key, windows, index(parts), facts=facts)
+    yield Done(0.0, 0, {shard.key: key})
 
 
-class _Reusable:
-    """Pieces that shards of a place hold already, whatever the recordings are called there."""
+@dataclass(frozen=True)
+class There:
+    """Pieces that shards of a place hold already, whatever the recordings are called there.
 
-    def __init__(self, place: Place, plan: Plan) -> None:
-        self._place = place
-        self._at: dict[tuple[str, Block], tuple[str, int, int]] = {}
-        self._opened: tuple[str, Any] = ("", None)
-        for key in sorted(store.shards_in(place)):
-            facts = store.facts_of(place, key)
-            if facts is None or {name: facts.get(name) for name in _made_by(plan)} != _made_by(
-                plan
-            ):
+    Attributes
+    ----------
+    at : of the piece of a recording, by the recording's SHA-256, the key of its shard and its rows.
+    shards : facts of those shards.
+    """
+
+    at: dict[tuple[str, Block], tuple[str, int, int]]
+    shards: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, shards: dict[str, dict[str, Any]], plan: Plan) -> There:
+        """What of shards was made as `plan` makes it."""
+        made_by, at = _made_by(plan), {}
+        for key, facts in shards.items():
+            if {name: facts.get(name) for name in made_by} != made_by:
                 continue
             row = 0
             for source, first, stop, rows in facts["pieces"]:
                 if rows:
-                    self._at[source, Block(first, stop)] = (key, row, row + rows)
+                    at[source, Block(first, stop)] = (key, row, row + rows)
                 row += rows
+        return cls(at, shards)
 
-    def __contains__(self, piece: tuple[str, Block]) -> bool:
-        return piece in self._at
+    def only(self, shard: Shard) -> There:
+        """What concerns a shard alone, to send it to a worker."""
+        pieces = ((s, piece.block) for s, piece in zip(shard.sources, shard.pieces, strict=True))
+        at = {piece: self.at[piece] for piece in pieces if piece in self.at}
+        return There(at, {key: self.shards[key] for key, *_ in at.values()})
+
+
+class _Known:
+    """Reads pieces that are there, a shard at a time."""
+
+    def __init__(self, place: Place, there: There) -> None:
+        self._place, self._there = place, there
+        self._opened: tuple[str, Any] = ("", None)
 
     def get(self, source: str, piece: Piece) -> Embedded | None:
-        """A piece of the recording with this hash, if it is there."""
-        at = self._at.get((source, piece.block))
+        """A piece of the recording with this hash, if it is there.
+
+        None also where its shard is torn, or was written anew since, with what was bad in it.
+        """
+        at = self._there.at.get((source, piece.block))
         if at is None:
             return None
         key, first, last = at
         if self._opened[0] != key:
-            self._opened = key, store.rows_of(self._place, key)
+            try:
+                self._opened = key, store.rows_of(self._place, self._there.shards[key])
+            except (OSError, StoreError):
+                return None
         windows, rows = self._opened[1]
         start_s, end_s = (rows[name].to_numpy()[first:last] for name in ("start_s", "end_s"))
         return Embedded(piece, windows[first:last], start_s, end_s)
@@ -219,18 +277,6 @@ def _refuse_others(place: Place, plan: Plan, *, replace: bool) -> None:
 def _named(maker: Maker) -> str:
     weights = maker.weights_hash[:12]
     return f"{maker.backbone} {maker.version} (hop {maker.hop_s:g} s, weights {weights})"
-
-
-def _whole(place: Place, shard: Shard) -> bool:
-    facts = store.facts_of(place, shard.key)
-    return facts is not None and not facts["bad"]  # what was bad is tried again
-
-
-def _facts(place: Place, shard: Shard) -> dict[str, Any]:
-    facts = store.facts_of(place, shard.key)
-    if facts is None:
-        raise StoreError(f"{place}: shard {shard.key[:12]} was not written; run it again")
-    return facts
 
 
 def _made_by(plan: Plan) -> dict[str, Any]:

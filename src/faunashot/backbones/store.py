@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +28,10 @@ from faunashot.places import DRAFT, Place
 
 FORMAT = 2
 META = "meta.json"
-ARRAY, INDEX = "npy", "parquet"
+ARRAY, INDEX = SUFFIXES = "npy", "parquet"
+AT_ONCE = 8
+"""Requests to a store that may be far away."""
+
 OURS = re.compile(rf"[0-9a-f]{{64}}\.({ARRAY}|{INDEX})|{re.escape(DRAFT)}.*")
 """Names of shards and of drafts: what else lies in the folder is not touched."""
 
@@ -129,7 +133,8 @@ def save(features: Features, url: str | Path) -> None:
     shards = [key.hexdigest()] if len(features.index) else []
     for name in shards:
         write_shard(place, name, features.windows, features.index, facts={})
-    finish(place, shards, maker=features.maker, bad=features.bad)
+    written = [_facts(place, name) for name in shards]
+    finish(place, written, maker=features.maker, bad=features.bad)
 
 
 def write_shard(
@@ -146,7 +151,7 @@ def write_shard(
     content = array.getvalue()
     place.write(f"{key}.{ARRAY}", content)
     digest = hashlib.sha256(content).hexdigest()
-    facts = {**facts, "bytes": len(content), "sha256": digest}
+    facts = {**facts, "bytes": len(content), ARRAY: digest}
     table = pa.Table.from_pandas(index, schema=_SCHEMA, preserve_index=False)
     # pandas' own notes have its version in them
     table = table.replace_schema_metadata({FACTS: json.dumps(facts)})
@@ -156,24 +161,26 @@ def write_shard(
 
 
 def finish(
-    place: Place, shards: Sequence[str], *, maker: Maker, bad: Sequence[dict[str, Any]] = ()
+    place: Place,
+    shards: Sequence[dict[str, Any]],
+    *,
+    maker: Maker,
+    bad: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Make the shards, in this order, the store, and remove what belongs to it no more.
+    """Make shards the store, and remove what belongs to it no more.
 
-    Raises
-    ------
-    StoreError
-        A shard is not there, or torn.
+    Parameters
+    ----------
+    place : where they lie.
+    shards : facts of them in the order of their rows, as `shards_in` gives them.
+    maker : of the features.
+    bad : what there are no features of.
     """
-    listed = []
-    for key in shards:
-        packed, facts = _read_index(place, key)
-        array, index = facts["sha256"], hashlib.sha256(packed).hexdigest()
-        listed.append({"key": key, "array": array, "index": index})
+    listed = [{name: facts[name] for name in ("key", *SUFFIXES)} for facts in shards]
     meta = {"format": FORMAT, "maker": asdict(maker), "shards": listed, "bad": list(bad)}
     place.write(META, (json.dumps(meta, indent=1, ensure_ascii=False) + "\n").encode())
-    kept = {f"{key}.{kind}" for key in shards for kind in (ARRAY, INDEX)}
-    place.remove({name for name in place.names() - kept if OURS.fullmatch(name)})
+    kept = {f"{shard['key']}.{suffix}" for shard in listed for suffix in SUFFIXES}
+    place.remove({name for name in place.sizes().keys() - kept if OURS.fullmatch(name)})
 
 
 def load(url: str | Path, *, maker: Maker | None = None) -> Features:
@@ -205,60 +212,62 @@ def load(url: str | Path, *, maker: Maker | None = None) -> Features:
 
 def foreign(place: Place) -> set[str]:
     """Names of what lies in a place and is no part of a store of this version."""
-    names = place.names()
+    names = place.sizes().keys()
     foreign = {name for name in names - {META} if not OURS.fullmatch(name)}
     return foreign | ({META} & names if foreign else set())
 
 
 def maker_of(place: Place) -> Maker | None:
-    """What made a store; None where there is none, or its ``meta.json`` is torn.
+    """What made a store; None where that cannot be told.
 
     Raises
     ------
     StoreError
-        It is of another version.
+        It was written by another version.
     """
     try:
         meta = json.loads(place.read(META))
-        made_by = meta["maker"]
         if meta["format"] != FORMAT:
             raise StoreError(
                 f"{place} has format {meta['format']}, this version writes {FORMAT}: "
                 "name another folder, or remove it"
             )
-        return Maker(**{**made_by, "blocks": tuple(made_by["blocks"])})
+        return Maker(**{**meta["maker"], "blocks": tuple(meta["maker"]["blocks"])})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def shards_in(place: Place) -> set[str]:
-    """Keys of the shards that lie in a place, listed by its store or not."""
-    return {name.split(".")[0] for name in place.names() if name.endswith(f".{INDEX}")}
+def shards_in(place: Place) -> dict[str, dict[str, Any]]:
+    """Facts of the shards that lie in a place as a whole, by key, listed by its store or not.
+
+    They are what `write_shard` was given, and ``key``, ``npy`` and ``parquet``: the hashes of both
+    files.
+    """
+    sizes = place.sizes()
+
+    def read(key: str) -> dict[str, Any] | None:
+        try:
+            facts = _facts(place, key)
+            return facts if sizes.get(f"{key}.{ARRAY}") == facts["bytes"] else None
+        except (OSError, StoreError, KeyError):
+            return None
+
+    keys = sorted(name.split(".")[0] for name in sizes if name.endswith(f".{INDEX}"))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return {key: facts for key, facts in zip(keys, pool.map(read, keys), strict=True) if facts}
 
 
-def facts_of(place: Place, key: str) -> dict[str, Any] | None:
-    """What was noted of a shard when it was written; None where it is not there as a whole."""
+def rows_of(place: Place, facts: dict[str, Any]) -> tuple[npt.NDArray[np.float32], pd.DataFrame]:
+    """Array and index of a shard that `shards_in` found."""
+    return _array(place, facts), _index(place, facts).to_pandas()
+
+
+def _facts(place: Place, key: str) -> dict[str, Any]:
+    """What was noted of a shard, with the hashes of its files."""
+    packed = place.read(f"{key}.{INDEX}")
     try:
-        _, facts = _read_index(place, key)
-        whole = place.size(f"{key}.{ARRAY}") == facts["bytes"]
-    except (OSError, StoreError, KeyError):
-        return None
-    return facts if whole else None
-
-
-def rows_of(place: Place, key: str) -> tuple[npt.NDArray[np.float32], pd.DataFrame]:
-    """Array and index of a shard that `facts_of` found whole."""
-    packed, facts = _read_index(place, key)
-    array = _array(place, {"key": key, "array": facts["sha256"]})
-    return array, pq.read_table(io.BytesIO(packed)).to_pandas()
-
-
-def _read_index(place: Place, key: str) -> tuple[bytes, dict[str, Any]]:
-    """A shard's index as bytes, and the facts in it."""
-    try:
-        packed = place.read(f"{key}.{INDEX}")
-        metadata = pq.read_schema(io.BytesIO(packed)).metadata
-        return packed, cast("dict[str, Any]", json.loads(metadata[FACTS]))
+        noted = json.loads(pq.read_schema(io.BytesIO(packed)).metadata[FACTS])
+        return {**noted, "key": key, INDEX: hashlib.sha256(packed).hexdigest()}
     except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
         raise StoreError(f"{place}/{key}.{INDEX} is torn ({error})") from error
 
@@ -267,14 +276,10 @@ def _array(place: Place, shard: dict[str, str]) -> npt.NDArray[np.float32]:
     name = f"{shard['key']}.{ARRAY}"
     if place.local is None:
         content = place.read(name)
-        found = hashlib.sha256(content).hexdigest()
-    else:
-        with (place.local / name).open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != shard["array"]:
-        raise StoreError(f"{place}/{name} is torn: its hash is not the one recorded")
-    if place.local is None:
+        _refuse_torn(place, name, hashlib.sha256(content), shard[ARRAY])
         return cast("npt.NDArray[np.float32]", np.load(io.BytesIO(content), allow_pickle=False))
+    with (place.local / name).open("rb") as opened:
+        _refuse_torn(place, name, hashlib.file_digest(opened, "sha256"), shard[ARRAY])
     return cast(
         "npt.NDArray[np.float32]", np.load(place.local / name, mmap_mode="r", allow_pickle=False)
     )
@@ -283,6 +288,10 @@ def _array(place: Place, shard: dict[str, str]) -> npt.NDArray[np.float32]:
 def _index(place: Place, shard: dict[str, str]) -> pa.Table:
     name = f"{shard['key']}.{INDEX}"
     packed = place.read(name)
-    if hashlib.sha256(packed).hexdigest() != shard["index"]:
-        raise StoreError(f"{place}/{name} is torn: its hash is not the one recorded")
+    _refuse_torn(place, name, hashlib.sha256(packed), shard[INDEX])
     return pq.read_table(io.BytesIO(packed)).replace_schema_metadata(None)
+
+
+def _refuse_torn(place: Place, name: str, found: Any, expected: str) -> None:
+    if found.hexdigest() != expected:
+        raise StoreError(f"{place}/{name} is torn: its hash is not the one recorded")

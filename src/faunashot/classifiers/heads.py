@@ -131,6 +131,8 @@ class Head(ClassifierMixin, BaseEstimator):
             within = support.known() if self.fit_steps_on == "unlabelled" else support.X
             steps = Steps(self.steps, blocks, weights).fit(within)
         self.steps_ = steps
+        if not getattr(self.estimator, "reads_unlabelled", False):
+            support = support._replace(unlabelled=None)  # of a large corpus they are most rows
         return support.through(steps.transform)._replace(blocks=blocks)
 
     def predict_proba(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -97,6 +97,8 @@ class Logistic(ClassifierMixin, BaseEstimator):
     tol : largest entry of the gradient of the summed loss at which fitting stops.
     """
 
+    reads_unlabelled = False
+
     def __init__(self, C: float = 30.0, tol: float = 1e-5) -> None:
         self.C = C
         self.tol = tol
@@ -174,6 +176,8 @@ class Rectified(Logistic):
     M. Ren et al. Meta-learning for semi-supervised few-shot classification. ICLR 2018;
     J. Liu, L. Song, Y. Qin. Prototype rectification for few-shot learning. ECCV 2020.
     """
+
+    reads_unlabelled = True
 
     def __init__(
         self,

@@ -51,6 +51,8 @@ class Pooled(ClassifierMixin, BaseEstimator):
     D. Wolpert. Stacked generalization. Neural Networks 5, 1992: weights from left-out rows.
     """
 
+    reads_unlabelled = True
+
     def __init__(
         self, C: float = 30.0, plain_C: float = 0.1, plain: float = 0.2, spread: float = 1.0
     ) -> None:

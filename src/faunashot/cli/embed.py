@@ -51,6 +51,7 @@ def embed(
     from faunashot.backbones.registry import load
     from faunashot.cli.progress import progress
 
+    _refuse_hop(backbone, hop_s)
     recordings = _recordings(files)
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
     with quiet_native():
@@ -79,9 +80,28 @@ def embed(
         "bad": list(outcome.bad) if as_json else len(outcome.bad),
         "licence": loaded.licence,
     }
-    answer([row], as_json=as_json)
+    if as_json:
+        answer([row], as_json=True)
+    else:
+        print(
+            "{out}: {windows} windows of {recordings} recordings ({audio_h} h) by {backbone}, "
+            "{embedded} of them embedded now, {windows_per_s} a second; {bad} bad; licence of the "
+            "weights: {licence}".format(**row)
+        )
     if outcome.bad:
         raise typer.Exit(1)
+
+
+def _refuse_hop(backbone: str, hop_s: float | None) -> None:
+    from faunashot.backbones.registry import backbone_class
+    from faunashot.errors import ParameterError
+
+    found = backbone_class(backbone)
+    if hop_s is not None and not 1 / found.sample_rate <= hop_s <= found.window_s:
+        raise ParameterError(
+            f"--hop-s {hop_s:g}: must be more than 0 and at most {found.window_s:g}, "
+            f"the window of {backbone}"
+        )
 
 
 def _recordings(named: Sequence[Path]) -> list[Any]:

@@ -121,13 +121,13 @@ class _Copies:
     @property
     def exact(self) -> list[pd.DataFrame]:
         """Clips with the same samples."""
-        return [g for _, g in self.clips.groupby("sound_sha256") if len(g) > 1]
+        return self._several("sound_sha256")
 
     @cached_property
     def within(self) -> list[pd.DataFrame]:
         """Clips of one corpus with the same samples, then those that hold the same sound."""
-        same = [g for _, g in self.clips.groupby(["role", "sound_sha256"]) if len(g) > 1]
-        sets = [g for _, g in self.clips.groupby(["role", "copies"]) if len(g) > 1]
+        sets = self._several("role", "copies")
+        same = self._several("role", "sound_sha256")
         return same + [g for g in sets if g["sound_sha256"].nunique() > 1]
 
     @property
@@ -138,8 +138,12 @@ class _Copies:
     @property
     def across(self) -> list[pd.DataFrame]:
         """Copies in several corpora."""
-        sets = [g for _, g in self.clips.groupby("copies") if len(g) > 1]
-        return [g for g in sets if g["role"].nunique() > 1]
+        return [g for g in self._several("copies") if g["role"].nunique() > 1]
+
+    def _several(self, *by: str) -> list[pd.DataFrame]:
+        """Groups of more than one clip, of which there are few: one table a clip is costly."""
+        several = self.clips[self.clips.duplicated(list(by), keep=False)]
+        return [g for _, g in several.groupby(list(by))]
 
     def joined(self) -> pd.DataFrame:
         """The clips, copies and groups of one corpus' clips under one group."""

@@ -1,0 +1,187 @@
+"""`faunashot embed`: folders and files to a store, what is bad passed over, one line for errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from faunashot.backbones import store
+from faunashot.backbones.logmel import LogMel
+from faunashot.cli.main import main
+
+RATE = 16_000
+KEYS = ["out", "backbone", "recordings", "audio_h", "windows", "embedded", "windows_per_s"]
+
+
+class Answer(NamedTuple):
+    """What the command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def embed(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
+    """Run `faunashot embed` in an empty folder; it never shows a traceback."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FAUNASHOT_DEBUG", raising=False)
+
+    def run(*arguments: object, backbone: str = "logmel", out: str = "store") -> Answer:
+        options = ["--backbone", backbone, "--out", out, *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", ["faunashot", "embed", *options])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        answer = Answer(int(ended.value.code or 0), *capfd.readouterr())
+        assert "Traceback" not in answer.err + answer.out
+        return answer
+
+    return run
+
+
+@pytest.fixture
+def night(tmp_path) -> Path:
+    """A folder of three recordings, and of a text."""
+    folder = tmp_path / "night"
+    for seed, name in enumerate(["b.wav", "a/owl.FLAC", "a/wren.ogg"]):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(seed).normal(0, 0.1, RATE * (2 + seed))
+        sf.write(folder / name, noise, RATE, format=Path(name).suffix[1:])
+    (folder / "notes.txt").write_text("owls\n")
+    return folder
+
+
+def one_line(answer: Answer) -> str:
+    """The message of a run that failed: all that it printed on standard error."""
+    assert answer.code == 1
+    (line,) = answer.err.splitlines()
+    assert line.startswith("faunashot: ")
+    return line.removeprefix("faunashot: ")
+
+
+def clip_ids(out: str = "store") -> list[str]:
+    return list(store.load(out).index["clip_id"].unique())
+
+
+def test_a_folder_is_stored_by_the_paths_in_it(embed, night):
+    answer = embed("night", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    (row,) = json.loads(answer.out)
+    assert list(row) == [*KEYS, "bad", "licence"]
+    assert (row["recordings"], row["windows"], row["embedded"]) == (3, 15, 15)
+    assert row["audio_h"] == pytest.approx(9 / 3600, rel=0.5)
+    assert (row["bad"], row["licence"]) == ([], LogMel.licence)
+    assert clip_ids() == ["a/owl.FLAC", "a/wren.ogg", "b.wav"]
+
+
+def test_files_are_stored_by_their_names_as_given_and_once(embed, night):
+    answer = embed("night/b.wav", "night/a", "night/b.wav", "--json")
+    assert answer.code == 0
+    assert clip_ids() == ["night/b.wav", "night/a/owl.FLAC", "night/a/wren.ogg"]
+
+
+def test_a_second_run_embeds_nothing_and_a_third_what_is_new(embed, night):
+    embed("night")
+    (again,) = json.loads(embed("night", "--json").out)
+    assert (again["windows"], again["embedded"]) == (15, 0)
+    sf.write(night / "c.wav", np.random.default_rng(9).normal(0, 0.1, RATE), RATE)
+    (more,) = json.loads(embed("night", "--json").out)
+    assert (more["windows"], more["embedded"]) == (16, 1)
+    assert "logmel 1" in embed("night").out
+
+
+def test_what_is_bad_gets_a_line_and_the_rest_is_stored(embed, night):
+    os.truncate(night / "b.wav", 9_000)
+    (night / "a" / "empty.wav").touch()
+    (night / "a" / "text.mp3").write_text("no sound\n" * 99)
+    answer = embed("night", "--json")
+    assert answer.code == 1
+    lines = sorted(answer.err.splitlines())
+    assert lines[0] == "faunashot: a/empty.wav: empty file"
+    assert lines[1].startswith("faunashot: a/text.mp3: ")
+    assert lines[2].startswith("faunashot: b.wav: cut off: 55044 bytes of audio")
+    assert len(lines) == 3
+    (row,) = json.loads(answer.out)
+    assert [bad["clip_id"] for bad in row["bad"]] == ["a/empty.wav", "a/text.mp3", "b.wav"]
+    assert clip_ids() == ["a/owl.FLAC", "a/wren.ogg"]
+    assert "55044" in embed("night").err  # the next run tells of it, too
+
+
+def test_a_recording_that_is_not_there_gets_a_line(embed, night):
+    assert one_line(embed("night/b.wav", "no such.wav")) == "no such.wav: no such file"
+    assert clip_ids() == ["night/b.wav"]
+
+
+def test_the_part_of_a_long_recording_that_is_bad_is_named(embed, night):
+    noise = np.random.default_rng(9).normal(0, 0.1, 100 * RATE)
+    sf.write(night / "b.wav", noise, RATE)
+    os.truncate(night / "b.wav", 44 + 2 * 90 * RATE)
+    said = one_line(embed("night"))
+    assert said.startswith("b.wav from 90 s to its end: cut off: 320000 bytes of audio that its")
+    assert store.load("store").index["end_s"].max() == 90.0
+
+
+def test_the_hop_may_be_given_and_is_part_of_what_made_the_store(embed, night):
+    (row,) = json.loads(embed("night", "--hop-s", 1, "--json").out)
+    assert row["windows"] == 9
+    said = one_line(embed("night"))
+    assert said.startswith("store holds features of logmel 1 (hop 1 s, weights ")
+    assert store.load("store").maker.hop_s == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "said"),
+    [
+        (["night"], {"backbone": "logmell"}, "backbone: unknown value 'logmell'; did you mean 'l"),
+        (["empty"], {}, "empty holds no recordings"),
+        (["night"], {"out": "night"}, "night holds a/owl.FLAC, which is no features of this ver"),
+        (["night"], {"out": "night/b.wav"}, "night/b.wav"),
+        (["night"], {"out": "s4://bucket/store"}, "s4://bucket/store: Protocol not known: s4"),
+        (["night", "--hop-s", "0"], {}, "--hop-s 0: must be more than 0 and at most 1"),
+        (["night", "--hop-s", "-1"], {}, "--hop-s -1: must be more than 0 and at most 1"),
+        (["night", "--hop-s", "nan"], {}, "--hop-s nan: must be"),
+        (["night", "--hop-s", "1e-9"], {}, "--hop-s 1e-09: must be"),
+        (["night", "--hop-s", "2"], {"backbone": "yamnet"}, "--hop-s 2: must be more than 0 and "),
+    ],
+)
+def test_an_error_is_one_line_and_nothing_is_touched(arguments, options, said, embed, night):
+    (night.parent / "empty").mkdir()
+    before = {file: file.is_file() and file.read_bytes() for file in night.parent.rglob("*")}
+    assert one_line(embed(*arguments, **options)).startswith(said)
+    after = {file: file.is_file() and file.read_bytes() for file in night.parent.rglob("*")}
+    assert after == before
+
+
+@pytest.mark.parametrize("arguments", [["--workers", "0"], ["--engine", "spark"], []])
+def test_arguments_that_are_none_are_refused(arguments, embed, night):
+    named = ["night"] if arguments else []
+    answer = embed(*named, *arguments)
+    assert answer.code == 2
+    assert "Error" in answer.err
+
+
+def test_workers_change_no_byte(embed, night):
+    for workers in (1, 4):
+        embed("night", "--workers", workers, out=f"by {workers}")
+    one, four = ({f.name: f.read_bytes() for f in Path(f"by {n}").iterdir()} for n in (1, 4))
+    assert one == four
+    assert len(one) == 3
+
+
+def test_a_full_disk_is_one_line(embed, night, monkeypatch):
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    said = one_line(embed("night"))
+    assert said.endswith("no disk space left; what was being written has been dropped")
+    assert list(Path("store").iterdir()) == []
