@@ -40,10 +40,10 @@ class Place:
     def __str__(self) -> str:
         return self.url
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         """Write a file, in place of one that is there."""
         if self.local is None:
-            self._fs.pipe_file(f"{self._root}/{name}", content)
+            self._fs.pipe_file(f"{self._root}/{name}", bytes(content))
             return
         file = self.local / name
         file.parent.mkdir(parents=True, exist_ok=True)

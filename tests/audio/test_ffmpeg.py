@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faunashot.audio import ffmpeg as module
-from faunashot.audio.decode import decode
+from faunashot.audio.decode import announced, decode
 from faunashot.errors import AudioError
 
 
@@ -86,3 +86,14 @@ def test_an_ffmpeg_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
     with pytest.raises(AudioError, match="nor ffmpeg can decode it"):
         decode(b"not audio at all\n" * 9)
+
+
+def test_an_mp3_that_does_not_tell_its_length_is_read_to_its_end(ffmpeg, encode, tmp_path) -> None:
+    loud = tmp_path / "loud at last.mp3"
+    quiet = "volume=0.01:enable='lt(t,60)'"  # the first bit rate is low, and the guess too short
+    source = ["-f", "lavfi", "-i", "anoisesrc=d=90:r=44100:a=0.8", "-af", quiet]
+    command = [ffmpeg, "-v", "error", *source, "-q:a", "4", "-write_xing", "0", loud]
+    subprocess.run(command, check=True)
+    for read in (loud, loud.read_bytes()):
+        assert decode(read).duration_s == pytest.approx(90, abs=0.2)
+    assert announced(loud) is None

@@ -78,12 +78,7 @@ KINDS: dict[str, tuple[Callable[[Path, np.ndarray, int], Any], float]] = {
 }
 
 
-M4A = pytest.param(
-    "a.m4a", marks=pytest.mark.xfail(reason="ffmpeg -ss 0 drops the first frame", strict=True)
-)
-
-
-@pytest.mark.parametrize("kind", [M4A if kind == "a.m4a" else kind for kind in KINDS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_blocks_are_the_whole(kind: str, tiny, request, tmp_path: Path) -> None:
     write, tolerance = KINDS[kind]
     if write is _by_ffmpeg:

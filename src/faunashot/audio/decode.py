@@ -16,7 +16,7 @@ import numpy.typing as npt
 import soundfile as sf
 
 from faunashot.audio import ffmpeg
-from faunashot.audio.headers import cut_off
+from faunashot.audio.headers import cut_off, mpeg_tells_length
 from faunashot.errors import AudioError
 
 _KINDS = "aac ac3 aif aifc aiff amr ape au caf flac m4a mka mp3 mp4 oga ogg opus rf64 snd tta w64"
@@ -81,8 +81,7 @@ def announced(source: Path) -> Announced | None:
     _refuse_unreadable(source)
     try:
         with sf.SoundFile(str(source)) as opened:
-            if opened.frames == UNKNOWN_LENGTH:
-                raise sf.SoundFileRuntimeError("length not given")
+            _refuse_unknown_length(opened, source)
             length_s, rate = opened.frames / opened.samplerate, opened.samplerate
     except sf.SoundFileRuntimeError as error:
         found = ffmpeg.announced(source, why=_reason(error))
@@ -145,8 +144,7 @@ def _libsndfile(
 ) -> tuple[npt.NDArray[np.float32], int, str]:
     file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     with sf.SoundFile(file) as opened:
-        if opened.frames == UNKNOWN_LENGTH:
-            raise sf.SoundFileRuntimeError("length not given")
+        _refuse_unknown_length(opened, source)
         first, last = 0, opened.frames
         if span_s is not None:
             first, last = (min(at * opened.samplerate, opened.frames) for at in span_s)
@@ -157,6 +155,13 @@ def _libsndfile(
         except sf.LibsndfileError as error:
             raise AudioError("cut off or damaged: it cannot be decoded to its end") from error
         return samples, opened.samplerate, f"{opened.format}/{opened.subtype}"
+
+
+def _refuse_unknown_length(opened: sf.SoundFile, source: Path | bytes) -> None:
+    """Leave to ffmpeg what libsndfile would read as far as it guesses."""
+    guessed = opened.format == "MP3" and not mpeg_tells_length(source) and ffmpeg.is_here()
+    if guessed or opened.frames == UNKNOWN_LENGTH:
+        raise sf.SoundFileRuntimeError("length not given")
 
 
 def _reason(error: sf.SoundFileRuntimeError) -> str:

@@ -34,7 +34,9 @@ def convert(source: Path | bytes, *, why: str, span_s: tuple[int, int] | None = 
     AudioError
         There is no ffmpeg, or it cannot decode this either.
     """
-    part = [] if span_s is None else ["-ss", str(span_s[0]), "-t", str(span_s[1] - span_s[0])]
+    part = [] if span_s is None else ["-t", str(span_s[1] - span_s[0])]
+    if span_s is not None and span_s[0]:  # a seek to 0 would drop the first frame of some codecs
+        part += ["-ss", str(span_s[0])]
     output = ["-vn", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     with _as_file(source) as file:
         done = _run(["-v", "error", "-xerror", *part], file, output, why=why)
@@ -56,10 +58,15 @@ def announced(file: Path, *, why: str) -> tuple[float, int] | None:
     said = _run(["-hide_banner"], file, [], why=why).stderr.decode("utf-8", "replace")
     length = re.search(r"Duration: (\d+):(\d\d):(\d\d\.\d+)", said)
     rate = re.search(r"Audio: .*?(\d+) Hz", said)
-    if not length or not rate:
+    if not length or not rate or "Estimating duration" in said:
         return None
     hours, minutes, seconds = length.groups()
     return 3600 * int(hours) + 60 * int(minutes) + float(seconds), int(rate[1])
+
+
+def is_here() -> bool:
+    """Whether there is a program ffmpeg."""
+    return shutil.which("ffmpeg") is not None
 
 
 def _run(

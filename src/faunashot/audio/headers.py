@@ -36,6 +36,24 @@ def cut_off(source: Path | bytes) -> str | None:
     return None
 
 
+def mpeg_tells_length(source: Path | bytes) -> bool:
+    """Whether an MP3 file says how many frames it has.
+
+    Of one that does not, a decoder guesses the length from its first bit rate.
+    """
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3":  # its size has 7 bits a byte
+            file.seek(
+                10
+                + sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+            )
+        else:
+            file.seek(0)
+        first_frame = file.read(256)
+    return any(tag in first_frame for tag in (b"Xing", b"Info", b"VBRI"))
+
+
 def _announced_end(file: BinaryIO, magic: bytes) -> int:
     """Where the audio should end, in bytes; 0 where the header does not say."""
     form, kind = magic[:4], magic[8:]

@@ -80,7 +80,9 @@ def embed(
     def prepare(piece: Piece) -> Cut | str:
         try:
             _refuse_changed(piece)
-            return cut(piece.source, backbone, equaliser=equaliser, block=piece.block)
+            found = cut(piece.source, backbone, equaliser=equaliser, block=piece.block)
+            _refuse_changed(piece)  # while it was read
+            return found
         except AudioError as error:
             return str(error)
 

@@ -50,20 +50,23 @@ def embed(
     from faunashot.backbones.plan import plan
     from faunashot.backbones.registry import load
     from faunashot.cli.progress import progress
+    from faunashot.errors import AudioError
 
     _refuse_hop(backbone, hop_s)
     recordings = _recordings(files)
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
     with quiet_native():
         loaded = load(backbone, **options)
-        began = time.perf_counter()
-        made = plan(recordings, loaded)
-        audio_s = sum(sum(shard.seconds) for shard in made.shards)
         run: Engine = local(loaded, workers=workers)
         if engine is EngineName.ray:
             from faunashot.backbones.cluster import ray_actors
 
             run = ray_actors(backbone, options, actors=workers)
+        began = time.perf_counter()
+        made = plan(recordings, loaded)
+        audio_s = sum(sum(shard.seconds) for shard in made.shards)
+        if not made.shards:
+            raise AudioError("; ".join(map(_line, made.bad[:1])))
         with progress(backbone, total_s=audio_s) as on_done:
             outcome = store_features(made, out, run, on_done=on_done)
         took_s = time.perf_counter() - began
