@@ -35,11 +35,12 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import SUFFIXES, announced, decode, quiet_native
 from faunashot.audio.resample import resample
-from faunashot.backbones import engine, registry
+from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone, FloatArray
-from faunashot.backbones.cut import cut
-from faunashot.backbones.extract import cores
-from faunashot.backbones.plan import Recording, plan
+from faunashot.features import engine
+from faunashot.features.cut import cut
+from faunashot.features.extract import cores
+from faunashot.features.plan import Recording, plan
 
 READY = 512
 """Windows that networks by themselves are measured on."""

@@ -32,13 +32,13 @@ from sweep import protocol
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import quiet_native
-from faunashot.backbones import store
-from faunashot.backbones.store import Features, Maker
 from faunashot.corpora.audit import audit
 from faunashot.corpora.folder import Folder
 from faunashot.corpora.ingest import ingest
 from faunashot.corpora.locate import locate
 from faunashot.corpora.splits import Splits
+from faunashot.features import store
+from faunashot.features.store import Features, Maker
 from faunashot.places import Place
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Task

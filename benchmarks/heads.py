@@ -27,10 +27,7 @@ from candidates import CANDIDATES, Candidate, Shot
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import quiet_native
-from faunashot.backbones import registry, store
-from faunashot.backbones.extract import embed_clips
-from faunashot.backbones.join import BY, join
-from faunashot.backbones.store import Features
+from faunashot.backbones import registry
 from faunashot.classifiers.heads import scores_of
 from faunashot.classifiers.steps import Steps
 from faunashot.corpora.audit import SOURCE, TARGET, audit
@@ -42,6 +39,10 @@ from faunashot.evaluation.figures import episode_scores
 from faunashot.evaluation.plots import curve_figure
 from faunashot.evaluation.significance import holm, sign_flip_p
 from faunashot.evaluation.uncertainty import Interval, mean_interval, paired_difference
+from faunashot.features import store
+from faunashot.features.extract import embed_clips
+from faunashot.features.join import BY, join
+from faunashot.features.store import Features
 from faunashot.params import ProtocolParams
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Task

@@ -29,11 +29,11 @@ import soundfile
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from faunashot.backbones import store
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.plan import Plan, Recording, plan
 from faunashot.backbones.registry import backbone_class
 from faunashot.evaluation.canvas import COLOURS, GRID, INK, MARKERS, MUTED, new_figure, plain
+from faunashot.features import store
+from faunashot.features.plan import Plan, Recording, plan
 from faunashot.places import Place
 
 HOURS = [10, 1_000, 100_000, 1_000_000]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from faunashot.backbones.store import Features, Maker
+from faunashot.features.store import Features, Maker
 from faunashot.params import ProtocolParams
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Task

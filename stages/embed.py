@@ -34,12 +34,12 @@ def embed(corpus: str, name: str, *, stage: str, folder: Path, record: Path) -> 
 
     from faunashot.audio.decode import quiet_native
     from faunashot.audio.equalise import Equaliser
-    from faunashot.backbones.engine import local, store_features
-    from faunashot.backbones.plan import Recording, plan
     from faunashot.backbones.registry import backbone_class, load
-    from faunashot.backbones.store import empty, save
     from faunashot.cli.progress import progress
     from faunashot.errors import StoreError
+    from faunashot.features.engine import local, store_features
+    from faunashot.features.plan import Recording, plan
+    from faunashot.features.store import empty, save
     from faunashot.params import load_params
 
     params = load_params()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from faunashot.backbones import registry, store
-from faunashot.backbones.join import join
+from faunashot.backbones import registry
 from faunashot.cli.stage import run_stage
 from faunashot.corpora.audit import SOURCE, TARGET
+from faunashot.features import store
+from faunashot.features.join import join
 from faunashot.params import Params, load_params
 from faunashot.protocols.base import Outcome, Task, Tuning
 from faunashot.protocols.registry import run_protocol

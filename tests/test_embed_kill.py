@@ -16,8 +16,8 @@ import pytest
 import soundfile as sf
 from pipeline_project import own_line
 
-from faunashot.backbones import store
 from faunashot.errors import StoreError
+from faunashot.features import store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -28,7 +28,7 @@ WITHIN_S = 0.5
 RECORDINGS = 60
 EMBED = """
 import sys
-from faunashot.backbones import plan
+from faunashot.features import plan
 from faunashot.cli.main import main
 plan.SHARD_WINDOWS = 12
 survey = plan.plan

@@ -29,7 +29,7 @@ from pipeline_project import (
     tone,
 )
 
-from faunashot.backbones import store
+from faunashot.features import store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

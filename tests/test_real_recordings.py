@@ -12,14 +12,14 @@ import soundfile as sf
 
 from faunashot.audio.resample import resample
 from faunashot.backbones import registry
-from faunashot.backbones.extract import embed_clips
-from faunashot.backbones.store import Features, empty
 from faunashot.corpora.audit import SOURCE, TARGET, Audited, audit, examine
 from faunashot.corpora.ingest import ingest
 from faunashot.corpora.locate import locate
 from faunashot.corpora.near_duplicates import near_duplicates
 from faunashot.corpora.registry import create
 from faunashot.evaluation.summary import Summary, summarise
+from faunashot.features.extract import embed_clips
+from faunashot.features.store import Features, empty
 from faunashot.params import load_params
 from faunashot.protocols.base import Task
 from faunashot.protocols.registry import run_protocol

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from faunashot.audio.windows import count_windows
-from faunashot.backbones import store
+from faunashot.features import store
 
 pytestmark = [
     pytest.mark.slow,

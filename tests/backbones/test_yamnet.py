@@ -10,9 +10,9 @@ import pytest
 from faunashot.audio.decode import decode
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import split_windows
-from faunashot.backbones.extract import embed_recording
 from faunashot.backbones.yamnet import HANDLE, YamNet
 from faunashot.errors import WeightsError
+from faunashot.features.extract import embed_recording
 
 TOLERANCE = 1e-4
 LENGTHS = [1, 300, 15_600, 15_601, 16_000, 23_281, 84_800]

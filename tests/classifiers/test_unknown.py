@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
-from faunashot.backbones.extract import embed_clips
 from faunashot.backbones.registry import load
 from faunashot.classifiers.unknown import Novelty, threshold_at
 from faunashot.corpora.esc50 import Esc50
 from faunashot.errors import ParameterError
+from faunashot.features.extract import embed_clips
 
 DIM = 40
 FINITE = st.floats(-1e6, 1e6)

@@ -47,8 +47,8 @@ def test_published_weights_give_the_published_embeddings(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from faunashot.backbones import registry
-    from faunashot.backbones.cut import cut
     from faunashot.backbones.yamnet_published import yamnet_variables
+    from faunashot.features.cut import cut
 
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared / "tfhub"))
     yamnet, front_end = registry.load("yamnet"), registry.load("yamnet_patches")

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from faunashot.backbones import store
 from faunashot.backbones.logmel import LogMel
 from faunashot.cli.main import main
+from faunashot.features import store
 
 RATE = 16_000
 KEYS = ["out", "backbone", "recordings", "audio_h", "windows", "embedded", "windows_per_s"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faunashot.backbones.store import Features, Maker
+from faunashot.features.store import Features, Maker
 from faunashot.params import Params, ProtocolParams, load_params
 from faunashot.protocols.base import Learn, Task
 from faunashot.protocols.table import WindowTable

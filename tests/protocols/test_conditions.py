@@ -11,11 +11,11 @@ import pytest
 
 from faunashot.backbones import registry
 from faunashot.backbones.logmel import LogMel
-from faunashot.backbones.store import Maker
 from faunashot.classifiers.class_map import read_class_map
 from faunashot.corpora.splits import Splits
 from faunashot.errors import SplitError, StoreError
 from faunashot.evaluation.summary import MAIN, summarise
+from faunashot.features.store import Maker
 from faunashot.protocols import zero_shot
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.registry import EQUALISED, TARGET_ONLY, run_protocol

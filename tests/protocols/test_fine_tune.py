@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from faunashot.backbones.store import Features, Maker
 from faunashot.classifiers import finetune
 from faunashot.classifiers.temperature import temper
 from faunashot.errors import ParameterError, SplitError
+from faunashot.features.store import Features, Maker
 from faunashot.protocols import fine_tune
 from faunashot.protocols.base import Outcome, Task, Tuning
 from faunashot.protocols.table import WindowTable

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faunashot.backbones.store import Features, Maker
 from faunashot.errors import SplitError
+from faunashot.features.store import Features, Maker
 from faunashot.protocols.table import WindowTable
 
 SPANS = {

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faunashot.backbones import registry
-from faunashot.backbones.extract import embed_clips
 from faunashot.classifiers.class_map import ClassMap, spelled
 from faunashot.corpora.demo import Demo
 from faunashot.corpora.esc50 import Esc50
@@ -19,6 +18,7 @@ from faunashot.corpora.locate import locate
 from faunashot.corpora.registry import CORPORA, create
 from faunashot.errors import ParameterError
 from faunashot.evaluation.metrics import pool_windows
+from faunashot.features.extract import embed_clips
 from faunashot.protocols import zero_shot
 from faunashot.protocols.table import WindowTable
 

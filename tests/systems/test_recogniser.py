@@ -11,8 +11,6 @@ import pytest
 import soundfile as sf
 
 from faunashot.backbones import registry
-from faunashot.backbones.extract import embed_clips, embed_recording
-from faunashot.backbones.join import join
 from faunashot.backbones.logmel import LogMel
 from faunashot.classifiers import finetune
 from faunashot.classifiers.class_map import ClassMap
@@ -20,6 +18,8 @@ from faunashot.classifiers.heads import make_head
 from faunashot.classifiers.temperature import Tempered, temper
 from faunashot.classifiers.unknown import Novelty, threshold_at
 from faunashot.errors import AudioError, ParameterError, StoreError
+from faunashot.features.extract import embed_clips, embed_recording
+from faunashot.features.join import join
 from faunashot.systems.recogniser import Recogniser
 
 RATE = 32_000

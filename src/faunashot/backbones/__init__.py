@@ -1,1 +1,1 @@
-"""Pretrained networks that turn windows of audio into embeddings, and the store of these."""
+"""Pretrained networks that turn windows of audio into embeddings, and where they run."""

@@ -46,11 +46,11 @@ def embed(
     interrupted goes on. A recording, or the part of a long one, that is bad gets a line.
     """
     from faunashot.audio.decode import quiet_native
-    from faunashot.backbones.engine import Engine, local, store_features
-    from faunashot.backbones.plan import plan
     from faunashot.backbones.registry import load
     from faunashot.cli.progress import progress
     from faunashot.errors import AudioError
+    from faunashot.features.engine import Engine, local, store_features
+    from faunashot.features.plan import plan
 
     _refuse_hop(backbone, hop_s)
     recordings = _recordings(files)
@@ -59,7 +59,7 @@ def embed(
         loaded = load(backbone, **options)
         run: Engine = local(loaded, workers=workers)
         if engine is EngineName.ray:
-            from faunashot.backbones.cluster import ray_actors
+            from faunashot.features.cluster import ray_actors
 
             run = ray_actors(backbone, options, actors=workers)
         began = time.perf_counter()
@@ -110,8 +110,8 @@ def _refuse_hop(backbone: str, hop_s: float | None) -> None:
 def _recordings(named: Sequence[Path]) -> list[Any]:
     """Recordings by the path as it was given; those of a single folder by their path in it."""
     from faunashot.audio.decode import SUFFIXES
-    from faunashot.backbones.plan import Recording
     from faunashot.errors import AudioError
+    from faunashot.features.plan import Recording
 
     within = named[0] if len(named) == 1 and named[0].is_dir() else None
     found: dict[str, Recording] = {}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from faunashot.backbones.engine import Done
+    from faunashot.features.engine import Done
 
 
 @contextmanager

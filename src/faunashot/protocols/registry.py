@@ -9,9 +9,9 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from faunashot.backbones import registry
-from faunashot.backbones.store import Maker
 from faunashot.errors import StoreError
 from faunashot.evaluation.summary import MAIN
+from faunashot.features.store import Maker
 from faunashot.params import Params
 from faunashot.protocols import few_shot, fine_tune, zero_shot
 from faunashot.protocols.base import Outcome, Task

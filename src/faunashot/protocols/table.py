@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from faunashot.backbones.store import Features, Maker
 from faunashot.classifiers.logistic import Support
 from faunashot.errors import SplitError
+from faunashot.features.store import Features, Maker
 
 P = "p_"
 """Prefix of the columns that hold class probabilities."""

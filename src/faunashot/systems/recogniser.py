@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone, FloatArray
-from faunashot.backbones.extract import embed_recording
-from faunashot.backbones.join import BY, join
 from faunashot.classifiers.heads import load_head, save_head, scores_of
 from faunashot.classifiers.temperature import Tempered, temper
 from faunashot.classifiers.unknown import Novelty
 from faunashot.errors import ParameterError, StoreError
+from faunashot.features.extract import embed_recording
+from faunashot.features.join import BY, join
 from faunashot.files import whole_folder
 
 FORMAT = 2

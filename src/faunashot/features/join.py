@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from faunashot.backbones.store import Features, Maker
 from faunashot.errors import StoreError
+from faunashot.features.store import Features, Maker
 
 BY = "+"
 """Between the names of joined backbones, such as ``yamnet+birdnet``."""

@@ -13,10 +13,10 @@ from typing import Any
 from faunashot.audio.decode import Announced, announced
 from faunashot.audio.equalise import Equaliser
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.cut import blocks, expected_windows
-from faunashot.backbones.extract import Piece, cores, stamp
-from faunashot.backbones.store import FORMAT, Maker
 from faunashot.errors import AudioError
+from faunashot.features.cut import blocks, expected_windows
+from faunashot.features.extract import Piece, cores, stamp
+from faunashot.features.store import FORMAT, Maker
 
 SHARD_WINDOWS = 4_096
 """Windows of a shard: what a killed run loses at most, and what is in memory at once."""

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from faunashot.backbones import store
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.cut import Block
-from faunashot.backbones.extract import Embedded, Piece, embed, index
-from faunashot.backbones.plan import Plan, Shard, bad_part
-from faunashot.backbones.store import Maker
 from faunashot.errors import StoreError
+from faunashot.features import store
+from faunashot.features.cut import Block
+from faunashot.features.extract import Embedded, Piece, embed, index
+from faunashot.features.plan import Plan, Shard, bad_part
+from faunashot.features.store import Maker
 from faunashot.files import locked
 from faunashot.places import Place
 
@@ -47,7 +47,7 @@ class Outcome:
     ----------
     windows : in the store.
     embedded : windows that were embedded for it now.
-    bad : what there are no features of, see `faunashot.backbones.store.Features`.
+    bad : what there are no features of, see `faunashot.features.store.Features`.
     """
 
     windows: int

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-import faunashot.backbones.plan as plan_module
-from faunashot.backbones import store
-from faunashot.backbones.cluster import ray_actors
-from faunashot.backbones.engine import Outcome, local, store_features
-from faunashot.backbones.plan import Plan, Recording, plan
+import faunashot.features.plan as plan_module
+from faunashot.features import store
+from faunashot.features.cluster import ray_actors
+from faunashot.features.engine import Outcome, local, store_features
+from faunashot.features.plan import Plan, Recording, plan
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'faunashot[ray]'")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faunashot.backbones import store
-from faunashot.backbones.join import join
-from faunashot.backbones.store import Features, Maker
 from faunashot.errors import StoreError
+from faunashot.features import store
+from faunashot.features.join import join
+from faunashot.features.store import Features, Maker
 
 LENGTHS_S = {"a": 0.7, "b": 3.0, "c": 7.3}
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from faunashot.backbones import registry
-from faunashot.backbones.engine import Done, Engine, There, write_shards
-from faunashot.backbones.plan import Plan, Shard
 from faunashot.errors import ParameterError, StoreError
+from faunashot.features.engine import Done, Engine, There, write_shards
+from faunashot.features.plan import Plan, Shard
 from faunashot.places import Place
 
 

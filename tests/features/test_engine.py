@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-import faunashot.backbones.plan as plan_module
-from faunashot.backbones import store
+import faunashot.features.plan as plan_module
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.cut import cut
-from faunashot.backbones.engine import Outcome, local, store_features
-from faunashot.backbones.plan import Plan, Recording, plan
 from faunashot.errors import StoreError
+from faunashot.features import store
+from faunashot.features.cut import cut
+from faunashot.features.engine import Outcome, local, store_features
+from faunashot.features.plan import Plan, Recording, plan
 from faunashot.files import locked
 from faunashot.places import DRAFT, Place
 

@@ -14,9 +14,9 @@ import soundfile as sf
 from faunashot.audio.decode import decode
 from faunashot.audio.equalise import Equaliser
 from faunashot.audio.resample import resample
-from faunashot.backbones.cut import cut
-from faunashot.backbones.extract import Piece, embed, embed_clips
 from faunashot.errors import AudioError
+from faunashot.features.cut import cut
+from faunashot.features.extract import Piece, embed, embed_clips
 
 RATE = 16_000  # twice the backbone's
 LENGTHS_S = [0.1, 0.5, 3.0, 0.6, 1.0, 0.25, 0.75, 0.8]

@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 from faunashot.audio.decode import announced
 from faunashot.audio.equalise import Equaliser
 from faunashot.backbones.base import Backbone, FloatArray
-from faunashot.backbones.cut import WHOLE, Block, Cut, blocks, cut
-from faunashot.backbones.store import Features, Maker, empty
 from faunashot.errors import AudioError
+from faunashot.features.cut import WHOLE, Block, Cut, blocks, cut
+from faunashot.features.store import Features, Maker, empty
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from faunashot.backbones import store
 from faunashot.backbones.logmel import LogMel
-from faunashot.backbones.store import META, Features, Maker, Rows
 from faunashot.errors import StoreError
+from faunashot.features import store
+from faunashot.features.store import META, Features, Maker, Rows
 from faunashot.places import DRAFT, Place
 
 

@@ -15,17 +15,17 @@ import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import faunashot.backbones.cut as cut_module
+import faunashot.features.cut as cut_module
 from faunashot.audio.decode import Announced, announced
 from faunashot.audio.windows import count_windows, split_windows
-from faunashot.backbones import store
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.cut import WHOLE, Block, blocks, cut
-from faunashot.backbones.engine import local, store_features
-from faunashot.backbones.extract import embed_clips
-from faunashot.backbones.plan import Recording, plan
 from faunashot.backbones.yamnet_patches import YamNetPatches
 from faunashot.errors import AudioError
+from faunashot.features import store
+from faunashot.features.cut import WHOLE, Block, blocks, cut
+from faunashot.features.engine import local, store_features
+from faunashot.features.extract import embed_clips
+from faunashot.features.plan import Recording, plan
 
 BLOCK_S = 4.0
 LENGTH_S = 15.3
@@ -210,7 +210,7 @@ def test_a_long_recording_that_ends_before_its_header_says_is_bad_from_there(
     """As a file of a format whose header only estimates how long it is."""
     file = tmp_path / "long.wav"
     sf.write(file, sound(9.0, RATE), RATE)
-    monkeypatch.setattr("faunashot.backbones.plan.announced", lambda _: Announced(25, RATE, None))
+    monkeypatch.setattr("faunashot.features.plan.announced", lambda _: Announced(25, RATE, None))
     outcome = store_features(plan([Recording("long", file)], tiny), tmp_path / "out", local(tiny))
     found = store.load(tmp_path / "out").index
     assert found["start_s"].tolist() == [at / 4 for at in range(32)]  # two blocks, not the third
@@ -224,7 +224,7 @@ def test_a_long_recording_that_goes_on_after_its_header_says_is_stored_to_its_en
 ) -> None:
     file = tmp_path / "long.wav"
     sf.write(file, sound(11.0, RATE), RATE)
-    monkeypatch.setattr("faunashot.backbones.plan.announced", lambda _: Announced(9, RATE, None))
+    monkeypatch.setattr("faunashot.features.plan.announced", lambda _: Announced(9, RATE, None))
     store_features(plan([Recording("long", file)], tiny), tmp_path / "out", local(tiny))
     found = store.load(tmp_path / "out").index
     assert found["start_s"].tolist() == [at / 4 for at in range(43)]

@@ -1,0 +1,1 @@
+"""Recordings to embeddings on disk: cut, embedded, stored, joined; by one machine or many."""
