@@ -53,14 +53,13 @@ def draw_stream(axes: Axes, run: dict[str, Any]) -> None:
 
 
 def draw_growth(axes: Axes, run: dict[str, Any]) -> None:
-    """Seconds of each step against clips."""
-    for at, (name, step) in enumerate(run["steps"].items()):
-        clips = [row["clips"] for row in step["sizes"]]
-        taken = [row["seconds"] for row in step["sizes"]]
-        label = f"{name}, exponent {step['exponent']:.2f}"
+    """Processor time of each step against clips."""
+    for at, step in enumerate(run["steps"]):
+        clips, taken = ([row[name] for row in step["sizes"]] for name in ("clips", "cpu_s"))
+        label = f"{step['step']}, exponent {step['cpu_s_exponent']['all']:.2f}"
         axes.loglog(clips, taken, marker=MARKERS[at], color=COLOURS[at], label=label)
     axes.set_xlabel("clips")
-    axes.set_ylabel("seconds")
+    axes.set_ylabel("processor seconds")
     axes.legend(fontsize=8, frameon=False)
     head_line(axes, "", "Cost against the size of the corpus")
 

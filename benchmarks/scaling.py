@@ -34,6 +34,7 @@ from faunashot.backbones.registry import backbone_class
 from faunashot.evaluation.canvas import COLOURS, GRID, INK, MARKERS, MUTED, new_figure, plain
 from faunashot.features import store
 from faunashot.features.plan import Plan, Recording, plan
+from faunashot.features.store import AT_ONCE
 from faunashot.places import Place
 
 HOURS = [10, 1_000, 100_000, 1_000_000]
@@ -51,8 +52,8 @@ A core that has done a few dozen shards has met every queue at its lasting lengt
 is longer, the rest is added at the pace between the first and the last quarter.
 """
 
-CHECKS = 4
-"""Requests with which a driver asks after a shard: once before a run, thrice after it."""
+CHECKS = 2 / AT_ONCE
+"""Requests with which a driver asks after a shard, before a run and after it; some at once."""
 
 NEAR = 0.9
 """Of the best utilisation: where less is left, speed-up has bent."""
@@ -364,13 +365,6 @@ def arithmetic(work: Work, hours: float, asked: argparse.Namespace) -> Row:
     shards = math.ceil(hours / work.shard_h - 1e-9)
     core_hours = windows / work.windows_per_s / 3600
     gb = shards * work.shard_bytes / 1e9
-    folder = min(hours, asked.folder_hours)
-    of_folder = math.ceil(folder / work.shard_h - 1e-9)
-    waits = {
-        "one store": _lookups(shards),
-        f"stores of {asked.folder_hours:g} h": _lookups(of_folder) * hours / folder,
-    }
-    lookups = {name: n * asked.latency_ms / 3.6e6 for name, n in waits.items()}
     return {
         "hours": hours,
         "backbone": work.backbone,
@@ -388,13 +382,7 @@ def arithmetic(work: Work, hours: float, asked: argparse.Namespace) -> Row:
             "hashing_hours": hours * asked.hour_mb / asked.driver_mb_s / 3600,
             "checking_hours": shards * CHECKS * asked.latency_ms / 3.6e6,
         },
-        "lookup_core_hours": lookups if asked.look_ups else {},
     }
-
-
-def _lookups(shards: int) -> float:
-    """Requests with which actors learn what is there: two a shard that is, before each shard."""
-    return shards * (shards - 1.0)
 
 
 def simulated(work: Work, asked: argparse.Namespace) -> Iterator[Row]:
@@ -462,10 +450,7 @@ def markdown(found: dict[str, Any], asked: argparse.Namespace) -> str:
     )
     _table(
         lines,
-        [
-            *("hours", "backbone", "plan in memory", "hashing", "checking", "embedding"),
-            *(f"look-ups, {name}" for name in found["arithmetic"][0]["lookup_core_hours"]),
-        ],
+        ["hours", "backbone", "plan in memory", "hashing", "checking", "embedding"],
         [
             [
                 f"{row['hours']:,.0f}",
@@ -474,7 +459,6 @@ def markdown(found: dict[str, Any], asked: argparse.Namespace) -> str:
                 _hours(row["driver"]["hashing_hours"]),
                 _hours(row["driver"]["checking_hours"]),
                 f"{_number(row['core_hours'])} core-h",
-                *(f"{_number(h)} core-h" for h in row["lookup_core_hours"].values()),
             ]
             for row in found["arithmetic"]
         ],
@@ -626,13 +610,6 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--dispatch-per-s", type=float, default=120, help="shards that a driver of Ray hands out")
     add("--driver-mb-s", type=float, default=1000, help="at which a driver reads and hashes")
     add("--folder-cores", type=int, default=16, help="that work on one folder")
-    add("--folder-hours", type=float, default=1000, help="audio of one folder, which has a store")
-    add(
-        "--look-ups",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="count what actors ask of the store before each shard",
-    )
     add("--seed", type=int, default=0)
     add("--markdown", action="store_true", help="print tables, not JSON")
     add("--plot", type=Path, help="PNG to write")

@@ -248,7 +248,8 @@ def shards_in(place: Place) -> dict[str, dict[str, Any]]:
     def read(key: str) -> dict[str, Any] | None:
         try:
             facts = _facts(place, key)
-            return facts if sizes.get(f"{key}.{ARRAY}") == facts["bytes"] else None
+            whole = ARRAY in facts and sizes.get(f"{key}.{ARRAY}") == facts["bytes"]
+            return facts if whole else None
         except (OSError, StoreError, KeyError):
             return None
 

@@ -1,0 +1,77 @@
+"""How much slower Ray is than threads on one machine, and that both write the same bytes.
+
+    python benchmarks/engines.py --data DIR [--clips 10000] [--backbone yamnet]
+
+prints JSON. Recordings of the folder are taken again and again, each time under another name,
+until there are enough. Ray is timed with its start, and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from faunashot.audio.decode import SUFFIXES, quiet_native
+from faunashot.backbones import registry
+from faunashot.features.cluster import ray_actors
+from faunashot.features.engine import Done, Engine, local, store_features
+from faunashot.features.plan import Plan, Recording, plan
+
+
+def timed(made: Plan, folder: Path, engine: Engine) -> dict[str, Any]:
+    """Seconds until the store is there, and from when the first shard was."""
+    first: list[float] = []
+
+    def on_done(done: Done) -> None:
+        if done.wrote and not first:
+            first.append(time.perf_counter())
+
+    began = time.perf_counter()
+    outcome = store_features(made, folder, engine, on_done=on_done)
+    ended = time.perf_counter()
+    assert not outcome.bad, outcome.bad[0]
+    return {
+        "seconds": round(ended - began, 2),
+        "windows_per_s": round(outcome.windows / (ended - began), 1),
+        "until_first_shard_s": round(first[0] - began, 2),
+    }
+
+
+def main() -> None:
+    """Measure, and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--backbone", choices=sorted(registry.BACKBONES), default="yamnet")
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
+    parser.add_argument("--clips", type=int, default=10_000)
+    asked = parser.parse_args()
+    files = sorted(file for file in asked.data.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files or asked.clips < 1:
+        parser.error(f"{asked.data} holds no recordings" if not files else "--clips: at least 1")
+    recordings = [
+        Recording(f"{n:06}", file) for n, file in enumerate(islice(cycle(files), asked.clips))
+    ]
+    with quiet_native(), tempfile.TemporaryDirectory() as folder:
+        backbone = registry.load(asked.backbone)
+        made = plan(recordings, backbone)
+        answer: dict[str, Any] = {"backbone": asked.backbone, "clips": len(recordings)}
+        answer["shards"] = len(made.shards)
+        for name, engine in (("local", local(backbone)), ("ray", ray_actors(asked.backbone, {}))):
+            answer[name] = timed(made, Path(folder) / name, engine)
+            print(f"{name}: {answer[name]}", file=sys.stderr)
+        content = [
+            {file.name: file.read_bytes() for file in (Path(folder) / name).iterdir()}
+            for name in ("local", "ray")
+        ]
+        answer["same_bytes"] = content[0] == content[1]
+    answer["ray_over_local"] = round(answer["ray"]["seconds"] / answer["local"]["seconds"], 3)
+    print(json.dumps(answer, indent=1))
+
+
+if __name__ == "__main__":
+    main()
