@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from faunashot.audio.decode import Announced, announced
 from faunashot.audio.equalise import Equaliser
@@ -67,7 +67,7 @@ def plan(
     workers: int | None = None,
 ) -> Plan:
     """Read the headers of recordings, hash them, and share their pieces out among shards."""
-    pieces: list[tuple[Piece, str, int]] = []
+    pieces: list[_Planned] = []
     bad: list[dict[str, Any]] = []
     with ThreadPoolExecutor(workers or cores()) as pool:
         for seen in pool.map(_survey, recordings):
@@ -82,9 +82,12 @@ def plan(
                 bad.append(bad_part(seen.recording, reason, start_s=found.duration_s))
             n = 1 if found is None else expected_windows(found, backbone)
             for part in parts:
-                count = (n if part.stop is None else part.stop) - part.first
                 piece = Piece(seen.recording.clip_id, seen.recording.path, part, seen.stamp)
-                pieces.append((piece, seen.sha256, count))
+                stop, end_s = n, seen.announced.duration_s if seen.announced else backbone.hop_s
+                if part.stop is not None:
+                    stop, end_s = part.stop, part.stop * backbone.hop_s
+                seconds = end_s - part.first * backbone.hop_s
+                pieces.append(_Planned(piece, seen.sha256, stop - part.first, seconds))
     maker = Maker.of(backbone)
     shards = [_shard(group, maker, equaliser) for group in _groups(pieces)]
     return Plan(maker, equaliser, tuple(shards), tuple(bad))
@@ -105,37 +108,46 @@ class _Seen:
     stamp: tuple[int, int]
 
 
+class _Planned(NamedTuple):
+    piece: Piece
+    source: str
+    windows: int
+    seconds: float
+
+
 def _survey(recording: Recording) -> _Seen | dict[str, Any]:
     try:
-        found = announced(recording.path)
         found_stamp = stamp(recording.path)
+        found = announced(recording.path)
         sha256 = recording.sha256
         if sha256 is None:
             with recording.path.open("rb") as opened:
                 sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     except AudioError as error:
         return bad_part(recording, str(error))
+    except FileNotFoundError:
+        return bad_part(recording, "no such file")
     except OSError as error:
         return bad_part(recording, f"unreadable: {error.strerror or error}")
     return _Seen(recording, found, sha256, found_stamp)
 
 
-def _groups(pieces: Iterable[tuple[Piece, str, int]]) -> Iterator[list[tuple[Piece, str, int]]]:
+def _groups(pieces: Iterable[_Planned]) -> Iterator[list[_Planned]]:
     """Pieces in order, as many together as have `SHARD_WINDOWS` windows."""
-    group: list[tuple[Piece, str, int]] = []
+    group: list[_Planned] = []
     total = 0
     for piece in pieces:
-        if group and total + piece[2] > SHARD_WINDOWS:
+        if group and total + piece.windows > SHARD_WINDOWS:
             yield group
             group, total = [], 0
         group.append(piece)
-        total += piece[2]
+        total += piece.windows
     if group:
         yield group
 
 
-def _shard(group: list[tuple[Piece, str, int]], maker: Maker, equaliser: Equaliser | None) -> Shard:
-    pieces, sources, counts = zip(*group, strict=True)
+def _shard(group: list[_Planned], maker: Maker, equaliser: Equaliser | None) -> Shard:
+    pieces, sources, _, seconds = zip(*group, strict=True)
     made_of = {
         "format": FORMAT,
         "maker": asdict(maker),
@@ -146,4 +158,4 @@ def _shard(group: list[tuple[Piece, str, int]], maker: Maker, equaliser: Equalis
         ],
     }
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-    return Shard(key, pieces, sources, tuple(count * maker.hop_s for count in counts))
+    return Shard(key, pieces, sources, seconds)
