@@ -41,12 +41,13 @@ def draw_stream(axes: Axes, run: dict[str, Any]) -> None:
     """Time and peak memory against the length of a recording."""
     minutes = [row["minutes"] for row in run["lengths"]]
     axes.plot(minutes, [row["wall_s"] for row in run["lengths"]], marker="o", color=COLOURS[0])
-    axes.set_ylabel("seconds", color=COLOURS[0])
+    axes.set_ylabel("seconds", color=COLOURS[0], fontsize=9.5)
     axes.set_xlabel("minutes of audio")
     axes.set_ylim(bottom=0)
     memory = axes.twinx()
     memory.plot(minutes, [row["peak_mb"] for row in run["lengths"]], marker="s", color=COLOURS[1])
-    memory.set_ylabel("peak memory, MB", color=COLOURS[1])
+    memory.set_ylabel("peak memory, MB", color=COLOURS[1], fontsize=9.5)
+    memory.tick_params(labelsize=9)
     memory.set_ylim(0, 1200)
     memory.spines[["top"]].set_visible(False)
     head_line(axes, "", f"One long recording, {run['backbone']}")

@@ -26,8 +26,9 @@ Network = Callable[[FloatArray], FloatArray]
 class LiteRt:
     """A LiteRT model of one input and one output, called from any thread.
 
-    Each thread has an interpreter of its own on one processor: as many threads as processors
-    keep all of them busy, without waiting for each other as those of one interpreter do.
+    Calls at the same time each have an interpreter of their own on one processor: as many threads
+    as processors keep all of them busy, without waiting for each other as those of one interpreter
+    do. Interpreters are kept for later calls.
 
     Parameters
     ----------
@@ -36,30 +37,32 @@ class LiteRt:
 
     def __init__(self, model: bytes) -> None:
         self._model = model
-        self._own = threading.local()
+        self._free: list[Any] = []  # whose append and pop are atomic
 
     def __call__(self, inputs: FloatArray) -> FloatArray:
         """Output for inputs, (N, ...) -> (N, ...)."""
-        net = self._interpreter()
+        try:
+            net = self._free.pop()
+        except IndexError:
+            net = self._interpreter()
         source, output = net.get_input_details()[0], net.get_output_details()[0]
         shape = [len(inputs), *source["shape"][1:]]
-        if self._own.batch != len(inputs):
+        if source["shape"][0] != len(inputs):
             net.resize_tensor_input(source["index"], shape)
             net.allocate_tensors()
-            self._own.batch = len(inputs)
         net.set_tensor(source["index"], np.ascontiguousarray(inputs).reshape(shape))
         net.invoke()
-        return np.asarray(net.get_tensor(output["index"]), dtype=np.float32)
+        result = np.asarray(net.get_tensor(output["index"]), dtype=np.float32)
+        self._free.append(net)
+        return result
 
     def _interpreter(self) -> Any:
-        if not hasattr(self._own, "net"):
-            from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter
 
-            with _ONE_AT_A_TIME, quiet_native():
-                self._own.net = Interpreter(model_content=self._model, num_threads=1)
-                self._own.net.allocate_tensors()  # XNNPACK says that it is there
-            self._own.batch = None
-        return self._own.net
+        with _ONE_AT_A_TIME, quiet_native():
+            net = Interpreter(model_content=self._model, num_threads=1)
+            net.allocate_tensors()  # XNNPACK says that it is there
+        return net
 
 
 def on_gpu() -> bool:
