@@ -10,9 +10,26 @@ from contextlib import closing
 import numpy as np
 import pandas as pd
 import pytest
-from pipeline_project import call, change, commit, flat, metrics_of, own_line, params_of, runs_of
+import soundfile as sf
+from pipeline_project import (
+    PITCH_HZ,
+    RATE,
+    call,
+    change,
+    commit,
+    flat,
+    label_rows,
+    metrics_of,
+    own_line,
+    params_of,
+    runs_of,
+    tone,
+)
 from sklearn.metrics import f1_score
 
+from faunashot.features import store
+
+FEATURES = "features/recorded/folder/logmel"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -144,6 +161,20 @@ def test_experiments_are_compared_by_name(copy):
     assert own_line(refused.stderr) == (
         "neighbours and fewer were not scored on the same clips: k 5 against 2"
     )
+
+
+def test_recordings_that_are_added_are_embedded_alone(copy):
+    recordings = copy / "data" / "recordings"
+    for label in PITCH_HZ:
+        sf.write(recordings / f"{label}-10.wav", tone(label, 10), RATE)
+    listed = [(f"{label}-{n}.wav", label, 1 + n % 5) for label in PITCH_HZ for n in range(11)]
+    label_rows(recordings, listed)
+    before = len(store.load(copy / FEATURES).index)
+    done = call(copy, "dvc", "repro", "embed@folder-logmel")
+    windows = len(store.load(copy / FEATURES).index)
+    assert windows == before * 11 // 10
+    said = f"folder: {windows} windows by logmel 1, {windows - before} of them embedded now"
+    assert said in done.stdout, done.stderr
 
 
 def test_queued_experiments_leave_their_figures_in_one_store(copy):
