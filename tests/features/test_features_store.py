@@ -133,12 +133,21 @@ def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> No
     _assert_holds(tmp_path / "shards", features)
     loaded = store.load(tmp_path / "shards").windows
     assert isinstance(loaded, Rows)
-    for key in (1, slice(1, 3), [2, 0, 2], np.array([[0, 1], [2, 2]]), np.array([], dtype=int)):
+    for key in (
+        1,
+        -1,
+        slice(1, 3),
+        slice(None, None, -2),
+        [2, 0, -3],
+        np.array([[0, 1], [2, 2]]),
+        np.array([], dtype=int),
+    ):
         np.testing.assert_array_equal(loaded[key], features.windows[key])
     np.testing.assert_array_equal(loaded[[True, False, True]], features.windows[[0, 2]])
     assert np.vstack([loaded, loaded]).shape == (6, 3)
-    with pytest.raises(IndexError):
-        loaded[[3]]
+    for beyond in ([3], -4):
+        with pytest.raises(IndexError):
+            loaded[beyond]
 
 
 @pytest.mark.parametrize("harm", ["no array", "half an array", "no index", "half an index"])

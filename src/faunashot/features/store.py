@@ -85,9 +85,16 @@ class Rows:
         return np.concatenate(self._parts).astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
-        """Rows by anything that selects rows of an array."""
-        wanted = np.arange(len(self))[key]
-        flat = wanted.reshape(-1)
+        """Rows by whatever selects rows of an array, at a cost that grows with those alone."""
+        if isinstance(key, slice):
+            key = np.arange(*key.indices(len(self)))
+        wanted = np.asarray(key)
+        if wanted.dtype == bool:
+            wanted = np.flatnonzero(wanted)
+        flat = wanted.reshape(-1).astype(np.intp)
+        if ((flat < -len(self)) | (flat >= len(self))).any():
+            raise IndexError(f"there are {len(self)} rows")
+        flat = np.where(flat < 0, flat + len(self), flat)
         part_of = np.searchsorted(self._starts, flat, side="right") - 1
         result = np.empty((len(flat), self.shape[1]), np.float32)
         for at in np.unique(part_of):
