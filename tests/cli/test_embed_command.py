@@ -116,6 +116,16 @@ def test_what_is_bad_gets_a_line_and_the_rest_is_stored(embed, night):
     assert "55044" in embed("night").err  # the next run tells of it, too
 
 
+def test_features_are_removed_only_where_that_is_said(embed, night):
+    embed("night")
+    kept = clip_ids()
+    said = one_line(embed("night/b.wav"))
+    assert "3 recordings that are not named now, such as a/owl.FLAC" in said
+    assert clip_ids() == kept
+    assert embed("night/b.wav", "--prune").code == 0
+    assert clip_ids() == ["night/b.wav"]
+
+
 def test_a_recording_that_is_not_there_gets_a_line(embed, night):
     assert one_line(embed("night/b.wav", "no such.wav")) == "no such.wav: no such file"
     assert clip_ids() == ["night/b.wav"]

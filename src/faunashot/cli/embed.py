@@ -38,6 +38,9 @@ def embed(
         int | None,
         typer.Option(min=1, help="Threads, or actors of ray; as many as there are processors."),
     ] = None,
+    prune: Annotated[
+        bool, typer.Option(help="Remove the features of recordings that are not named any more.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Store the embeddings of recordings, labelled or not.
@@ -54,6 +57,8 @@ def embed(
 
     _refuse_hop(backbone, hop_s)
     recordings = _recordings(files)
+    if not prune:
+        _refuse_to_drop(out, {recording.clip_id for recording in recordings})
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
     with quiet_native():
         loaded = load(backbone, **options)
@@ -104,6 +109,18 @@ def _refuse_hop(backbone: str, hop_s: float | None) -> None:
         raise ParameterError(
             f"--hop-s {hop_s:g}: must be more than 0 and at most {found.window_s:g}, "
             f"the window of {backbone}"
+        )
+
+
+def _refuse_to_drop(out: str, named: set[str]) -> None:
+    from faunashot.errors import StoreError
+    from faunashot.features.store import clip_ids
+    from faunashot.places import Place
+
+    if left_out := clip_ids(Place(out)) - named:
+        raise StoreError(
+            f"{out} has features of {len(left_out)} recordings that are not named now, such as "
+            f"{min(left_out)}: name them too, or say --prune to remove them"
         )
 
 

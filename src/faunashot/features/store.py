@@ -244,6 +244,16 @@ def maker_of(place: Place) -> Maker | None:
         return None
 
 
+def clip_ids(place: Place) -> set[str]:
+    """Recordings that a store has features of; none where there is no store of this version."""
+    try:
+        shards = json.loads(place.read(META))["shards"]
+        tables = [_index(place, shard) for shard in shards]
+    except (OSError, ValueError, KeyError, TypeError, StoreError):
+        return set()
+    return {str(clip_id) for table in tables for clip_id in table["clip_id"].unique().to_pylist()}
+
+
 def shards_in(place: Place) -> dict[str, dict[str, Any]]:
     """Facts of the shards that lie in a place as a whole, by key, listed by its store or not.
 
