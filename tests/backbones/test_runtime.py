@@ -34,7 +34,7 @@ def _read(folder: Path) -> str:
     return content
 
 
-def test_a_model_is_converted_once(cache: Path) -> None:
+def test_a_model_is_converted_once(cache: Path, capsys) -> None:
     written = []
 
     def write(folder: Path) -> None:
@@ -44,6 +44,7 @@ def test_a_model_is_converted_once(cache: Path) -> None:
     for _ in range(3):
         assert converted("tiny", "f" * 64, write=write, read=_read) == "network"
     assert len(written) == 1
+    assert capsys.readouterr().err.count("tiny: converting") == 1
     assert converted("tiny", "e" * 64, write=write, read=_read) == "network"  # other weights
     assert len(written) == 2
     assert len(list((cache / "litert").iterdir())) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -40,6 +41,7 @@ def converted(
     folder = cache / "litert" / f"{name}-{weights_hash[:16]}"
     with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, WeightsError):
         return read(folder)
+    print(f"{name}: converting the network for LiteRT, once; some 10 s", file=sys.stderr)
     with suppress(OSError):  # a cache that cannot be written: convert each time
         with whole_folder(folder) as draft:
             write(draft)
