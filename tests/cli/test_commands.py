@@ -6,9 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,30 +22,6 @@ from faunashot.systems.catalogue import system_names
 from faunashot.systems.recogniser import Recogniser
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
-
-
-class Answer(NamedTuple):
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def faunashot(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
-    """Run a command in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FAUNASHOT_DEBUG", raising=False)
-
-    def run(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["faunashot", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Answer(int(ended.value.code or 0), *capfd.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -81,7 +55,7 @@ def model(tmp_path) -> Path:
     return tmp_path / "model"
 
 
-def one_line(answer: Answer) -> str:
+def one_line(answer) -> str:
     """The message of a command that failed: all that it printed on standard error."""
     assert answer.code == 1
     (line,) = answer.err.splitlines()

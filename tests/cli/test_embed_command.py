@@ -4,46 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import soundfile as sf
 
 from faunashot.backbones.logmel import LogMel
-from faunashot.cli.main import main
 from faunashot.features import store
 
 RATE = 16_000
 KEYS = ["out", "backbone", "recordings", "audio_h", "windows", "embedded", "windows_per_s"]
 
 
-class Answer(NamedTuple):
-    """What the command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def embed(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
-    """Run `faunashot embed` in an empty folder; it never shows a traceback."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FAUNASHOT_DEBUG", raising=False)
+def embed(faunashot) -> Callable:
+    """Run `faunashot embed`."""
 
-    def run(*arguments: object, backbone: str = "logmel", out: str = "store") -> Answer:
+    def run(*arguments: object, backbone: str = "logmel", out: str = "store"):
         options = ["--backbone", backbone, "--out", out, *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", ["faunashot", "embed", *options])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        answer = Answer(int(ended.value.code or 0), *capfd.readouterr())
-        assert "Traceback" not in answer.err + answer.out
-        return answer
+        return faunashot("embed", *options)
 
     return run
 
@@ -60,7 +41,7 @@ def night(tmp_path) -> Path:
     return folder
 
 
-def one_line(answer: Answer) -> str:
+def one_line(answer) -> str:
     """The message of a run that failed: all that it printed on standard error."""
     assert answer.code == 1
     (line,) = answer.err.splitlines()
