@@ -33,7 +33,7 @@ import numpy as np
 import soundfile as sf
 from threadpoolctl import threadpool_limits
 
-from faunashot.audio.decode import SUFFIXES, announced, decode, quiet_native
+from faunashot.audio.decode import announced, decode, quiet_native, recordings_in
 from faunashot.audio.resample import resample
 from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone, FloatArray
@@ -205,7 +205,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, help="measure on so many of them only")
     parser.add_argument("--wav", action="store_true", help="convert them to 16-bit WAV first")
     asked = parser.parse_args()
-    files = sorted(file for file in asked.data.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = recordings_in(asked.data)
     files = files[:: max(1, len(files) // asked.clips)] if asked.clips else files
     if not files or asked.repeats < 1:
         parser.error(f"{asked.data} holds no recordings" if not files else "--repeats: at least 1")

@@ -17,7 +17,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from faunashot.audio.decode import SUFFIXES, quiet_native
+from faunashot.audio.decode import quiet_native, recordings_in
 from faunashot.backbones import registry
 from faunashot.features.cluster import ray_actors
 from faunashot.features.engine import Done, Engine, local, store_features
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     parser.add_argument("--clips", type=int, default=10_000)
     asked = parser.parse_args()
-    files = sorted(file for file in asked.data.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = recordings_in(asked.data)
     if not files or asked.clips < 1:
         parser.error(f"{asked.data} holds no recordings" if not files else "--clips: at least 1")
     recordings = [

@@ -20,8 +20,7 @@ from faunashot.audio.headers import cut_off, mpeg_tells_length
 from faunashot.errors import AudioError
 
 _KINDS = "aac ac3 aif aifc aiff amr ape au caf flac m4a mka mp3 mp4 oga ogg opus rf64 snd tta w64"
-SUFFIXES = {f".{kind}" for kind in [*_KINDS.split(), "wav", "wave", "webm", "wma", "wv"]}
-"""Of files that are taken for recordings where a folder is named."""
+_SUFFIXES = {f".{kind}" for kind in [*_KINDS.split(), "wav", "wave", "webm", "wma", "wv"]}
 
 UNKNOWN_LENGTH = 2**63 - 1
 """Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
@@ -52,6 +51,11 @@ class Audio:
         if self.samples.shape[1] == 1:
             return self.samples[:, 0]
         return np.asarray(self.samples.mean(axis=1, dtype=np.float64), dtype=np.float32)
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    """Files in a folder, and in those within it, that are named as recordings; sorted."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
 
 
 @dataclass(frozen=True)

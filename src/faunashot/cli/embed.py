@@ -69,10 +69,9 @@ def embed(
             run = ray_actors(backbone, options, actors=workers)
         began = time.perf_counter()
         made = plan(recordings, loaded)
-        audio_s = sum(sum(shard.seconds) for shard in made.shards)
         if not made.shards:
             raise AudioError("; ".join(map(_line, made.bad[:1])))
-        with progress(backbone, total_s=audio_s) as on_done:
+        with progress(backbone, total_s=made.seconds) as on_done:
             outcome = store_features(made, out, run, on_done=on_done)
         took_s = time.perf_counter() - began
     for bad in outcome.bad:
@@ -81,7 +80,7 @@ def embed(
         "out": out,
         "backbone": f"{loaded.name} {loaded.version}",
         "recordings": len(recordings),
-        "audio_h": round(audio_s / 3600, 3),
+        "audio_h": round(made.seconds / 3600, 3),
         "windows": outcome.windows,
         "embedded": outcome.embedded,
         "windows_per_s": round(outcome.embedded / took_s, 1),
@@ -126,17 +125,14 @@ def _refuse_to_drop(out: str, named: set[str]) -> None:
 
 def _recordings(named: Sequence[Path]) -> list[Any]:
     """Recordings by the path as it was given; those of a single folder by their path in it."""
-    from faunashot.audio.decode import SUFFIXES
+    from faunashot.audio.decode import recordings_in
     from faunashot.errors import AudioError
     from faunashot.features.plan import Recording
 
     within = named[0] if len(named) == 1 and named[0].is_dir() else None
     found: dict[str, Recording] = {}
     for path in named:
-        files = [path]
-        if path.is_dir():
-            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-        for file in files:
+        for file in recordings_in(path) if path.is_dir() else [path]:
             clip_id = (file.relative_to(within) if within else file).as_posix()
             found.setdefault(clip_id, Recording(clip_id, file))
     if not found:
