@@ -71,8 +71,7 @@ def embed(corpus: str, name: str, *, stage: str, folder: Path, record: Path) -> 
         began = time.perf_counter()
         recordings = [Recording(c.clip_id, root / c.path, c.sha256) for c in clips.itertuples()]
         made = plan(recordings, backbone, equaliser=equaliser)
-        total_s = sum(sum(shard.seconds) for shard in made.shards)
-        with progress(f"{corpus} by {backbone.name}", total_s=total_s) as on_done:
+        with progress(f"{corpus} by {backbone.name}", total_s=made.seconds) as on_done:
             outcome = store_features(made, folder, local(backbone), replace=True, on_done=on_done)
         if outcome.bad:
             raise StoreError(

@@ -58,6 +58,11 @@ class Plan:
     shards: tuple[Shard, ...]
     bad: tuple[dict[str, Any], ...]
 
+    @property
+    def seconds(self) -> float:
+        """What all shards are expected to hold of audio."""
+        return sum(sum(shard.seconds) for shard in self.shards)
+
 
 def plan(
     recordings: Iterable[Recording],

@@ -67,6 +67,11 @@ class Maker:
             dim=backbone.dim,
         )
 
+    @classmethod
+    def noted(cls, facts: dict[str, Any]) -> Maker:
+        """The maker that a store notes; raises `TypeError` or `KeyError` where that is none."""
+        return cls(**{**facts, "blocks": tuple(facts["blocks"])})
+
 
 class Rows:
     """Rows of several arrays one below the other, each of which stays on disk."""
@@ -203,7 +208,7 @@ def load(url: str | Path, *, maker: Maker | None = None) -> Features:
         meta = json.loads(place.read(META))
         if meta["format"] != FORMAT:
             raise StoreError(f"{url} has format {meta['format']}, this version reads {FORMAT}")
-        made_by = Maker(**{**meta["maker"], "blocks": tuple(meta["maker"]["blocks"])})
+        made_by = Maker.noted(meta["maker"])
         arrays = [_array(place, shard) for shard in meta["shards"]]
         tables = [_index(place, shard) for shard in meta["shards"]]
         bad = list(meta["bad"])
@@ -239,7 +244,7 @@ def maker_of(place: Place) -> Maker | None:
                 f"{place} has format {meta['format']}, this version writes {FORMAT}: "
                 "name another folder, or remove it"
             )
-        return Maker(**{**meta["maker"], "blocks": tuple(meta["maker"]["blocks"])})
+        return Maker.noted(meta["maker"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
