@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Published:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with quiet_native(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -49,11 +51,8 @@ class Published:
                 }
                 self.kernel = self.variables["logits/kernel"]
                 self.bias = self.variables["logits/bias"]
-                self._body = _cut(tf, self._model)
-            except (AttributeError, StopIteration, KeyError) as error:
-                raise WeightsError(
-                    f"yamnet: {folder} is not YAMNet as published ({error})"
-                ) from error
+            except (AttributeError, KeyError) as error:
+                raise self._other(error) from error
         self._tf = tf
 
     def __call__(self, waveform: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -61,15 +60,26 @@ class Published:
         scores, embeddings, _ = self._model(waveform)
         return scores.numpy(), embeddings.numpy()
 
+    @cached_property
+    def _body(self) -> Any:
+        try:
+            return _cut(self._tf, self._model)
+        except (AttributeError, StopIteration, KeyError) as error:
+            raise self._other(error) from error
+
+    def _other(self, error: Exception) -> WeightsError:
+        return WeightsError(f"yamnet: {self._folder} is not YAMNet as published ({error})")
+
     def network(self) -> Callable[[FloatArray], FloatArray]:
         """Its network in TensorFlow, for a GPU: patches, (N, 96, 64), to embeddings, (N, 1024)."""
-        return lambda patches: np.asarray(self._body(self._tf.constant(patches[..., None])))
+        body, tf = self._body, self._tf
+        return lambda patches: np.asarray(body(tf.constant(patches[..., None])))
 
     def convert(self) -> bytes:
         """Its network as a LiteRT model, from patches, (N, 96, 64, 1), to embeddings."""
-        tf = self._tf
+        cut, tf = self._body, self._tf
         signature = [tf.TensorSpec([None, 96, 64, 1], tf.float32)]
-        body = tf.function(lambda x: self._body(x), input_signature=signature)
+        body = tf.function(lambda x: cut(x), input_signature=signature)
         with quiet_native():
             converter = tf.lite.TFLiteConverter.from_concrete_functions(
                 [body.get_concrete_function()], self._model
