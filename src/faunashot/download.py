@@ -253,12 +253,17 @@ def new_folder(target: Path, *, error: type[FaunashotError]) -> Iterator[Path]:
         Of the type `error`: `target` holds something, or something cannot be written.
     """
     try:
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise error(f"{target} holds something already: move it away first")
+        _refuse_filled(target, error)
         with whole_folder(target) as fresh:
             yield fresh
+            _refuse_filled(target, error)  # by another process meanwhile
     except OSError as cause:
         raise error(f"{target} cannot be written: {_why(cause)}") from cause
+
+
+def _refuse_filled(target: Path, error: type[FaunashotError]) -> None:
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise error(f"{target} holds something already: move it away first")
 
 
 def unpack(
