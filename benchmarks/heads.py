@@ -140,7 +140,7 @@ class Arena:
         self.task = alone
         self.source = task.source
         self.episodes: list[Episode] = [
-            few_shot._draw(alone, params, splits.split(n), n) for n in range(params.episodes)
+            few_shot.draw(alone, params, splits.split(n), n) for n in range(params.episodes)
         ]
         self._shaped: dict[tuple[str, float], tuple[Steps, FloatArray, FloatArray]] = {}
 

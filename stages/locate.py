@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from faunashot.cli.stage import run_stage
-from faunashot.corpora.locate import empty, locate
+from faunashot.corpora.locate import empty, hashed, locate
 from faunashot.corpora.registry import create
 from faunashot.errors import CorpusError
 from faunashot.params import ABSENT, load_params
@@ -13,9 +13,12 @@ from faunashot.params import ABSENT, load_params
 def main(name: str) -> None:
     params = load_params().corpora[name]
     out = Path("clips/located") / f"{name}.parquet"
-    out.parent.mkdir(parents=True, exist_ok=True)
+    noise_out = Path("clips/noise") / out.name
+    for file in (out, noise_out):
+        file.parent.mkdir(parents=True, exist_ok=True)
     if params.root == ABSENT:
         empty().to_parquet(out, index=False)
+        hashed([], params.root).to_parquet(noise_out, index=False)
         return
     options = {"table": params.table} if params.table else {}
     corpus = create(name, reader=params.reader, classes=params.classes, **options)
@@ -23,6 +26,7 @@ def main(name: str) -> None:
     if table.empty:
         raise CorpusError(f"{name}: no clips of classes {params.classes} under {params.root}")
     table.to_parquet(out, index=False)
+    hashed(corpus.noise(params.root), params.root).to_parquet(noise_out, index=False)
     print(f"{name}: {len(table)} clips of {table['label'].nunique()} classes in {params.root}")
 
 

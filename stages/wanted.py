@@ -1,4 +1,4 @@
-"""Stage wanted@NAME: whether the parameters name a backbone, recorded and equalised."""
+"""Stage wanted@NAME: whether the parameters name a backbone: recorded, equalised, under noise."""
 
 import sys
 from pathlib import Path
@@ -14,6 +14,8 @@ def main(name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text("yes\n" if used else "no\n")
     (folder / f"{name}-equalised").write_text("yes\n" if used and params.audio.equalise else "no\n")
+    noisy = used and (params.mixes_noise or params.noise.test_snr_db)
+    (folder / f"{name}-noisy").write_text("yes\n" if noisy else "no\n")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,11 @@ def logmel() -> Backbone:
 
 
 @pytest.fixture(scope="session")
+def logmel_frames() -> Backbone:
+    return registry.load("logmel_frames")
+
+
+@pytest.fixture(scope="session")
 def yamnet_patches() -> Backbone:
     return registry.load("yamnet_patches")
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from faunashot.errors import ParameterError
-from faunashot.params import Params, load_params
+from faunashot.params import ABSENT, Params, load_params
 
 COMMITTED = Path(__file__).resolve().parents[1] / "params.yaml"
 GONE = object()
@@ -118,6 +118,8 @@ def test_what_the_default_does_is_switched_on_by_name(committed):
     assert committed.protocol.folds == "official"
     assert committed.protocol.class_map is None
     assert not committed.audio.equalise
+    assert committed.noise.root == ABSENT
+    assert committed.noise.test_snr_db == []
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,7 @@ def test_what_the_default_does_is_switched_on_by_name(committed):
         ("evaluation.drawz", "evaluation.draws"),
         ("audio.equalize", "audio.equalise"),
         ("audio.equaliser.low_khz", "audio.equaliser.low_hz"),
+        ("noise.test_snr", "noise.test_snr_db"),
         ("protocol.transfr", "protocol.transfer"),
         ("backbones.yamnt", "backbones.yamnet"),
         ("backbones.birdnet.hops_s", "backbones.birdnet.hop_s"),
@@ -177,6 +180,9 @@ def test_a_missing_key_is_named(refusal, key):
         ("protocol.false_alarm_rate", 1.1),
         ("audio.equaliser.high_hz", 9000.0),
         ("audio.equaliser.length_s", 0),
+        ("noise.test_snr_db", [20, 101.0]),
+        ("noise.test_snr_db", [float("nan")]),
+        ("noise.test_snr_db", [float("-inf")]),
         ("seed", -1),
     ],
 )
@@ -193,6 +199,8 @@ def test_a_value_out_of_range_is_named_with_its_key(refusal, key, value):
         ("protocol.k", 2.5),
         ("protocol.curve", 3),
         ("protocol", None),
+        ("noise", None),
+        ("noise.test_snr_db", 20),
         ("corpora.demo", "data/demo"),
         ("corpora", ["demo"]),
     ],
@@ -218,6 +226,15 @@ def test_an_unknown_name_gets_the_nearest(refusal, key, value, nearest):
 def test_a_corpus_under_a_name_of_its_own_has_to_name_its_reader(refusal):
     said = refusal("corpora.meadow", {"root": "data/meadow"})
     assert said.startswith("corpora.meadow.reader: unknown value 'meadow'; valid: ")
+
+
+@pytest.mark.parametrize("snr_db", [[20, 5, 20.0], [5, 5.0000001], [0.0, -0.0]])
+def test_clips_are_scored_once_at_each_ratio(refusal, snr_db):
+    assert refusal("noise.test_snr_db", snr_db).startswith("noise.test_snr_db: some of [")
+
+
+def test_no_folder_of_noise_is_data_none(refusal):
+    assert refusal("noise.root", "") == "noise.root is empty; data/none for the corpus' own"
 
 
 def test_the_source_is_another_corpus_than_the_target(refusal):

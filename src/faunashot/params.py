@@ -81,6 +81,27 @@ class AudioParams(_Block):
     equaliser: EqualiserParams
 
 
+class NoiseParams(_Block):
+    """What is mixed into clips, and at which ratios they are scored."""
+
+    root: Path
+    test_snr_db: list[Annotated[float, Field(ge=-100, le=100)]]
+
+    @field_validator("root")
+    @classmethod
+    def _names_a_folder(cls, root: Path) -> Path:
+        if root == Path():
+            raise ParameterError("noise.root is empty; data/none for the corpus' own")
+        return root
+
+    @field_validator("test_snr_db")
+    @classmethod
+    def _distinct(cls, test_snr_db: list[float]) -> list[float]:
+        if len({f"{snr_db + 0.0:g}" for snr_db in test_snr_db}) < len(test_snr_db):
+            raise ParameterError(f"noise.test_snr_db: some of {test_snr_db} are the same")
+        return [snr_db + 0.0 for snr_db in test_snr_db]  # which makes -0 of none
+
+
 class BirdNetParams(_Block):
     """Options of `faunashot.backbones.birdnet.BirdNet`."""
 
@@ -106,6 +127,12 @@ class YamNetPatchesParams(_Block):
     hop_s: Annotated[float, Field(gt=0, le=0.96)]
 
 
+class LogMelFramesParams(_Block):
+    """Options of `faunashot.backbones.logmel_frames.LogMelFrames`."""
+
+    hop_s: Annotated[float, Field(gt=0, le=16.0)]
+
+
 class BackbonesParams(_Block):
     """One block a backbone."""
 
@@ -113,6 +140,7 @@ class BackbonesParams(_Block):
     yamnet: YamNetParams
     yamnet_patches: YamNetPatchesParams
     logmel: LogMelParams
+    logmel_frames: LogMelFramesParams
 
 
 class CorpusParams(_Block):
@@ -135,6 +163,7 @@ class Params(_Block):
     protocol: ProtocolParams
     ingest: IngestParams
     audio: AudioParams
+    noise: NoiseParams
     evaluation: EvaluationParams
     backbones: BackbonesParams
     corpora: dict[str, CorpusParams]
@@ -179,6 +208,11 @@ class Params(_Block):
         """The block of a backbone."""
         block: _Block = getattr(self.backbones, backbone)
         return block.model_dump()
+
+    @property
+    def mixes_noise(self) -> bool:
+        """Whether the system mixes noise into what it learns from."""
+        return False
 
     @property
     def run_name(self) -> str:

@@ -13,8 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from faunashot.classifiers import finetune
-from faunashot.classifiers.finetune import FACTS, SHARES, WEIGHTS, FineTuned
-from faunashot.classifiers.networks.training import Schedule, Training, Windows
+from faunashot.classifiers.finetune import SHARES, FineTuned
+from faunashot.classifiers.networks.classifier import FACTS, WEIGHTS
+from faunashot.classifiers.networks.end_to_end import Schedule, Training
+from faunashot.classifiers.networks.windows import Windows
 from faunashot.classifiers.networks.yamnet import PATCH, yamnet_network
 from faunashot.classifiers.temperature import fit_temperature, temper
 from faunashot.errors import ParameterError, StoreError, WeightsError
@@ -361,7 +363,7 @@ def test_what_is_saved_answers_the_same(whole, held, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_network_is_refused(whole, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="holds no fine-tuned network"):
+    with pytest.raises(StoreError, match="holds no network"):
         FineTuned.load(tmp_path)
     whole.save(tmp_path)
     facts = json.loads((tmp_path / FACTS).read_text())

@@ -12,7 +12,9 @@ from faunashot.corpora.animals_sounds import AnimalsSounds
 @pytest.mark.parametrize("outer", ["", "Animals_Sounds", "animals_sounds"])
 def test_layout(root: Path, touch: Callable[..., None], outer: str) -> None:
     base = root / outer
-    touch(base, "training/CAT/b.wav", "Testing/Cat/b.wav", "NOISE/wind/w.wav", "NOISE/x/a.txt")
+    touch(base, "training/CAT/b.wav", "Testing/Cat/b.wav")
+    assert list(AnimalsSounds().noise(root)) == []
+    touch(base, "NOISE/wind/w.wav", "NOISE/wind/a.txt", "NOISE/rain/r.wav", "NOISE/loose.wav")
     testing, training = AnimalsSounds().clips(root)
     assert (testing.clip_id, testing.fold, testing.label) == ("Testing/Cat/b.wav", "test", "cat")
     assert (training.label, training.fold, training.group) == ("cat", "train", "training/CAT/b")

@@ -21,6 +21,9 @@ def test_background_is_no_class(root: Path, make: Make) -> None:
         assert [clip.label for clip in corpus.clips(root)] == ["cow", "dog"]
     assert [clip.label for clip in Demo(["background"]).clips(root)] == ["background"]
     assert list(Demo().noise(root)) == [root / "audio/background-1.ogg"]
+    table = (root / "clips.csv").read_text("utf-8").splitlines(keepends=True)
+    (root / "clips.csv").write_text("".join(row for row in table if "background" not in row))
+    assert list(Demo().noise(root)) == []
 
 
 def test_rows_without_a_file_are_reported(root: Path, make: Make) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from faunashot.corpora.locate import COLUMNS, empty, locate
+import pandas as pd
+
+from faunashot.corpora.locate import COLUMNS, NOISE_COLUMNS, empty, hashed, locate
 from faunashot.corpora.registry import create
 
 
@@ -49,6 +51,24 @@ def test_a_file_that_cannot_be_read_is_listed_with_the_reason(root, make):
     table = locate(table_of, root).set_index("path")
     assert table.at[clips[0].path, "problem"] == "unreadable: No such file or directory"
     assert table["problem"].notna().sum() == 1
+
+
+def test_noise_is_listed_by_its_path_with_its_hash(root, touch):
+    touch(root, "Training/Cat/a.wav", "Noise/Wind/b.wav", "Noise/Wind/a.wav")
+    table = hashed(create("animals_sounds").noise(root), root)
+    assert list(table.columns) == NOISE_COLUMNS
+    assert table["path"].tolist() == ["Noise/Wind/a.wav", "Noise/Wind/b.wav"]
+    for row in table.itertuples():
+        assert row.sha256 == hashlib.sha256((root / row.path).read_bytes()).hexdigest()
+
+
+def test_a_corpus_without_noise_has_the_same_columns_and_no_rows(root, make, tmp_path):
+    make("folder", root)
+    table = hashed(create("folder").noise(root), root)
+    table.to_parquet(tmp_path / "noise.parquet", index=False)
+    for found in (table, pd.read_parquet(tmp_path / "noise.parquet")):
+        assert list(found.columns) == NOISE_COLUMNS
+        assert found.empty
 
 
 def test_a_corpus_that_is_not_here_has_the_same_columns_and_no_rows():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -16,6 +17,8 @@ import pytest
 import soundfile as sf
 
 import faunashot.features.plan as plan_module
+from faunashot.audio.equalise import Equaliser
+from faunashot.audio.noise import Noise, NoiseMixer
 from faunashot.backbones.base import Backbone
 from faunashot.errors import StoreError
 from faunashot.features import store
@@ -51,8 +54,9 @@ def record(path: Path, length_s: float, *, seed: int) -> None:
     sf.write(path, noise, RATE)
 
 
-def planned(folder: Path, backbone: Backbone) -> Plan:
-    return plan([Recording(file.name, file) for file in sorted(folder.iterdir())], backbone)
+def planned(folder: Path, backbone: Backbone, **options) -> Plan:
+    recordings = [Recording(file.name, file) for file in sorted(folder.iterdir())]
+    return plan(recordings, backbone, **options)
 
 
 def stored(folder: Path, out: Path, backbone: Backbone, **options) -> Outcome:
@@ -465,3 +469,44 @@ def test_what_is_done_is_told_as_it_is_done(clips: Path, tiny, tmp_path: Path) -
     told.clear()
     stored(clips, tmp_path / "out", tiny, on_done=told.append)
     assert [(done.seconds, done.embedded) for done in told] == [(audio_s, 0)]
+
+
+EQUALISED = {"low_hz": 100.0, "high_hz": 3500.0, "length_s": 2.0, "level_db": -25.0, "snr_db": 25.0}
+
+
+@pytest.mark.parametrize(("treatment", "facts"), [(None, None), (Equaliser(), EQUALISED)])
+def test_stores_that_are_there_keep_the_keys_of_their_shards(treatment, facts, tiny, tmp_path):
+    record(tmp_path / "owl.wav", 2.0, seed=0)
+    source = hashlib.sha256((tmp_path / "owl.wav").read_bytes()).hexdigest()
+    maker = {"backbone": "tiny", "version": "1", "weights_hash": "0" * 64, "sample_rate": RATE}
+    maker |= {"window_s": 0.5, "hop_s": 0.25, "dim": 3, "blocks": []}
+    pieces = [["owl.wav", source, 0, None]]
+    made_of = {"format": 2, "maker": maker, "equaliser": facts, "pieces": pieces}
+    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    (shard,) = plan([Recording("owl.wav", tmp_path / "owl.wav")], tiny, treatment=treatment).shards
+    assert shard.key == key
+
+
+def test_features_of_one_treatment_are_not_taken_for_those_of_another(clips, tiny, tmp_path):
+    record(tmp_path / "wind.wav", 1.0, seed=99)
+    noises = (Noise(tmp_path / "wind.wav", "a"),)
+    elsewhere = (Noise(tmp_path / "not here.wav", "a"),)
+    others = (NoiseMixer(20.0, noises), NoiseMixer(0.0, noises))
+    treatments = (None, Equaliser(), *others, NoiseMixer(0.0, (Noise(tmp_path / "wind.wav", "b"),)))
+    found = []
+    for treatment in treatments:
+        made = planned(clips, tiny, treatment=treatment)
+        outcome = store_features(made, tmp_path / "out", local(tiny))
+        assert outcome.embedded == outcome.windows
+        found.append(np.asarray(store.load(tmp_path / "out").windows))
+    moved = planned(clips, tiny, treatment=NoiseMixer(0.0, elsewhere))
+    assert store_features(moved, tmp_path / "out", local(tiny)).embedded == 0
+    assert not np.array_equal(found[2], found[3])
+    assert not np.array_equal(found[0], found[2])
+
+
+def test_noise_that_cannot_be_read_makes_every_recording_bad(clips, tiny, tmp_path):
+    gone = NoiseMixer(0.0, (Noise(tmp_path / "gone.wav", "a"),))
+    outcome = store_features(planned(clips, tiny, treatment=gone), tmp_path / "out", local(tiny))
+    assert [bad["clip_id"] for bad in outcome.bad] == NAMES
+    assert outcome.bad[0]["reason"] == f"{tmp_path / 'gone.wav'}: no such file"

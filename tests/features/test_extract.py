@@ -13,6 +13,7 @@ import soundfile as sf
 
 from faunashot.audio.decode import decode
 from faunashot.audio.equalise import Equaliser
+from faunashot.audio.noise import Noise, NoiseMixer
 from faunashot.audio.resample import resample
 from faunashot.errors import AudioError
 from faunashot.features.cut import cut
@@ -113,7 +114,7 @@ def test_an_error_names_the_file_and_stops(clips: Clips, tiny, tmp_path: Path) -
 
 def test_equalised_recordings_are_of_one_length_and_level(clips: Clips, tiny) -> None:
     equaliser = Equaliser(length_s=1.0)
-    features = embed_clips(clips, tiny, equaliser=equaliser)
+    features = embed_clips(clips, tiny, treatment=equaliser)
     assert list(features.index["clip_id"].unique()) == [clip_id for clip_id, _ in clips]
     for _, rows in features.index.groupby("clip_id"):
         assert rows["start_s"].tolist() == [0.0, 0.25, 0.5]
@@ -129,11 +130,22 @@ def test_a_recording_is_equalised_before_it_is_resampled(clips: Clips, tiny) -> 
     _, path = clips[0]
     samples, rate_hz = equaliser(decode(path).mono(), RATE)
     expected = resample(samples, rate_hz, to_hz=tiny.sample_rate)
-    found = cut(path, tiny, equaliser=equaliser)
+    found = cut(path, tiny, treatment=equaliser)
     np.testing.assert_array_equal(found.inputs[0], expected[: tiny.window_samples])
-    rows = embed_clips(clips[:1], tiny, equaliser=equaliser).windows
+    rows = embed_clips(clips[:1], tiny, treatment=equaliser).windows
     np.testing.assert_array_equal(rows, tiny.network(found.inputs))
     assert not np.array_equal(found.inputs[0], cut(path, tiny).inputs[0])
+
+
+def test_noise_is_mixed_in_before_a_recording_is_resampled(tiny, tmp_path: Path) -> None:
+    sf.write(tmp_path / "wind.wav", np.random.default_rng(0).normal(0, 0.1, 3 * RATE), RATE)
+    sf.write(tmp_path / "owl.wav", np.random.default_rng(1).normal(0, 0.1, RATE), RATE)
+    mixer = NoiseMixer(0.0, (Noise(tmp_path / "wind.wav", "0"),))
+    mixed, rate_hz = mixer(decode(tmp_path / "owl.wav").mono(), RATE)
+    assert rate_hz == RATE
+    expected = resample(mixed, RATE, to_hz=tiny.sample_rate)
+    found = cut(tmp_path / "owl.wav", tiny, treatment=mixer)
+    np.testing.assert_array_equal(found.inputs[0], expected[: tiny.window_samples])
 
 
 def test_no_clips_are_no_features(tiny) -> None:

@@ -239,11 +239,6 @@ def test_a_class_of_the_test_fold_alone_is_refused_and_named(task, clips, params
     few_shot.run(task(alone, official=False), params())  # folds that are made spread it
 
 
-def test_a_whole_network_is_not_learned_from_a_few_clips(task, clips, params):
-    with pytest.raises(ParameterError, match=r"end_to_end .*use protocol\.name=fine_tune"):
-        few_shot.run(task(clips(THREE), system=system("end_to_end")), params())
-
-
 def test_enough_clips_need_no_note(plain):
     assert plain.notes == []
 

@@ -196,6 +196,8 @@ class Nearest:
     """Stands for the network: the nearest class mean of windows, as a table of what it was told."""
 
     fits: list[dict[str, Any]]
+    NEEDS = "initial"
+    chosen, settled = finetune.FineTuned.chosen, finetune.FineTuned.settled
 
     def __init__(self, **settings: Any) -> None:
         self.settings = settings

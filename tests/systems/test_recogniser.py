@@ -130,6 +130,7 @@ def test_of_a_head_of_windows_each_counts_by_the_seconds_that_it_covers(tmp_path
     monkeypatch.setattr(finetune, "FineTuned", Loud)
     tempered = {"value": 2.0, "clips": 9}
     facts = facts_of(LogMel(), takes="windows", temperature=tempered)
+    facts["system"] = {"head": "end_to_end"}
     loud = Recogniser(Tempered(Loud(), 2.0), facts)
     sound = recording("frog", seconds=1.7)
     heard = loud.recognise(sound)

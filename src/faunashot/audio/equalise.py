@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from faunashot.audio.levels import SILENCE_DB, level_db
+from faunashot.audio.levels import SILENCE_DB, centred, level_db
+from faunashot.audio.loop import CROSSFADE_S, loop
 from faunashot.audio.resample import resample
 from faunashot.errors import ParameterError
 
 RATE_HZ = 16_000
 ROLL_OFF = 0.1
-CROSSFADE_S = 0.02
 FULL_SCALE = 0.99
 
 Samples = npt.NDArray[np.float32]
@@ -66,7 +67,7 @@ class Equaliser:
         always give the same.
         """
         length = round(self.length_s * RATE_HZ)
-        heard = self._in_band(resample(_centred(samples), rate_hz, to_hz=RATE_HZ))
+        heard = self._in_band(resample(centred(samples), rate_hz, to_hz=RATE_HZ))
         kept = _repeated(_most_active(heard, length), length)
         level = level_db(kept)
         signal = kept * 10 ** (-level / 20) if level > SILENCE_DB else np.zeros(length)
@@ -74,6 +75,10 @@ class Equaliser:
         mixed = signal + rng.standard_normal(length) * 10 ** (-self.snr_db / 20)
         gain = min(10 ** ((self.level_db - level_db(mixed)) / 20), FULL_SCALE / np.abs(mixed).max())
         return np.asarray(gain * mixed, dtype=np.float32), RATE_HZ
+
+    def facts(self) -> dict[str, Any]:
+        """Its settings."""
+        return asdict(self)
 
     def _in_band(self, samples: Samples) -> Float64:
         """Cut to the band without shifting any phase; the clip is taken as a loop."""
@@ -87,11 +92,6 @@ class Equaliser:
         return np.asarray(fft.irfft(spectrum * np.sin(np.pi / 2 * ramp) ** 2, len(samples)))
 
 
-def _centred(samples: Samples) -> Samples:
-    """Without its offset, of which a resampler would make a click at either end."""
-    return samples - samples.mean(dtype=np.float64).astype(np.float32) if len(samples) else samples
-
-
 def _most_active(samples: Float64, length: int) -> Float64:
     """The `length` samples in a row that hold the most energy."""
     energy = np.cumsum(np.square(samples))
@@ -103,10 +103,4 @@ def _most_active(samples: Float64, length: int) -> Float64:
 
 def _repeated(samples: Float64, length: int) -> Float64:
     """Loop samples to `length`, each end faded into the next start."""
-    fade = min(round(CROSSFADE_S * RATE_HZ), len(samples) // 2)
-    if len(samples) >= length or fade == 0:
-        return np.resize(samples, length)
-    rising = np.sqrt((np.arange(fade) + 0.5) / fade)
-    loop = samples[: len(samples) - fade].copy()
-    loop[:fade] = rising * loop[:fade] + rising[::-1] * samples[-fade:]
-    return np.resize(loop, length)
+    return np.resize(samples if len(samples) >= length else loop(samples, RATE_HZ), length)

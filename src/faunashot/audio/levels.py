@@ -32,6 +32,11 @@ def level_db(samples: npt.NDArray[np.floating[Any]]) -> float:
     return float(_decibels(np.mean(np.square(samples, dtype=np.float64))))
 
 
+def centred(samples: Samples) -> Samples:
+    """Mono audio of shape (n,) without its offset, which is no sound."""
+    return samples - samples.mean(dtype=np.float64).astype(np.float32) if len(samples) else samples
+
+
 def noise_floor_db(samples: Samples, rate_hz: int) -> float:
     """Level of the quietest part of mono audio of shape (n,), in dBFS, at least `SILENCE_DB`.
 

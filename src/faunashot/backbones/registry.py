@@ -11,6 +11,7 @@ from faunashot.errors import ParameterError
 BACKBONES: dict[str, str] = {
     "birdnet": "faunashot.backbones.birdnet:BirdNet",
     "logmel": "faunashot.backbones.logmel:LogMel",
+    "logmel_frames": "faunashot.backbones.logmel_frames:LogMelFrames",
     "yamnet": "faunashot.backbones.yamnet:YamNet",
     "yamnet_patches": "faunashot.backbones.yamnet_patches:YamNetPatches",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,45 +13,28 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 from rich.progress import Progress
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.validation import check_is_fitted
 
 from faunashot.classifiers.checkpoint import (
     Arrays,
     Checkpoint,
     State,
     array_hash,
-    read_arrays,
-    write_arrays,
 )
-from faunashot.classifiers.networks.training import (
-    Schedule,
-    Training,
-    Windows,
-    as_patches,
-    deterministic_tensorflow,
-    precision,
-)
+from faunashot.classifiers.networks.base import deterministic_tensorflow
+from faunashot.classifiers.networks.classifier import NetworkClassifier, in_parts, validated
+from faunashot.classifiers.networks.end_to_end import Schedule, Training, as_patches, precision
+from faunashot.classifiers.networks.windows import Windows
 from faunashot.classifiers.networks.yamnet import (
     CLASSIFIER,
     PATCH,
     YAMNET,
     Blocks,
+    LayeredNetwork,
     yamnet_network,
 )
-from faunashot.classifiers.temperature import fit_temperature, temper
-from faunashot.errors import ParameterError, StoreError
-
-FORMAT = 1
-WEIGHTS, FACTS = "network.npz", "network.json"
-AT_ONCE = 128
-"""Windows that pass through the network at once where none is trained on."""
-
-LEAST = 1e-7
-"""Probability that the validation loss takes for a smaller one."""
+from faunashot.errors import ParameterError
 
 SHARES = (0.75, 0.5, 0.25, 0.0)
 """Shares of the start that are tried on validation clips, beside the start itself."""
@@ -59,16 +42,8 @@ SHARES = (0.75, 0.5, 0.25, 0.0)
 EVEN = 0.5
 """Share of the start where nothing chooses it, as the authors of the mean advise."""
 
-RANGES = (
-    ("learning_rate C", 1e-9, np.inf),
-    ("epochs patience batch_size windows_per_clip", 1, np.inf),
-    ("stop_at masks mask_frames mask_bands mixup threads", 0, np.inf),
-    ("layer_decay label_smoothing start_share", 0, 1),
-)
-"""Settings with their least and their greatest value."""
 
-
-class FineTuned(ClassifierMixin, BaseEstimator):
+class FineTuned(NetworkClassifier):
     """A network that starts as the linear probe of its embedding, then learns as a whole.
 
     The classifier begins as the logistic regression on the embeddings of the windows as they are.
@@ -112,6 +87,17 @@ class FineTuned(ClassifierMixin, BaseEstimator):
     J. Howard, S. Ruder. Universal language model fine-tuning for text classification. ACL 2018:
     lower rates for lower layers.
     """
+
+    KIND = "end_to_end"
+    NEEDS = "initial"
+    RANGES = (
+        ("learning_rate C", 1e-9, np.inf),
+        ("epochs patience batch_size windows_per_clip", 1, np.inf),
+        ("stop_at masks mask_frames mask_bands mixup threads", 0, np.inf),
+        ("layer_decay label_smoothing start_share", 0, 1),
+    )
+
+    network_: LayeredNetwork
 
     def __init__(
         self,
@@ -186,10 +172,13 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             The checkpoint is damaged, or was written with other settings, weights or windows.
         """
         self._refuse_out_of_range()
+        if not 0 <= self.frozen <= len(self.blocks):
+            raise ParameterError(
+                f"frozen: {self.frozen}; needs to lie from 0 to {len(self.blocks)}"
+            )
         learn = Windows(X, y, sample_weight, groups)
         self.classes_, target = np.unique(np.asarray(y), return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ParameterError("fine-tuning needs clips of at least two classes to learn from")
+        self._refuse_one_class()
         self._build()
         if initial is not None:
             self.network_.assign(initial, but=CLASSIFIER)
@@ -231,64 +220,22 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             return len(self.history_) - 1
         return int(np.argmin([facts["validation_loss"] for facts in self.history_]))
 
+    @classmethod
+    def settled(cls, chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The median epoch and share, with which no clips need to be held back."""
+        return {
+            "stop_at": int(np.median([facts["best_epoch"] for facts in chosen])),
+            "start_share": float(np.median([facts["best_share"] for facts in chosen])),
+        }
+
+    def chosen(self) -> dict[str, Any]:
+        """The epoch and the share that the validation clips chose."""
+        return {"best_epoch": self.best_epoch_, "best_share": self.best_share_}
+
     @property
     def best_share_(self) -> float:
         """Share of the start in the weights that are kept."""
         return float(self.history_[self.best_epoch_]["start_share"])
-
-    def predict_proba(self, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Probabilities of `classes_`, (N, 6144) -> (N, C), rows sum to 1."""
-        check_is_fitted(self)
-        return np.asarray(softmax(self._passed(self._logits, X), axis=1), dtype=np.float64)
-
-    def predict(self, X: npt.NDArray[np.float32]) -> npt.NDArray[Any]:
-        """The most probable class of each row."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
-
-    def save(self, folder: Path) -> None:
-        """Write the fitted network into `folder`, which is made, as arrays and JSON."""
-        check_is_fitted(self)
-        folder.mkdir(parents=True, exist_ok=True)
-        facts = {
-            "format": FORMAT,
-            "settings": self.get_params(),
-            "classes": self.classes_.tolist(),
-            "history": self.history_,
-        }
-        write_arrays(folder / WEIGHTS, self.network_.arrays())
-        (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> FineTuned:
-        """Load what `save` wrote.
-
-        Raises
-        ------
-        StoreError
-            The folder holds no fine-tuned network, or one of another format.
-        WeightsError
-            Its arrays are those of another network.
-        """
-        try:
-            facts = json.loads((folder / FACTS).read_text("utf-8"))
-            if facts["format"] != FORMAT:
-                raise StoreError(f"{folder} has format {facts['format']}, this reads {FORMAT}")
-            model = cls(**facts["settings"])
-            model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{folder} holds no fine-tuned network ({error})") from error
-        model._build()
-        model.network_.assign(read_arrays(folder / WEIGHTS))
-        return model
-
-    def _refuse_out_of_range(self) -> None:
-        for names, least, most in (*RANGES, ("frozen", 0, len(self.blocks))):
-            for name in names.split():
-                value = getattr(self, name)
-                if value is not None and not least <= value <= most:
-                    raise ParameterError(
-                        f"{name}: {value}; needs to lie from {least:g} to {most:g}"
-                    )
 
     def _build(self) -> None:
         tf = deterministic_tensorflow(self.threads)
@@ -296,12 +243,15 @@ class FineTuned(ClassifierMixin, BaseEstimator):
             len(self.classes_), blocks=self.blocks, seed=self.seed, precision=precision()
         )
         self.network_ = network
-        self._logits, self._embedding = (
+        self._to_logits, self._to_embedding = (
             tf.function(partial(part, training=False)).get_concrete_function(
                 tf.TensorSpec([None, *PATCH])
             )
             for part in (network.model, network.body)
         )
+
+    def _logits(self, X: npt.NDArray[np.float32]) -> Any:
+        return self._to_logits(as_patches(X))
 
     def _made_of(self, learn: Windows, validation: Windows | None) -> dict[str, str]:
         settings = {k: v for k, v in self.get_params().items() if k != "threads"}
@@ -314,7 +264,7 @@ class FineTuned(ClassifierMixin, BaseEstimator):
 
     def _start_at_probe(self, learn: Windows) -> None:
         """Set the classifier to the logistic regression on the embeddings."""
-        embeddings = self._passed(self._embedding, learn.X)
+        embeddings = in_parts(lambda X: self._to_embedding(as_patches(X)), learn.X)
         scaler = StandardScaler().fit(embeddings)
         probe = LogisticRegression(C=self.C, tol=1e-3, max_iter=5000)
         probe.fit(scaler.transform(embeddings), learn.y, sample_weight=learn.weight)
@@ -344,28 +294,10 @@ class FineTuned(ClassifierMixin, BaseEstimator):
         return min(tried, key=lambda one: one[1].get("validation_loss", 0.0))
 
     def _validated(self, validation: Windows | None) -> dict[str, Any]:
-        """Loss and accuracy of the validation clips, pooled over their windows.
-
-        The loss is that under the best temperature: the surer network is not the better one.
-        """
+        """Loss and accuracy of the validation clips, where there are any."""
         if validation is None:
             return {}
-        held = Windows(*validation)
-        clip_of, weight = held.clip_of(), held.weights()
-        _, first = np.unique(clip_of, return_index=True)
-        pooled = np.zeros((len(first), len(self.classes_)))
-        np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
-        pooled /= np.bincount(clip_of, weight)[:, None]
-        hit = np.asarray(held.y)[first][:, None] == self.classes_
-        known = hit.any(axis=1)  # not of a class that was not learned
-        temperature = fit_temperature(
-            pooled[known], np.arange(known.sum()), truth=hit[known].argmax(axis=1)
-        )
-        own = np.where(hit, temper(pooled, temperature), 0).sum(axis=1)
-        return {
-            "validation_loss": float(-np.log(np.fmax(own, LEAST)).mean()),
-            "validation_accuracy": float(hit[np.arange(len(hit)), pooled.argmax(axis=1)].mean()),
-        }
+        return validated(*self._pooled(Windows(*validation)), tempered=True)
 
     @property
     def _last(self) -> int:
@@ -374,7 +306,3 @@ class FineTuned(ClassifierMixin, BaseEstimator):
     def _is_over(self) -> bool:
         done = len(self.history_) - 1
         return done >= self._last or done - self.best_epoch_ >= self.patience
-
-    def _passed(self, function: Any, X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        starts = range(0, max(len(X), 1), AT_ONCE)
-        return np.concatenate([function(as_patches(X[at : at + AT_ONCE])) for at in starts])

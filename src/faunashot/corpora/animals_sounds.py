@@ -15,7 +15,7 @@ class AnimalsSounds(Corpus):
     """`Training/<Class>/` and `Testing/<Class>/`, in an outer `Animals_Sounds/` or not.
 
     Labels are lower-cased. No source recordings are published, so each name is a group of its
-    own until the audit joins duplicates. `Noise/<Kind>/` holds no class: see `noise`.
+    own until the audit joins duplicates. `Noise/Wind/` holds no class: see `noise`.
     """
 
     name = "animals_sounds"
@@ -48,6 +48,6 @@ class AnimalsSounds(Corpus):
             raise self.not_here(root, "there is no Training/<Class>/ or Testing/<Class>/ in it")
 
     def noise(self, root: Path) -> Iterator[Path]:
-        """Yield the recordings in `Noise/<Kind>/`, sorted."""
-        folder = layout.child(layout.child(root, "Animals_Sounds") or root, "Noise")
+        """Yield the recordings in `Noise/Wind/`, sorted."""
+        folder = layout.child(layout.child(root, "Animals_Sounds") or root, "Noise", "Wind")
         yield from sorted(layout.recordings(folder)) if folder else ()

@@ -83,7 +83,7 @@ class Corpus:
         raise NotImplementedError
 
     def noise(self, root: Path) -> Iterator[Path]:
-        """Yield the recordings under `root` that belong to no class, where a corpus has some."""
+        """Yield the recordings of noise under `root`, where a corpus has some beside its clips."""
         yield from ()
 
     def not_here(self, root: Path, reason: str) -> CorpusError:

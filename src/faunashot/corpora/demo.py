@@ -67,7 +67,8 @@ class Demo(Corpus):
 
     def noise(self, root: Path) -> Iterator[Path]:
         """Yield the background recordings, sorted."""
-        yield from (root / clip.path for clip in type(self)([_BACKGROUND]).clips(root))
+        entries = type(self)().entries(root)
+        yield from sorted(root / clip.path for clip in entries if clip.label == _BACKGROUND)
 
     def fetch(self, root: Path) -> None:
         """Generate 200 recordings in `root`, unless a corpus is there."""

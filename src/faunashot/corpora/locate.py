@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from faunashot.corpora import layout
 from faunashot.corpora.base import Clip, Corpus
 
 COLUMNS = ["clip_id", "path", "label", "fold", "group", "sha256", "problem"]
+NOISE_COLUMNS = ["path", "sha256"]
 
 
 def locate(corpus: Corpus, root: Path) -> pd.DataFrame:
@@ -36,10 +39,20 @@ def empty() -> pd.DataFrame:
     return pd.DataFrame(columns=COLUMNS, dtype="str")
 
 
+def hashed(files: Iterable[Path], root: Path) -> pd.DataFrame:
+    """List recordings of noise under `root`: columns `NOISE_COLUMNS`, a row a file."""
+    rows = [(layout.relative(file, root), _sha256(file)) for file in files]
+    return pd.DataFrame(rows, columns=NOISE_COLUMNS, dtype="str")
+
+
 def _row(clip: Clip, root: Path) -> list[str | None]:
     facts = [clip.clip_id, clip.path, clip.label, clip.fold, clip.group]
     try:
-        with (root / clip.path).open("rb") as file:
-            return [*facts, hashlib.file_digest(file, "sha256").hexdigest(), None]
+        return [*facts, _sha256(root / clip.path), None]
     except OSError as error:
         return [*facts, None, f"unreadable: {error.strerror or error}"]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -60,7 +60,7 @@ class Splits:
     def __init__(self, clips: pd.DataFrame, *, seed: int, official: bool = True) -> None:
         self._clips = clips.set_index("clip_id")
         self._seed = seed
-        self._fold = self._folds() if official else self._grouped_folds(self._clips)
+        self._fold = self._folds() if official else grouped_folds(self._clips, seed=seed)
         self._names = self._test_folds()
         if self._clips["label"].nunique() < 2:
             only = self._clips["label"].iloc[0]
@@ -107,25 +107,10 @@ class Splits:
         if fold.notna().any():
             some = fold[fold.isna()].index[0]
             raise SplitError(f"some clips have a fold and others have none, such as {some}")
-        return self._grouped_folds(self._clips)
-
-    def _grouped_folds(self, clips: pd.DataFrame) -> pd.Series:
-        largest_class = max(clips["label"].value_counts(), default=0)
-        n = min(N_FOLDS, clips["group"].nunique(), largest_class)
-        if n < 2:
-            raise SplitError("fewer than two source recordings, or clips of a class, make no folds")
-        maker = StratifiedGroupKFold(n, shuffle=True, random_state=self._seed)
-        fold = pd.Series("", index=clips.index)
-        order = clips.sort_index()
-        with warnings.catch_warnings():  # of a class of fewer clips: the protocols note it by name
-            warnings.filterwarnings("ignore", message="The least populated class")
-            made = list(maker.split(order, order["label"], order["group"]))
-        for number, (_, test) in enumerate(made, 1):
-            fold[order.index[test]] = str(number)
-        return fold
+        return grouped_folds(self._clips, seed=self._seed)
 
     def _held_back(self, rest: pd.Series) -> pd.Series:
-        made = self._grouped_folds(self._clips[rest])
+        made = grouped_folds(self._clips[rest], seed=self._seed)
         return (made == "1").reindex(rest.index, fill_value=False)
 
     def _test_folds(self) -> list[str]:
@@ -152,6 +137,51 @@ class Splits:
             raise SplitError(f"fold {split.name}: nothing is left to learn from")
         if not split.test:
             raise SplitError(f"fold {split.name}: nothing is left to score")
+
+
+def grouped_folds(clips: pd.DataFrame, *, seed: int) -> pd.Series:
+    """Names of folds that keep groups together and classes in their proportion, by clip id.
+
+    Parameters
+    ----------
+    clips : columns label and group, indexed by clip id.
+    seed : of the order that groups are dealt in.
+
+    Raises
+    ------
+    SplitError
+        There are fewer than two groups, or no two clips of any class.
+    """
+    largest_class = max(clips["label"].value_counts(), default=0)
+    n = min(N_FOLDS, clips["group"].nunique(), largest_class)
+    if n < 2:
+        raise SplitError("fewer than two source recordings, or clips of a class, make no folds")
+    maker = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
+    fold = pd.Series("", index=clips.index)
+    order = clips.sort_index()
+    with warnings.catch_warnings():  # of a class of fewer clips: the protocols note it by name
+        warnings.filterwarnings("ignore", message="The least populated class")
+        made = list(maker.split(order, order["label"], order["group"]))
+    for number, (_, test) in enumerate(made, 1):
+        fold[order.index[test]] = str(number)
+    return fold
+
+
+def held_back(clips: pd.DataFrame, *, seed: int) -> tuple[list[str], list[str]]:
+    """Clip ids to train on, and a fifth of each class to choose on; no group is in both.
+
+    A class whose recordings would all be held back is trained on instead.
+
+    Parameters
+    ----------
+    clips : columns clip_id, label, group.
+    """
+    clips = clips.set_index("clip_id")
+    back = grouped_folds(clips, seed=seed) == "1"
+    lost = set(clips["label"]) - set(clips["label"][~back])
+    of_lost = clips["group"].isin(clips["group"][clips["label"].isin(lost)])
+    back &= ~of_lost
+    return list(clips.index[~back]), list(clips.index[back])
 
 
 def refuse_leak(group: pd.Series, parts: Sequence[Sequence[str]]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from faunashot.audio.decode import Announced, Audio, decode
-from faunashot.audio.equalise import Equaliser
 from faunashot.audio.resample import resample
+from faunashot.audio.treatment import Treatment
 from faunashot.audio.windows import count_windows
 from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import AudioError
@@ -71,15 +71,15 @@ def cut(
     source: Path | bytes,
     backbone: Backbone,
     *,
-    equaliser: Equaliser | None = None,
+    treatment: Treatment | None = None,
     block: Block = WHOLE,
 ) -> Cut:
-    """Decode a block of a recording, equalise it where asked, and put it through the front end.
+    """Decode a block of a recording, treat it where asked, and put it through the front end.
 
     Raises
     ------
     AudioError
-        It cannot be decoded, or ends before the block does.
+        It cannot be decoded or treated, or ends before the block does.
     """
     rate, hop, first = backbone.sample_rate, backbone.hop_samples, block.first
     if block == WHOLE:
@@ -88,8 +88,8 @@ def cut(
         begins_s = max(0, first * hop // rate - MARGIN_S)
         audio = _decode_span(source, (begins_s, _ends_s(block, backbone)))
     samples, rate_hz = audio.mono(), audio.sample_rate
-    if equaliser is not None:
-        samples, rate_hz = equaliser(samples, rate_hz)
+    if treatment is not None:
+        samples, rate_hz = treatment(samples, rate_hz)
     # a span begins at a whole second, where the samples of both rates coincide
     samples = resample(samples, rate_hz, to_hz=rate)
     last_s = begins_s + max(len(samples), 1) / rate  # a click may resample to nothing

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from faunashot.errors import StoreError
 from faunashot.features import store
 from faunashot.features.cut import Block
 from faunashot.features.extract import Embedded, Piece, embed, index
-from faunashot.features.plan import Plan, Shard, bad_part
+from faunashot.features.plan import Plan, Shard, bad_part, made_by
 from faunashot.features.store import Maker
 from faunashot.files import locked
 from faunashot.places import Place
@@ -142,12 +142,12 @@ def write_shards(
         if (source, piece.block) not in there.at
     )
     known = _Known(place, there)
-    stream = embed(missing, backbone, equaliser=plan.equaliser, workers=workers)
+    stream = embed(missing, backbone, treatment=plan.treatment, workers=workers)
 
     def embedded(piece: Piece, source: str) -> Embedded:
         if (source, piece.block) not in there.at:
             return next(stream)
-        (again,) = embed([piece], backbone, equaliser=plan.equaliser, workers=1)
+        (again,) = embed([piece], backbone, treatment=plan.treatment, workers=1)
         return again
 
     with closing(stream):
@@ -175,7 +175,7 @@ def _write_shard(
         [source, part.piece.block.first, part.piece.block.stop, len(part.windows)]
         for source, part in zip(shard.sources, parts, strict=True)
     ]
-    facts = {**_made_by(plan), "pieces": made_of, "bad": bad}
+    facts = {**made_by(plan.maker, plan.treatment), "pieces": made_of, "bad": bad}
     windows = np.concatenate([part.windows for part in parts])
     key = shard.key
     if bad:  # it is tried again, and then written beside, as pieces of this one may be wanted still
@@ -200,9 +200,9 @@ class There:
     @classmethod
     def of(cls, shards: dict[str, dict[str, Any]], plan: Plan) -> There:
         """What of shards was made as `plan` makes it."""
-        made_by, at = _made_by(plan), {}
+        expected, at = made_by(plan.maker, plan.treatment), {}
         for key, facts in shards.items():
-            if {name: facts.get(name) for name in made_by} != made_by:
+            if {name: facts.get(name) for name in expected} != expected:
                 continue
             row = 0
             for source, first, stop, rows in facts["pieces"]:
@@ -266,10 +266,10 @@ def _refuse_others(place: Place, plan: Plan, *, replace: bool) -> None:
             f"{place} holds {min(foreign - {store.META})}, which is no features of this version: "
             "name another folder, or remove it"
         )
-    made_by = store.maker_of(place)
-    if made_by is not None and made_by != plan.maker:
+    maker = store.maker_of(place)
+    if maker is not None and maker != plan.maker:
         raise StoreError(
-            f"{place} holds features of {_named(made_by)}, not of {_named(plan.maker)}: "
+            f"{place} holds features of {_named(maker)}, not of {_named(plan.maker)}: "
             "name another folder, or remove it"
         )
 
@@ -277,12 +277,6 @@ def _refuse_others(place: Place, plan: Plan, *, replace: bool) -> None:
 def _named(maker: Maker) -> str:
     weights = maker.weights_hash[:12]
     return f"{maker.backbone} {maker.version} (hop {maker.hop_s:g} s, weights {weights})"
-
-
-def _made_by(plan: Plan) -> dict[str, Any]:
-    made_by = {"maker": asdict(plan.maker), "equaliser": plan.equaliser and asdict(plan.equaliser)}
-    decoded: dict[str, Any] = json.loads(json.dumps({"format": store.FORMAT, **made_by}))
-    return decoded
 
 
 def _bad(part: Embedded, *, hop_s: float) -> dict[str, Any]:

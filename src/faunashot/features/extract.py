@@ -16,7 +16,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import announced
-from faunashot.audio.equalise import Equaliser
+from faunashot.audio.treatment import Treatment
 from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import AudioError
 from faunashot.features.cut import WHOLE, Block, Cut, blocks, cut
@@ -61,7 +61,7 @@ def embed(
     pieces: Iterable[Piece],
     backbone: Backbone,
     *,
-    equaliser: Equaliser | None = None,
+    treatment: Treatment | None = None,
     workers: int | None = None,
 ) -> Generator[Embedded, None, None]:
     """Embed pieces in their order, in threads; the result depends on nothing but each piece.
@@ -72,7 +72,7 @@ def embed(
     ----------
     pieces : read as they are needed.
     backbone : loaded.
-    equaliser : applied first, where given.
+    treatment : applied first, where given.
     workers : threads; as many as there are processors if not given.
     """
     workers = workers or cores()
@@ -80,7 +80,7 @@ def embed(
     def prepare(piece: Piece) -> Cut | str:
         try:
             _refuse_changed(piece)
-            found = cut(piece.source, backbone, equaliser=equaliser, block=piece.block)
+            found = cut(piece.source, backbone, treatment=treatment, block=piece.block)
             _refuse_changed(piece)  # while it was read
             return found
         except AudioError as error:
@@ -106,7 +106,7 @@ def embed_clips(
     clips: Iterable[tuple[str, Path]],
     backbone: Backbone,
     *,
-    equaliser: Equaliser | None = None,
+    treatment: Treatment | None = None,
 ) -> Features:
     """Embed recordings given as (clip_id, path) in memory.
 
@@ -116,10 +116,10 @@ def embed_clips(
         A recording cannot be decoded; the message names it.
     """
     pieces = (
-        piece for clip_id, path in clips for piece in _pieces(clip_id, path, backbone, equaliser)
+        piece for clip_id, path in clips for piece in _pieces(clip_id, path, backbone, treatment)
     )
     rows: list[Embedded] = []
-    for done in embed(pieces, backbone, equaliser=equaliser):
+    for done in embed(pieces, backbone, treatment=treatment):
         if done.error is not None:
             raise AudioError(f"{done.piece.source!s}: {done.error}")
         rows.append(done)
@@ -163,10 +163,10 @@ def _features(rows: Sequence[Embedded], backbone: Backbone) -> Features:
 
 
 def _pieces(
-    clip_id: str, source: Path | bytes, backbone: Backbone, equaliser: Equaliser | None
+    clip_id: str, source: Path | bytes, backbone: Backbone, treatment: Treatment | None
 ) -> Iterator[Piece]:
     found = None
-    if isinstance(source, Path) and equaliser is None:
+    if isinstance(source, Path) and treatment is None:
         with suppress(AudioError):  # to be told of it in turn
             found = announced(source)
     for block in blocks(found, backbone):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from faunashot.audio.decode import Announced, announced
-from faunashot.audio.equalise import Equaliser
+from faunashot.audio.treatment import Treatment
 from faunashot.backbones.base import Backbone
 from faunashot.errors import AudioError
 from faunashot.features.cut import blocks, expected_windows
@@ -54,7 +54,7 @@ class Plan:
     """Shards of a store in order, and what is known to be bad before anything is decoded."""
 
     maker: Maker
-    equaliser: Equaliser | None
+    treatment: Treatment | None
     shards: tuple[Shard, ...]
     bad: tuple[dict[str, Any], ...]
 
@@ -68,7 +68,7 @@ def plan(
     recordings: Iterable[Recording],
     backbone: Backbone,
     *,
-    equaliser: Equaliser | None = None,
+    treatment: Treatment | None = None,
     workers: int | None = None,
 ) -> Plan:
     """Read the headers of recordings, hash them, and share their pieces out among shards."""
@@ -79,7 +79,7 @@ def plan(
             if isinstance(seen, dict):
                 bad.append(seen)
                 continue
-            found = None if equaliser else seen.announced  # which needs the whole of a recording
+            found = None if treatment else seen.announced  # which needs the whole of a recording
             parts = blocks(found, backbone)
             if found is not None and found.cut_off and len(parts) > 1:
                 # what is there of a long recording is good; a short one is refused when decoded
@@ -94,8 +94,8 @@ def plan(
                 seconds = end_s - part.first * backbone.hop_s
                 pieces.append(_Planned(piece, seen.sha256, stop - part.first, seconds))
     maker = Maker.of(backbone)
-    shards = [_shard(group, maker, equaliser) for group in _groups(pieces)]
-    return Plan(maker, equaliser, tuple(shards), tuple(bad))
+    shards = [_shard(group, maker, treatment) for group in _groups(pieces)]
+    return Plan(maker, treatment, tuple(shards), tuple(bad))
 
 
 def bad_part(
@@ -103,6 +103,17 @@ def bad_part(
 ) -> dict[str, Any]:
     """What there are no features of: a recording, or seconds of it; to its end where None."""
     return {"clip_id": recording.clip_id, "start_s": start_s, "end_s": end_s, "reason": reason}
+
+
+def made_by(maker: Maker, treatment: Treatment | None) -> dict[str, Any]:
+    """All that features depend on beside the recordings, as JSON gives it back.
+
+    ``equaliser`` is any treatment: it was the only one when stores were first written.
+    """
+    treated = treatment.facts() if treatment else None
+    facts = {"format": FORMAT, "maker": asdict(maker), "equaliser": treated}
+    decoded: dict[str, Any] = json.loads(json.dumps(facts))
+    return decoded
 
 
 @dataclass(frozen=True)
@@ -151,12 +162,10 @@ def _groups(pieces: Iterable[_Planned]) -> Iterator[list[_Planned]]:
         yield group
 
 
-def _shard(group: list[_Planned], maker: Maker, equaliser: Equaliser | None) -> Shard:
+def _shard(group: list[_Planned], maker: Maker, treatment: Treatment | None) -> Shard:
     pieces, sources, _, seconds = zip(*group, strict=True)
     made_of = {
-        "format": FORMAT,
-        "maker": asdict(maker),
-        "equaliser": equaliser and asdict(equaliser),
+        **made_by(maker, treatment),
         "pieces": [
             [piece.clip_id, source, piece.block.first, piece.block.stop]
             for piece, source in zip(pieces, sources, strict=True)

@@ -23,7 +23,7 @@ from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import System
 
 if TYPE_CHECKING:
-    from faunashot.classifiers.finetune import FineTuned
+    from faunashot.classifiers.networks.classifier import NetworkClassifier
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,13 @@ class Tuning:
     initial : loads the variables of the pretrained network.
     checkpoints : folder of the checkpoints, none are kept if not given.
     on_epoch : is told the name of the fold that is tested, and the facts of the epoch.
+    noise : loads the features of recordings of noise, (N, dim); there may be none.
     """
 
     initial: Callable[[], Mapping[str, npt.NDArray[Any]]]
     checkpoints: Path | None = None
     on_epoch: Callable[[str, dict[str, Any]], None] = lambda fold, facts: None
+    noise: Callable[[], npt.NDArray[np.float32] | None] = lambda: None
 
 
 class Learn(NamedTuple):
@@ -69,6 +71,8 @@ class Task:
         head is fitted on the source first, and its outputs join the embedding; "background", the
         source is no class: it says what a recording of none of the classes sounds like.
     tuning : where the system trains a whole network.
+    heard : the clips of the target as they are heard under other conditions, by name: scored
+        beside them, learned from nowhere.
     """
 
     target: WindowTable
@@ -78,6 +82,7 @@ class Task:
     official: bool = True
     transfer: str = "joint"
     tuning: Tuning | None = None
+    heard: Mapping[str, WindowTable] = field(default_factory=dict)
 
     @property
     def learns_source(self) -> bool:
@@ -130,22 +135,22 @@ class Task:
 
     def tuned(
         self, train: Sequence[str], validation: Sequence[str], *, name: str, **settings: Any
-    ) -> FineTuned:
-        """The network, trained end to end on the windows of clips; `name` is of its checkpoint.
+    ) -> NetworkClassifier:
+        """The network, trained on the windows of clips; `name` is of its checkpoint.
 
         Raises
         ------
         ParameterError
-            The features are not what a network reads.
+            The features are not what the network reads.
         """
-        from faunashot.classifiers.finetune import FineTuned
-        from faunashot.classifiers.networks.training import Windows
+        from faunashot.classifiers.networks.classifier import classifier
+        from faunashot.classifiers.networks.windows import Windows
 
-        tuning, reads = self.tuning, "yamnet_patches"
-        if tuning is None or self.target.maker.backbone != reads:
+        tuning, system = self.tuning, self.system
+        if tuning is None or system.reads not in ("", self.target.maker.backbone):
             raise ParameterError(
-                f"system: {self.system.name} reads the features of {reads}, not of "
-                f"{self.target.maker.backbone}: set backbone={reads}"
+                f"system: {system.name} reads the features of {system.reads}, not of "
+                f"{self.target.maker.backbone}: set backbone={system.reads}"
             )
 
         def windows(clip_ids: Sequence[str]) -> Windows:
@@ -153,15 +158,15 @@ class Task:
             ids = np.repeat(np.asarray(clip_ids), self.target.counts(clip_ids))
             return Windows(learn.X, learn.y, learn.weight, ids)
 
-        learn = windows(train)
         folder = tuning.checkpoints
-        network = FineTuned(**{**self.system.settings, **settings}, seed=self.seed)
+        kind = classifier(system.head)
+        network = kind(**{**system.settings, **settings}, seed=self.seed)
         return network.fit(
-            *learn,
+            *windows(train),
             validation=windows(validation) if validation else None,
-            initial=tuning.initial(),
             checkpoint=None if folder is None else folder / f"{name}.npz",
             on_epoch=lambda facts: tuning.on_epoch(name, facts),
+            **{kind.NEEDS: getattr(tuning, kind.NEEDS)()},
         )
 
     @cached_property
@@ -231,6 +236,7 @@ class Outcome:
     temperature : that `head` was tempered by: ``value``, and ``clips``, how many it was fitted on;
         empty where it was not.
     windows : scores of windows at the headline k, where `held_out` has those of whole clips.
+    heard : the same as `held_out` under each of the task's other conditions, by name.
     rotations : of the heads that `held_out` was scored by, where they learn from clips.
     novelty : detector of recordings of none of the classes, where there is one.
     unknown : its scores of held-out clips, less the threshold: columns clip_id, group, known,
@@ -246,6 +252,7 @@ class Outcome:
     takes: str = "clips"
     temperature: dict[str, float] = field(default_factory=dict)
     windows: pd.DataFrame | None = None
+    heard: dict[str, pd.DataFrame] = field(default_factory=dict)
     rotations: list[Rotation] = field(default_factory=list)
     novelty: Novelty | None = None
     unknown: pd.DataFrame | None = None

@@ -15,6 +15,7 @@ from faunashot.corpora.splits import Split, draw_support
 from faunashot.errors import ParameterError
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
+from faunashot.protocols.table import WindowTable
 
 FINAL = 2**31 - 1
 """Episode number that seeds the draw of the head that is served."""
@@ -62,27 +63,26 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
     Raises
     ------
     ParameterError
-        A class has fewer than k clips, or the system learns from windows.
+        A class has fewer than k clips.
     SplitError
         A class is absent from the training folds of a test fold.
     """
-    if task.system.learns_from == "windows":
-        raise ParameterError(
-            f"system: {task.system.name} trains a whole network: use protocol.name=fine_tune"
-        )
     splits, classes = task.splits(), task.target.classes
-    _refuse_too_few(task, params.k)
+    refuse_too_few(task, params.k)
     task.refuse_unlearnable(splits)
-    each = [_draw(task, params, splits.split(n), n) for n in range(params.episodes)]
+    each = [draw(task, params, splits.split(n), n) for n in range(params.episodes)]
     tables = []
+    heard: dict[str, list[pd.DataFrame]] = {name: [] for name in task.heard}
     for k in params.shots:
         heads: list[Head] = task.fit([episode.learn(k) for episode in each])
         temperatures = _temperatures(task, each, k) if k == params.k else [1.0] * len(each)
-        tables.append(_clips(task, each, heads, temperatures, k=k))
+        tables.append(_clips(task.target, each, heads, temperatures, k=k))
+        for name, table in task.heard.items():
+            heard[name].append(_clips(table, each, heads, temperatures, k=k))
         if k == params.k:
             windows = _windows(task, each, heads, k=k)
     fewest = {c: min(len(episode.support.get(c, ())) for episode in each) for c in classes}
-    final = _draw(task, params, None, FINAL)
+    final = draw(task, params, None, FINAL)
     (head,) = task.fit([final.learn(params.k)])
     (temperature,) = _temperatures(task, [final], params.k)
     return Outcome(
@@ -92,17 +92,19 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
         head=Tempered(head, temperature),
         temperature={"value": temperature, "clips": len(final.labelled(params.k))},
         windows=windows,
+        heard={name: pd.concat(parts, ignore_index=True) for name, parts in heard.items()},
         rotations=[Rotation(e.number, e.labelled(params.k), e.split.test) for e in each],
         facts={
             "episodes": params.episodes,
             "test_folds": len(splits),
             "learned_from": final.labelled(params.k),
         },
-        notes=_notes(fewest, params.shots),
+        notes=notes(fewest, params.shots),
     )
 
 
-def _refuse_too_few(task: Task, k: int) -> None:
+def refuse_too_few(task: Task, k: int) -> None:
+    """Raise `ParameterError` where a class has fewer than k clips."""
     counts = task.target.clips["label"].value_counts()
     if counts.min() < k:
         raise ParameterError(
@@ -111,7 +113,7 @@ def _refuse_too_few(task: Task, k: int) -> None:
         )
 
 
-def _draw(task: Task, params: ProtocolParams, split: Split | None, number: int) -> Episode:
+def draw(task: Task, params: ProtocolParams, split: Split | None, number: int) -> Episode:
     """The draw of an episode; without a split, from all clips."""
     rng = np.random.default_rng([task.seed, number])
     clips = task.target.clips
@@ -161,22 +163,22 @@ def _temperatures(task: Task, episodes: Sequence[Episode], k: int) -> list[float
 
 
 def _clips(
-    task: Task,
+    table: WindowTable,
     episodes: Sequence[Episode],
     heads: Sequence[Head],
     temperatures: Sequence[float],
     *,
     k: int,
 ) -> pd.DataFrame:
-    """Tempered scores of the test clips."""
-    classes = task.target.classes
+    """Tempered scores of the test clips, as they are in `table`."""
+    classes = table.classes
     scores = [
-        temper(scores_of(head, task.target.means(episode.split.test), classes), temperature)
+        temper(scores_of(head, table.means(episode.split.test), classes), temperature)
         for episode, head, temperature in zip(episodes, heads, temperatures, strict=True)
     ]
     where = _where(episodes, scores, k=k, temperature=temperatures)
     tested = [i for episode in episodes for i in episode.split.test]
-    return task.target.held_out_clips(tested, np.concatenate(scores), classes, **where)
+    return table.held_out_clips(tested, np.concatenate(scores), classes, **where)
 
 
 def _windows(
@@ -206,7 +208,7 @@ def _where(
     return {"k": k, **{name: np.asarray(values)[of] for name, values in facts.items()}}
 
 
-def _notes(fewest: dict[str, int], shots: Sequence[int]) -> list[str]:
+def notes(fewest: dict[str, int], shots: Sequence[int]) -> list[str]:
     """One line a class that has fewer clips than are asked for."""
     return [
         f"class {label}: {n} clips in the training folds, fewer than k = {max(shots)}; "

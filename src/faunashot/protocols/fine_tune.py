@@ -16,9 +16,11 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import ParameterGrid
 
 from faunashot.classifiers.heads import scores_of
+from faunashot.classifiers.networks.classifier import classifier
 from faunashot.classifiers.temperature import Tempered, temper
-from faunashot.corpora.splits import Split
+from faunashot.corpora.splits import Split, held_back
 from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
+from faunashot.protocols.networks import Scored, scored, together, trained
 from faunashot.protocols.table import WindowTable
 
 
@@ -27,27 +29,23 @@ def run(task: Task) -> Outcome:
     splits = task.splits()
     task.refuse_unlearnable(splits)
     each = list(splits)
-    of_one = _network if task.system.learns_from == "windows" else _head
-    label = task.target.clips.set_index("clip_id")["label"]
-    per_class = label.loc[list(each[0].learnable)].value_counts().mean()
-    where = {"k": round(float(per_class)), "episode": -1}
-    tables, windows, chosen = [], [], []
-    for split in each:
-        clips, of_windows, facts = of_one(task, split, where | {"fold": split.name})
-        tables.append(clips)
-        windows.append(of_windows)
-        chosen.append({"fold": split.name, **facts})
+    k = _clips_a_class(task, each)
+    parts = [held_out(task, split, k=k) for split in each]
+    both = together(parts)
+    chosen = [{"fold": split.name, **part.facts} for split, part in zip(each, parts, strict=True)]
     head, served = _served(task, chosen)
     temperature = float(np.median([facts["temperature"] for facts in chosen]))
+    of_heads = task.system.learns_from == "clips"
     return Outcome(
-        held_out=pd.concat(tables, ignore_index=True),
+        held_out=both.clips,
         classes=task.target.classes,
-        headline_k=int(where["k"]),
+        headline_k=k,
         head=Tempered(head, temperature),
         temperature={"value": temperature, "clips": sum(len(s.validation) for s in each)},
         takes=task.system.learns_from,
-        windows=pd.concat(windows, ignore_index=True),
-        rotations=[Rotation(-1, s.learnable, s.test) for s in each if of_one is _head],
+        windows=both.windows,
+        heard=both.heard,
+        rotations=[Rotation(-1, s.learnable, s.test) for s in each if of_heads],
         facts={
             "chosen": chosen,
             "served_with": served,
@@ -57,18 +55,37 @@ def run(task: Task) -> Outcome:
     )
 
 
-def _head(
-    task: Task, split: Split, where: dict[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+def _clips_a_class(task: Task, splits: Sequence[Split]) -> int:
+    label = task.target.clips.set_index("clip_id")["label"]
+    return round(float(label.loc[list(splits[0].learnable)].value_counts().mean()))
+
+
+def held_out(task: Task, split: Split, *, k: int = -1) -> Scored:
+    """Scores of the test fold of one split."""
+    where: dict[str, Any] = {"k": k, "episode": -1, "fold": split.name}
+    if task.system.learns_from == "windows":
+        found = trained(task, split.train, split.validation, name=split.name)
+        return scored(task, *found, split.test, **where)
+    return _head(task, split, where)
+
+
+def _head(task: Task, split: Split, where: dict[str, Any]) -> Scored:
     """Scores of the test fold and of its windows by a head on all other folds."""
-    table, classes = task.target, task.target.classes
+    classes = task.target.classes
     settings, temperature = _choose(task, split)
     (head,) = task.fit([Learn(split.learnable)], **settings)
-    scores = temper(scores_of(head, table.means(split.test), classes), temperature)
-    clips = table.held_out_clips(split.test, scores, classes, temperature=temperature, **where)
-    of_windows = scores_of(head, table.of(split.test), classes)
-    windows = table.held_out(split.test, of_windows, classes, **where)
-    return clips, windows, {"settings": settings, "temperature": temperature}
+
+    def of_clips(table: WindowTable) -> pd.DataFrame:
+        scores = temper(scores_of(head, table.means(split.test), classes), temperature)
+        return table.held_out_clips(split.test, scores, classes, temperature=temperature, **where)
+
+    of_windows = scores_of(head, task.target.of(split.test), classes)
+    return Scored(
+        clips=of_clips(task.target),
+        windows=task.target.held_out(split.test, of_windows, classes, **where),
+        heard={name: of_clips(table) for name, table in task.heard.items()},
+        facts={"settings": settings, "temperature": temperature},
+    )
 
 
 def _choose(task: Task, split: Split) -> tuple[dict[str, Any], float]:
@@ -92,46 +109,18 @@ def _choose(task: Task, split: Split) -> tuple[dict[str, Any], float]:
     return best[1], class_temperature(task.target, split.validation, best[2])
 
 
-def _network(
-    task: Task, split: Split, where: dict[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Scores of the test fold and of its windows by a network that the validation fold stopped.
-
-    Clips are tempered once they are pooled: of sharper windows a few would outvote the others.
-    """
-    table, classes = task.target, task.target.classes
-    network = task.tuned(split.train, split.validation, name=split.name)
-    temperature = 1.0
-    if split.validation:
-        _, pooled = _pooled(network, table, split.validation)
-        temperature = class_temperature(table, split.validation, pooled)
-    of_windows, pooled = _pooled(network, table, split.test)
-    scores = temper(pooled, temperature)
-    clips = table.held_out_clips(split.test, scores, classes, temperature=temperature, **where)
-    windows = table.held_out(split.test, of_windows, classes, **where)
-    best = {"best_epoch": network.best_epoch_, "best_share": network.best_share_}
-    return clips, windows, {**best, "temperature": temperature}
-
-
-def _pooled(
-    network: Any, table: WindowTable, clip_ids: Sequence[str]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Scores of the windows of clips, (N, C), and of the clips, (n, C)."""
-    held, counts = table.learn(clip_ids), table.counts(clip_ids)
-    scores = scores_of(network, held.X, table.classes)
-    first = np.cumsum([0, *counts[:-1]])
-    return scores, np.add.reduceat(np.asarray(held.weight)[:, None] * scores, first)
-
-
 def _served(task: Task, chosen: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
-    """What is served: learned from all clips, with what was chosen most often, or the median."""
+    """What is served: learned from all clips, with what was chosen most often, or the median.
+
+    A network that settles on nothing holds a fifth of the clips back, to stop on.
+    """
     everything = task.target.clips["clip_id"].tolist()
     if task.system.learns_from == "windows":
-        median = {
-            "stop_at": int(np.median([facts["best_epoch"] for facts in chosen])),
-            "start_share": float(np.median([facts["best_share"] for facts in chosen])),
-        }
-        return task.tuned(everything, (), name="all", **median), median
+        settled = classifier(task.system.head).settled(chosen)
+        if settled is not None:
+            return task.tuned(everything, (), name="all", **settled), settled
+        network = task.tuned(*held_back(task.target.clips, seed=task.seed), name="all")
+        return network, network.chosen()
     every = [facts["settings"] for facts in chosen]
     settings = max(every, key=every.count)
     (head,) = task.fit([Learn(everything)], **settings)

@@ -13,13 +13,13 @@ from faunashot.errors import StoreError
 from faunashot.evaluation.summary import MAIN
 from faunashot.features.store import Maker
 from faunashot.params import Params
-from faunashot.protocols import few_shot, fine_tune, zero_shot
+from faunashot.protocols import few_shot, few_shot_networks, fine_tune, zero_shot
 from faunashot.protocols.base import Outcome, Task
 from faunashot.protocols.leak import leak_worth
 from faunashot.protocols.unknown import with_unknown
 
 TARGET_ONLY, EQUALISED = "target_only", "equalised"
-"""Conditions: without the source corpus, and with the recorder hidden."""
+"""Conditions: without the source corpus, and with the recorder hidden. A task brings others."""
 
 
 def run_protocol(
@@ -44,11 +44,11 @@ def run_protocol(
         outcome = _run(task, params, made_by)
         outcome = replace(outcome, held_out=outcome.held_out.assign(condition=MAIN))
         others = _others(task, params, equalised)
-        scored = [
-            _run(other, params, made_by).held_out.assign(condition=name)
-            for name, other in others.items()
+        scored = {name: _run(other, params, made_by).held_out for name, other in others.items()}
+        conditions = [
+            table.assign(condition=name) for name, table in (scored | outcome.heard).items()
         ]
-        outcome = replace(outcome, held_out=pd.concat([outcome.held_out, *scored]))
+        outcome = replace(outcome, held_out=pd.concat([outcome.held_out, *conditions]))
         outcome = with_unknown(task, outcome, params.protocol)
         if params.protocol.name == "zero_shot" or task.system.learns_from == "windows":
             return outcome
@@ -56,17 +56,21 @@ def run_protocol(
 
 
 def _others(task: Task, params: Params, equalised: Task | None) -> Mapping[str, Task]:
-    others = {}
+    others: dict[str, Task] = {}
     if task.learns_source and params.protocol.name == "few_shot":
         others[TARGET_ONLY] = task.without_source()
     if equalised is not None:
         others[EQUALISED] = equalised
+    if params.protocol.name == "zero_shot":  # which learns nothing of the target
+        others |= {name: replace(task, target=heard) for name, heard in task.heard.items()}
     return others
 
 
 def _run(task: Task, params: Params, made_by: Maker) -> Outcome:
     protocol = params.protocol
     if protocol.name == "few_shot":
+        if task.system.learns_from == "windows":
+            return few_shot_networks.run(task, protocol)
         return few_shot.run(task, protocol)
     if protocol.name == "fine_tune":
         return fine_tune.run(task)

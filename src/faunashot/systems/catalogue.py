@@ -24,6 +24,8 @@ class System:
     steps : that shape embeddings before the head, see `faunashot.classifiers.steps`.
     fit_steps_on : "unlabelled", all clips of the training side, or "labelled".
     learns_from : "clips", one mean embedding each, or "windows".
+    reads : the one backbone whose features it takes; any where empty.
+    least_k : labelled clips a class that it needs.
     parts : windows of a labelled clip that are learned beside its mean, for a half of its weight.
     """
 
@@ -34,6 +36,8 @@ class System:
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
     learns_from: str = "clips"
+    reads: str = ""
+    least_k: int = 1
     parts: int = 0
 
 

@@ -96,9 +96,9 @@ class Recogniser:
         if not isinstance(novelty, Novelty | None):
             raise StoreError(f"{folder / NOVELTY} is no detector of the unknown: run `dvc repro`")
         if facts["takes"] == "windows":
-            from faunashot.classifiers.finetune import FineTuned
+            from faunashot.classifiers.networks.classifier import classifier
 
-            network = FineTuned.load(folder / NETWORK)
+            network = classifier(facts["system"]["head"]).load(folder / NETWORK)
             return cls(Tempered(network, facts["temperature"]["value"]), facts, novelty)
         return cls(load_head(folder / HEAD), facts, novelty)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from faunashot.errors import WeightsError
+from faunashot.classifiers.networks.base import Network
 
 PATCH = (96, 64)
 """Frames and mel bands of what the network reads."""
@@ -28,55 +27,21 @@ YAMNET: Blocks = (
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network with a classifier on its embedding.
+class LayeredNetwork(Network):
+    """YAMNet with a classifier on its embedding.
 
     Batch normalisation has to stay in inference mode: call it with ``training=False``.
 
     Attributes
     ----------
     body : Keras model, patches (N, 96, 64) -> embeddings (N, dim).
-    model : the same up to the classifier's logits, (N, C).
     layers : variables of each layer by their published names, from the lowest to the classifier.
     precision : Keras' dtype policy; variables are float32 in any.
     """
 
     body: Any
-    model: Any
     layers: list[dict[str, Any]]
     precision: str
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """All variables by name."""
-        return {name: variable for layer in self.layers for name, variable in layer.items()}
-
-    def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Values of all variables by name."""
-        return {name: np.array(v.numpy()) for name, v in self.variables.items()}
-
-    def assign(self, arrays: Mapping[str, npt.NDArray[Any]], *, but: Sequence[str] = ()) -> None:
-        """Set the variables from arrays by name; those that start with one of `but` stay.
-
-        Raises
-        ------
-        WeightsError
-            The arrays are those of another network.
-        """
-        ours = {n: v for n, v in self.variables.items() if not n.startswith(tuple(but))}
-        given = {n: a for n, a in arrays.items() if not n.startswith(tuple(but))}
-        for what, names in (("lack", ours.keys() - given), ("have beside it", given.keys() - ours)):
-            if names:
-                some = f"{min(names)} and {len(names) - 1} more"
-                raise WeightsError(f"the weights are of another network: they {what} {some}")
-        for name, variable in ours.items():
-            if variable.shape != given[name].shape:
-                raise WeightsError(
-                    f"the weights are of another network: {name} has shape {given[name].shape}, "
-                    f"not {tuple(variable.shape)}"
-                )
-        for name, variable in ours.items():
-            variable.assign(given[name])
 
 
 CLASSIFIER = ("standard/", "logits/")
@@ -85,7 +50,7 @@ CLASSIFIER = ("standard/", "logits/")
 
 def yamnet_network(
     n_classes: int, *, blocks: Blocks = YAMNET, seed: int = 0, precision: str = "float32"
-) -> Network:
+) -> LayeredNetwork:
     """Build YAMNet with a classifier of `n_classes` on its standardised embedding.
 
     Parameters
@@ -140,4 +105,10 @@ def yamnet_network(
             "logits/bias": dense.bias,
         }
     )
-    return Network(Model(inputs, embedding), Model(inputs, logits), made, precision)
+    return LayeredNetwork(
+        Model(inputs, logits),
+        {name: variable for layer in made for name, variable in layer.items()},
+        Model(inputs, embedding),
+        made,
+        precision,
+    )

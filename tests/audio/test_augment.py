@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faunashot.classifiers.networks.spec_augment import mask, mixup
+from faunashot.audio.augment import mask, mixup
 
 
 @pytest.fixture

@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import quiet_native
-from faunashot.classifiers.networks.spec_augment import mask, mixup
-from faunashot.classifiers.networks.yamnet import PATCH, Network
+from faunashot.audio.augment import mask, mixup
+from faunashot.classifiers.networks.windows import Windows
+from faunashot.classifiers.networks.yamnet import PATCH, LayeredNetwork
 from faunashot.errors import ParameterError
 
 FloatArray = npt.NDArray[np.float32]
 
 WARM_UP = 0.1
 """Share of the steps in which the learning rates rise."""
-
-
-class Windows(NamedTuple):
-    """Windows with their labels.
-
-    Attributes
-    ----------
-    X : patches, (N, 6144); only rows are read from it, so it may be a memory map.
-    y : label of each.
-    weight : of each in its clip; equal if not given.
-    clips : id of the clip of each; every window is a clip of its own if not given.
-    """
-
-    X: FloatArray
-    y: npt.ArrayLike
-    weight: npt.ArrayLike | None = None
-    clips: npt.ArrayLike | None = None
-
-    def clip_of(self) -> npt.NDArray[np.intp]:
-        """Number of the clip of each window."""
-        ids = np.arange(len(self.X)) if self.clips is None else np.asarray(self.clips)
-        return np.asarray(np.unique(ids, return_inverse=True)[1])
-
-    def weights(self) -> FloatArray:
-        """Weight of each window; their mean is 1."""
-        given = np.ones(len(self.X)) if self.weight is None else np.asarray(self.weight, float)
-        return np.asarray(given / given.mean(), dtype=np.float32)
 
 
 class Schedule(NamedTuple):
@@ -75,7 +46,11 @@ class Training:
     """
 
     def __init__(
-        self, network: Network, learn: Windows, target: npt.NDArray[np.intp], schedule: Schedule
+        self,
+        network: LayeredNetwork,
+        learn: Windows,
+        target: npt.NDArray[np.intp],
+        schedule: Schedule,
     ) -> None:
         self._learn, self._schedule = learn, schedule
         clip_of = learn.clip_of()
@@ -159,23 +134,6 @@ def as_patches(rows: FloatArray) -> FloatArray:
     return np.asarray(rows, dtype=np.float32).reshape(-1, *PATCH)
 
 
-def deterministic_tensorflow(threads: int) -> Any:
-    """TensorFlow, from here on with operations that give the same bits each time.
-
-    Parameters
-    ----------
-    threads : of an operation; those of an earlier call stay.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_native():
-        import tensorflow as tf
-
-        with suppress(RuntimeError):  # it runs already, with the threads it was given then
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.experimental.enable_op_determinism()
-    return tf
-
-
 def precision() -> str:
     """Keras' dtype policy: half precision where there is a GPU."""
     import tensorflow as tf
@@ -183,7 +141,7 @@ def precision() -> str:
     return "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
 
 
-def layer_rates(network: Network, schedule: Schedule) -> list[float]:
+def layer_rates(network: LayeredNetwork, schedule: Schedule) -> list[float]:
     """Peak learning rate of each layer, from the lowest to the classifier; 0 where frozen."""
     top = len(network.layers) - 1
     return [
@@ -192,7 +150,7 @@ def layer_rates(network: Network, schedule: Schedule) -> list[float]:
     ]
 
 
-def _trained(network: Network, rates: Sequence[float]) -> list[Any]:
+def _trained(network: LayeredNetwork, rates: Sequence[float]) -> list[Any]:
     """Variables that change; the statistics of the norms never do."""
     return [
         variable
@@ -202,7 +160,7 @@ def _trained(network: Network, rates: Sequence[float]) -> list[Any]:
     ]
 
 
-def _adam(network: Network, rates: Sequence[float], *, n_steps: int) -> Any:
+def _adam(network: LayeredNetwork, rates: Sequence[float], *, n_steps: int) -> Any:
     """Adam at a peak rate for each layer, which falls as half a cosine.
 
     The rates scale Adam's steps; of scaled gradients it would make the same steps.
@@ -231,7 +189,7 @@ def _adam(network: Network, rates: Sequence[float], *, n_steps: int) -> Any:
     return optimizer
 
 
-def _step(network: Network, optimizer: Any, variables: Sequence[Any]) -> Any:
+def _step(network: LayeredNetwork, optimizer: Any, variables: Sequence[Any]) -> Any:
     """A step as a function of patches (N, 96, 64), targets (N, C) and weights (N,) -> loss."""
     import tensorflow as tf
 

@@ -1,0 +1,195 @@
+"""Augmentation of log-mel spectrograms while a network learns from them; all draws are seeded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.audio.melspec import EMPTY_DB, FLOOR_DB, frame_power, is_there, power
+from faunashot.audio.noise import active
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.intp]
+Rng = np.random.Generator
+
+NAIVE_SNR_DB = (0.0, 20.0)
+CALIBRATED_SNR_DB = (10.0, 20.0)
+
+
+class Mixing(NamedTuple):
+    """Clips that noise is mixed into in one epoch.
+
+    Attributes
+    ----------
+    rows : of the clips, (n,); one may be there several times.
+    snr_db : of each, (n,).
+    of_active : whether the signal's power is that of its active frames, or of all of them.
+    """
+
+    rows: IntArray
+    snr_db: npt.NDArray[np.float64]
+    of_active: bool
+
+
+def naive(classes: IntArray, rng: Rng, *, share: float) -> Mixing:
+    """Draw clips at random, whichever class they are of, at 0 to 20 dB.
+
+    Parameters
+    ----------
+    classes : number of the class of each clip, (N,).
+    share : of the clips.
+    """
+    n = round(share * len(classes))
+    rows = rng.permutation(len(classes))[:n]
+    return Mixing(rows, rng.uniform(*NAIVE_SNR_DB, n), of_active=False)
+
+
+def calibrated(classes: IntArray, rng: Rng, *, share: float) -> Mixing:
+    """Draw as many clips of each class, at 10 to 20 dB of their active frames.
+
+    Of a class of fewer clips some are drawn once more, for another noise at another SNR.
+
+    Parameters
+    ----------
+    classes : number of the class of each clip, (N,).
+    share : how many are drawn, as a share of all clips.
+    """
+    found = np.unique(classes)
+    each = max(1, round(share * len(classes) / len(found))) if share > 0 else 0
+    rows = np.concatenate(
+        [np.resize(rng.permutation(np.flatnonzero(classes == one)), each) for one in found]
+    )
+    return Mixing(rows, rng.uniform(*CALIBRATED_SNR_DB, len(rows)), of_active=True)
+
+
+MIXINGS: dict[str, Callable[..., Mixing]] = {"naive": naive, "calibrated": calibrated}
+"""Ways to draw what noise is mixed into, by name."""
+
+
+def mix(
+    clip: FloatArray, noise: FloatArray, *, snr_db: float, of_active: bool, start: int = 0
+) -> FloatArray:
+    """Mix noise into one spectrogram, as powers, which add up where phases are random.
+
+    Parameters
+    ----------
+    clip, noise : (frames, bands) in dB, with frames after the end that are empty. A noise that is
+        shorter than the clip is repeated.
+    snr_db : power of the clip over that of the noise, both over the same frames: the active ones
+        of the clip, or all.
+    start : frame of the noise that meets the first of the clip.
+
+    Returns
+    -------
+    (frames, bands) in dB; a silent clip, or one that meets silence, as it was.
+    """
+    n, of_noise = int(is_there(clip).sum()), int(is_there(noise).sum())
+    signal = power(clip[:n])
+    added = power(noise[:of_noise])[(start + np.arange(n)) % max(of_noise, 1)]
+    level = frame_power(signal)
+    counted = active(level) if of_active else np.ones(n, dtype=bool)
+    loud, disturbing = level[counted].sum(), frame_power(added)[counted].sum()
+    result = clip.copy()
+    if loud > 0 and disturbing > 0:
+        gain = loud / disturbing / 10 ** (snr_db / 10)
+        mixed = signal + np.float32(gain) * added
+        result[:n] = 10 * np.log10(np.maximum(mixed, 10 ** (FLOOR_DB / 10)))
+    return result
+
+
+def gain(clips: FloatArray, rng: Rng, *, most_db: float) -> FloatArray:
+    """Make each spectrogram, (N, frames, bands) in dB, louder or softer by up to `most_db`."""
+    drawn = rng.uniform(-most_db, most_db, (len(clips), 1, 1)).astype(np.float32)
+    louder = np.maximum(clips + drawn, np.float32(FLOOR_DB))
+    return np.where(is_there(clips)[..., None], louder, np.float32(EMPTY_DB))
+
+
+def crop(
+    spectrograms: FloatArray, rng: Rng, *, lengths: IntArray, frames: int, shift: bool
+) -> FloatArray:
+    """Cut each spectrogram to a number of frames, at a place that is drawn.
+
+    Parameters
+    ----------
+    spectrograms : (N, longest, bands), normalised.
+    lengths : frames of each that are there, (N,).
+    shift : whether a clip that is shorter begins at a drawn frame, too; else at the first.
+
+    Returns
+    -------
+    (N, frames, bands), zeros around a clip that is shorter.
+    """
+    spare = lengths - frames
+    drawn = np.floor(rng.random(len(spectrograms)) * (np.abs(spare) + 1)).astype(int)
+    starts = np.where(spare >= 0, drawn, -drawn if shift else 0)
+    at = starts[:, None] + np.arange(frames)
+    inside = (at >= 0) & (at < lengths[:, None])
+    cut = np.take_along_axis(spectrograms, np.where(inside, at, 0)[..., None], axis=1)
+    return np.where(inside[..., None], cut, np.float32(0))
+
+
+def mask(
+    spectrograms: FloatArray,
+    rng: Rng,
+    *,
+    masks: int,
+    frames: int,
+    bands: int,
+    fewest: int | None = None,
+    lengths: IntArray | None = None,
+) -> FloatArray:
+    """SpecAugment: hide stretches of frames and of bands of each behind its mean.
+
+    Parameters
+    ----------
+    spectrograms : (N, frames, bands).
+    masks : stretches along each axis, at most.
+    frames, bands : the most that one of them hides; its width is drawn from 0 up to this.
+    fewest : stretches along each axis, at least; as many as `masks` if not given.
+    lengths : frames of each that may be hidden, from the first on; all if not given.
+
+    References
+    ----------
+    D. S. Park et al. SpecAugment: A simple data augmentation method for automatic speech
+    recognition. Interspeech 2019.
+    """
+    n = len(spectrograms)
+    hidden = np.zeros(spectrograms.shape, dtype=bool)
+    fewest = masks if fewest is None else fewest
+    for axis, most in ((1, frames), (2, bands)):
+        at = np.arange(spectrograms.shape[axis])
+        size: Any = len(at) if lengths is None or axis == 2 else lengths[:, None]
+        number = masks if fewest == masks else rng.integers(fewest, masks + 1, (n, 1))
+        for each in range(masks):
+            width = rng.integers(0, np.minimum(most, size) + 1, (n, 1)) * (each < number)
+            start = rng.integers(0, size - width + 1)
+            hidden |= np.expand_dims((at >= start) & (at < start + width), 3 - axis)
+    return np.where(hidden, spectrograms.mean(axis=(1, 2), keepdims=True), spectrograms)
+
+
+def mixup(
+    spectrograms: FloatArray, target: FloatArray, weight: FloatArray, rng: Rng, *, alpha: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mix each spectrogram, its target (N, C) and its weight (N,) with another's of the batch.
+
+    Parameters
+    ----------
+    alpha : of the Beta distribution that its share is drawn from, above 0; the larger share is
+        its own.
+
+    References
+    ----------
+    H. Zhang et al. mixup: Beyond empirical risk minimization. ICLR 2018.
+    """
+    drawn = rng.beta(alpha, alpha, len(spectrograms))
+    share = np.maximum(drawn, 1 - drawn).astype(np.float32)
+    other = rng.permutation(len(spectrograms))
+
+    def mixed(values: FloatArray) -> FloatArray:
+        own = share.reshape(-1, *(1,) * (values.ndim - 1))
+        return own * values + (1 - own) * values[other]
+
+    return mixed(spectrograms), mixed(target), mixed(weight)

@@ -1,0 +1,73 @@
+"""A network whose variables are known by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.audio.decode import quiet_native
+from faunashot.errors import WeightsError
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Keras model with its variables.
+
+    Attributes
+    ----------
+    model : what it reads, (N, ...) -> logits of the classes, (N, C).
+    variables : by name, those of batch normalisation and of what draws at random included.
+    """
+
+    model: Any
+    variables: Mapping[str, Any]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Values of all variables by name."""
+        return {name: np.array(v.numpy()) for name, v in self.variables.items()}
+
+    def assign(self, arrays: Mapping[str, npt.NDArray[Any]], *, but: Sequence[str] = ()) -> None:
+        """Set the variables from arrays by name; those that start with one of `but` stay.
+
+        Raises
+        ------
+        WeightsError
+            The arrays are those of another network.
+        """
+        ours = {n: v for n, v in self.variables.items() if not n.startswith(tuple(but))}
+        given = {n: a for n, a in arrays.items() if not n.startswith(tuple(but))}
+        for what, names in (("lack", ours.keys() - given), ("have beside it", given.keys() - ours)):
+            if names:
+                some = f"{min(names)} and {len(names) - 1} more"
+                raise WeightsError(f"the weights are of another network: they {what} {some}")
+        for name, variable in ours.items():
+            if variable.shape != given[name].shape:
+                raise WeightsError(
+                    f"the weights are of another network: {name} has shape {given[name].shape}, "
+                    f"not {tuple(variable.shape)}"
+                )
+        for name, variable in ours.items():
+            variable.assign(given[name])
+
+
+def deterministic_tensorflow(threads: int) -> Any:
+    """TensorFlow, from here on with operations that give the same bits each time.
+
+    Parameters
+    ----------
+    threads : of an operation; those of an earlier call stay.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_native():
+        import tensorflow as tf
+
+        with suppress(RuntimeError):  # it runs already, with the threads it was given then
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.experimental.enable_op_determinism()
+    return tf

@@ -1,0 +1,196 @@
+"""Batches of spectrograms, augmented, as a network that is trained from scratch sees them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.audio import augment
+from faunashot.audio.melspec import FRAMES, N_MELS, is_there, normalised
+from faunashot.errors import ParameterError
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Augmentation(NamedTuple):
+    """What is done to the clips that are learned from; see `from_scratch.FromScratch`."""
+
+    noise: str
+    noise_share: float
+    masks: int
+    mask_frames: int
+    mask_bands: int
+    mixup: float
+    gain_db: float
+    shift: bool
+    crop_frames: int
+    z_norm: bool
+    pcen: bool
+    batch_size: int
+    seed: int
+
+
+class Batch(NamedTuple):
+    """What one step learns from: spectrograms (N, frames, 128), targets (N, C), weights (N,)."""
+
+    spectrograms: FloatArray
+    target: FloatArray
+    weight: FloatArray
+
+
+class Epochs:
+    """Batches of each epoch; what they hold depends on seed and number of the epoch alone.
+
+    Parameters
+    ----------
+    X : rows of features, (N, 64000); only rows are read from it, so it may be a memory map.
+    classes : number of the class of each, (N,).
+    target, weight : of each row, (N, C) and (N,).
+    noise : rows of noise recordings, where noise is mixed in.
+    how : the augmentation.
+    any_length : whether the network reads any number of frames: none that all clips of a batch
+        lack is passed to it.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        classes: npt.NDArray[np.intp],
+        target: FloatArray,
+        weight: FloatArray,
+        *,
+        noise: FloatArray | None,
+        how: Augmentation,
+        any_length: bool,
+    ) -> None:
+        self._X, self._classes, self._target, self._weight = X, classes, target, weight
+        self._how, self._any_length = how, any_length
+        self._noise: FloatArray | None = None
+        if how.noise != "none":
+            if noise is None or not len(noise):
+                raise ParameterError(
+                    f"noise: {how.noise} mixing needs recordings of noise: set noise.root to a "
+                    "folder of them"
+                )
+            self._noise = as_spectrograms(noise)
+
+    def __call__(self, number: int) -> Iterator[tuple[Batch, float]]:
+        """Batches of epoch `number`, each made while the one before it is learned from.
+
+        With each comes how many seconds were spent waiting for it.
+        """
+        with ThreadPoolExecutor(1) as thread:
+            batches = self._batches(number)
+            coming = thread.submit(next, batches, None)
+            while True:
+                began = time.perf_counter()
+                batch = coming.result()
+                if batch is None:
+                    return
+                waited = time.perf_counter() - began
+                coming = thread.submit(next, batches, None)
+                yield batch, waited
+
+    def _batches(self, number: int) -> Iterator[Batch]:
+        how = self._how
+        rng = np.random.default_rng([how.seed, number])
+        rows, mixing_of, mixing = self._drawn(rng)
+        for at in range(0, len(rows), how.batch_size):
+            part = slice(at, at + how.batch_size)
+            clips = as_spectrograms(self._X[rows[part]])
+            if mixing is not None:
+                self._mix(clips, mixing_of[part], mixing, rng)
+            if how.gain_db > 0:
+                clips = augment.gain(clips, rng, most_db=how.gain_db)
+            lengths = is_there(clips).sum(axis=1)
+            inputs = normalised(clips, z_norm=how.z_norm, pcen=how.pcen)
+            inputs = augment.mask(
+                inputs,
+                rng,
+                masks=how.masks,
+                fewest=min(1, how.masks),
+                frames=how.mask_frames,
+                bands=how.mask_bands,
+                lengths=lengths,
+            )
+            frames = self._frames(lengths)
+            if how.shift or frames < inputs.shape[1]:
+                inputs = augment.crop(inputs, rng, lengths=lengths, frames=frames, shift=how.shift)
+            batch = Batch(inputs, self._target[rows[part]], self._weight[rows[part]])
+            if how.mixup > 0:
+                batch = Batch(*augment.mixup(*batch, rng, alpha=how.mixup))
+            yield batch
+
+    def _drawn(
+        self, rng: np.random.Generator
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], augment.Mixing | None]:
+        """Rows of an epoch in drawn order, and which draw of noise is mixed into each, or -1.
+
+        Each row is there once; where noise is mixed into one several times, as often as that.
+        """
+        n = len(self._classes)
+        if self._noise is None:
+            return rng.permutation(n), np.full(n, -1), None
+        how = self._how
+        mixing = augment.MIXINGS[how.noise](self._classes, rng, share=how.noise_share)
+        first = np.unique(mixing.rows, return_index=True)[1]
+        in_place = np.full(n, -1)
+        in_place[mixing.rows[first]] = first
+        again = np.setdiff1d(np.arange(len(mixing.rows)), first)
+        rows = np.concatenate([np.arange(n), mixing.rows[again]])
+        mixing_of = np.concatenate([in_place, again])
+        order = rng.permutation(len(rows))
+        return rows[order], mixing_of[order], mixing
+
+    def _mix(
+        self,
+        clips: FloatArray,
+        mixing_of: npt.NDArray[np.intp],
+        mixing: augment.Mixing,
+        rng: np.random.Generator,
+    ) -> None:
+        """Mix noise into the clips of a batch that it was drawn for, each another stretch."""
+        assert self._noise is not None
+        for at in np.flatnonzero(mixing_of >= 0):
+            noise = self._noise[rng.integers(len(self._noise))]
+            clips[at] = augment.mix(
+                clips[at],
+                noise,
+                snr_db=mixing.snr_db[mixing_of[at]],
+                of_active=mixing.of_active,
+                start=int(rng.integers(FRAMES)),
+            )
+
+    def _frames(self, lengths: npt.NDArray[np.intp]) -> int:
+        """Frames of a batch, as few as are needed."""
+        frames = self._how.crop_frames or FRAMES
+        return shortest(lengths, most=frames) if self._any_length else frames
+
+
+def shortest(lengths: npt.NDArray[np.intp], *, most: int = FRAMES) -> int:
+    """Frames that hold all of some clips, in steps, so that few shapes occur."""
+    return int(min(most, max(STEP, -(-int(lengths.max()) // STEP) * STEP)))
+
+
+STEP = 32
+
+
+def as_spectrograms(rows: FloatArray) -> FloatArray:
+    """Rows of features as spectrograms, (N, 64000) -> (N, 500, 128), of their own memory.
+
+    Raises
+    ------
+    ParameterError
+        The rows are other features.
+    """
+    if rows.shape[1:] != (FRAMES * N_MELS,):
+        raise ParameterError(
+            f"backbone: the network reads spectrograms of {FRAMES * N_MELS} values, such as "
+            f"logmel_frames gives, not rows of {rows.shape[-1]}"
+        )
+    return np.array(rows, dtype=np.float32).reshape(-1, FRAMES, N_MELS)
