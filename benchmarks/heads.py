@@ -27,6 +27,7 @@ from candidates import CANDIDATES, Candidate, Shot
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import quiet_native
+from faunashot.audio.treatment import Treatment
 from faunashot.backbones import registry
 from faunashot.classifiers.heads import scores_of
 from faunashot.classifiers.steps import Steps
@@ -92,7 +93,14 @@ def read(asked: argparse.Namespace) -> Corpora:
     return Corpora(audited.clips, roots)
 
 
-def embedded(corpora: Corpora, role: str, backbone: str, *, folder: Path) -> Features:
+def embedded(
+    corpora: Corpora,
+    role: str,
+    backbone: str,
+    *,
+    folder: Path,
+    treatment: Treatment | None = None,
+) -> Features:
     """Features from the store, or embedded and stored where it lacks a clip."""
     files = corpora.files(role)
     if not files:
@@ -105,7 +113,7 @@ def embedded(corpora: Corpora, role: str, backbone: str, *, folder: Path) -> Fea
     except StoreError:
         pass
     print(f"{role}: {len(files)} clips to be embedded by {backbone}", file=sys.stderr)
-    features = embed_clips(files, registry.load(backbone))
+    features = embed_clips(files, registry.load(backbone), treatment=treatment)
     store.save(features, folder)
     return features
 

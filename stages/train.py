@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from faunashot.backbones import registry
@@ -16,12 +17,15 @@ from faunashot.params import Params, load_params
 from faunashot.protocols.base import Outcome, Task, Tuning
 from faunashot.protocols.registry import run_protocol
 from faunashot.protocols.table import WindowTable
-from faunashot.systems.catalogue import system
+from faunashot.systems.catalogue import System, system
 from faunashot.systems.recogniser import Recogniser
+from faunashot.systems.variants import variant
 from faunashot.tracking.runs import StageRun, stage_run
 
-LEARNS_FROM = {"corpus", "source", "backbone", "system", "seed", "protocol"}
+LEARNS_FROM = {"corpus", "source", "backbone", "system", "variant", "seed", "protocol", "noise"}
 """Parameters of the stage, beside the backbones' own."""
+
+NOISE = Path("features/noise")
 
 
 def main() -> None:
@@ -36,7 +40,7 @@ def main() -> None:
     with stage_run(
         "train",
         params=params.model_dump(mode="json"),
-        inputs=[clips_file, *(folder for parts in folders.values() for folder in parts)],
+        inputs=[clips_file, *(folder for parts in folders.values() for folder in parts), NOISE],
         record=Path("reports/mlflow/train.json"),
         name=params.run_name,
     ) as run:
@@ -51,7 +55,8 @@ def main() -> None:
                 WindowTable(clips[clips["role"] == role], join(parts[version, corpus]))
                 for role, corpus in ((TARGET, params.corpus), (SOURCE, params.source))
             )
-            tasks[version] = make_task(params, target, source, run, version=version)
+            heard = heard_under(params, target.clips) if version == "recorded" else {}
+            tasks[version] = make_task(params, target, source, run, version=version, heard=heard)
         makers = [part.maker for part in parts["recorded", params.corpus]]
         outcome = run_protocol(
             tasks["recorded"],
@@ -74,8 +79,25 @@ def checkpoints(run: StageRun) -> Path:
     return Path("checkpoints") / run.key[:16]
 
 
+def heard_under(params: Params, clips: pd.DataFrame) -> dict[str, WindowTable]:
+    """The clips under noise, a table each test SNR."""
+    return {
+        f"snr_{snr_db:g}": WindowTable(
+            clips,
+            join([store.load(NOISE / name / f"{snr_db:g}") for name in params.backbone_names]),
+        )
+        for snr_db in params.noise.test_snr_db
+    }
+
+
 def make_task(
-    params: Params, target: WindowTable, source: WindowTable, run: StageRun, *, version: str
+    params: Params,
+    target: WindowTable,
+    source: WindowTable,
+    run: StageRun,
+    *,
+    version: str,
+    heard: dict[str, WindowTable],
 ) -> Task:
     """The task that the protocol works on."""
 
@@ -88,22 +110,34 @@ def make_task(
 
         return yamnet_variables(params.backbones.yamnet.handle)
 
+    def noise() -> np.ndarray | None:
+        if not params.mixes_noise:
+            return None
+        return np.asarray(store.load(NOISE / params.backbone / "recordings").windows)
+
     return Task(
         target=target,
         source=source,
-        system=system(params.system),
+        system=varied(params),
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
-        tuning=Tuning(initial, checkpoints(run) / version, on_epoch),
+        tuning=Tuning(initial, checkpoints(run) / version, on_epoch, noise),
+        heard=heard,
     )
+
+
+def varied(params: Params) -> System:
+    """The system, with the ingredient changed that the parameters name."""
+    return variant(system(params.system), params.variant).system
 
 
 def write(outcome: Outcome, params: Params, makers: list[store.Maker]) -> None:
     """Write the model that is served, and what was held out."""
     facts = {
         "backbones": [of_backbone(params, maker) for maker in makers],
-        "system": asdict(system(params.system)),
+        "system": asdict(varied(params)),
+        "variant": params.variant,
         "takes": outcome.takes,
         "temperature": outcome.temperature,
         "unknown": outcome.facts.get("unknown"),

@@ -159,6 +159,7 @@ class Params(_Block):
     source: str
     backbone: str
     system: str
+    variant: str
     seed: Annotated[int, Field(ge=0, strict=True)]
     protocol: ProtocolParams
     ingest: IngestParams
@@ -172,7 +173,8 @@ class Params(_Block):
     def _names_exist(self) -> Params:
         from faunashot.backbones.registry import BACKBONES
         from faunashot.corpora.registry import CORPORA
-        from faunashot.systems.catalogue import system_names
+        from faunashot.systems.catalogue import system, system_names
+        from faunashot.systems.variants import variant
 
         for key in ("corpus", "source"):
             _known(key, getattr(self, key), self.corpora)
@@ -181,6 +183,12 @@ class Params(_Block):
         if len(set(self.backbone_names)) < len(self.backbone_names):
             raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
         _known("system", self.system, system_names())
+        chosen = variant(system(self.system), self.variant).system
+        if chosen.reads and self.backbone != chosen.reads:
+            raise ParameterError(
+                f"system: {self.system} reads the features of {chosen.reads}, not of "
+                f"{self.backbone}: set backbone={chosen.reads}"
+            )
         for name, corpus in self.corpora.items():
             _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)
             if corpus.root == Path():
@@ -212,13 +220,18 @@ class Params(_Block):
     @property
     def mixes_noise(self) -> bool:
         """Whether the system mixes noise into what it learns from."""
-        return False
+        from faunashot.systems.catalogue import system
+        from faunashot.systems.variants import variant
+
+        settings = variant(system(self.system), self.variant).system.settings
+        return str(settings.get("noise", "none")) != "none"
 
     @property
     def run_name(self) -> str:
         """Name of the experiment where DVC gives none."""
         shots = f"-k{self.protocol.k}" if self.protocol.name == "few_shot" else ""
-        return f"{self.corpus}-{self.full_system}-{self.protocol.name}{shots}"
+        of = "" if self.variant == "whole" else f"-{self.variant}"
+        return f"{self.corpus}-{self.full_system}{of}-{self.protocol.name}{shots}"
 
     @property
     def full_system(self) -> str:

@@ -51,6 +51,8 @@ class FromScratch(NetworkClassifier):
     schedule : whether it falls on a plateau.
     early_stopping : whether training ends after `patience` epochs without a lower validation
         loss, with the best weights; else it lasts all `epochs`, and the last ones are kept.
+    batch_size : windows a step.
+    passes : how often each window is seen in an epoch, augmented each time anew.
     class_weights : "none", "inverse" or "effective", see `networks.losses.class_weights`.
     focal_gamma : of the focal loss, 0 for cross-entropy.
     label_smoothing : share of the target that is spread over all classes.
@@ -71,7 +73,7 @@ class FromScratch(NetworkClassifier):
     NEEDS = "noise"
     RANGES = (
         ("learning_rate", 1e-9, np.inf),
-        ("epochs patience batch_size threads", 1, np.inf),
+        ("epochs patience batch_size passes threads", 1, np.inf),
         ("weight_decay focal_gamma masks mask_frames mask_bands mixup gain_db", 0, np.inf),
         ("label_smoothing noise_share", 0, 1),
         ("crop_frames", 0, 500),
@@ -88,6 +90,7 @@ class FromScratch(NetworkClassifier):
         epochs: int = 60,
         patience: int = 6,
         batch_size: int = 32,
+        passes: int = 1,
         class_weights: str = "inverse",
         focal_gamma: float = 0.0,
         label_smoothing: float = 0.0,
@@ -114,6 +117,7 @@ class FromScratch(NetworkClassifier):
         self.epochs = epochs
         self.patience = patience
         self.batch_size = batch_size
+        self.passes = passes
         self.class_weights = class_weights
         self.focal_gamma = focal_gamma
         self.label_smoothing = label_smoothing

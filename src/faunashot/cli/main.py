@@ -9,13 +9,14 @@ import typer
 COMMANDS = {
     "show": "The figures of the last run of the pipeline.",
     "compare": "All experiments in MLflow side by side.",
+    "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "fetch": "Bring a corpus: download it, or say how to get it.",
     "audit": "Duplicates, leaks and faults in folders of recordings.",
     "corpora": "The corpora that can be read, and their licences.",
     "backbones": "The pretrained models, their licences and what they were trained on.",
-    "systems": "The heads and their settings.",
+    "systems": "The heads and networks, and their settings.",
     "synth": "Synthesise a corpus of any size in the demo's layout.",
     "sync": "Log to MLflow what cached stages and restored experiments skipped.",
 }

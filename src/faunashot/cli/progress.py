@@ -1,4 +1,4 @@
-"""How far embedding is: hours of audio a minute, and the time left."""
+"""How far a command is: hours of audio a minute, or how many of how many, and the time left."""
 
 from __future__ import annotations
 
@@ -10,6 +10,33 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from faunashot.features.engine import Done
+
+
+@contextmanager
+def count(name: str, *, total: int) -> Iterator[Callable[[], None]]:
+    """Draw a bar of so many on standard error, where that is a terminal; gives what to call."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task(name, total=total)
+        yield lambda: bar.advance(task)
 
 
 @contextmanager

@@ -23,10 +23,16 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
     Raises
     ------
     ParameterError
-        k is less than the system needs, or a class has fewer than k clips.
+        There is a source corpus, k is less than the system needs, or a class has fewer than k
+        clips.
     SplitError
         A class is absent from the training folds of a test fold.
     """
+    if task.learns_source:
+        raise ParameterError(
+            f"source: {task.system.name} learns from the corpus that is scored alone; set "
+            "source=none"
+        )
     least = task.system.least_k
     if params.k < least:
         raise ParameterError(

@@ -20,6 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 class Augmentation(NamedTuple):
     """What is done to the clips that are learned from; see `from_scratch.FromScratch`."""
 
+    passes: int
     noise: str
     noise_share: float
     masks: int
@@ -131,21 +132,21 @@ class Epochs:
     ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], augment.Mixing | None]:
         """Rows of an epoch in drawn order, and which draw of noise is mixed into each, or -1.
 
-        Each row is there once; where noise is mixed into one several times, as often as that.
+        Each row is there once a pass; more often where noise is mixed into it more often.
         """
-        n = len(self._classes)
-        if self._noise is None:
-            return rng.permutation(n), np.full(n, -1), None
         how = self._how
-        mixing = augment.MIXINGS[how.noise](self._classes, rng, share=how.noise_share)
-        first = np.unique(mixing.rows, return_index=True)[1]
-        in_place = np.full(n, -1)
-        in_place[mixing.rows[first]] = first
-        again = np.setdiff1d(np.arange(len(mixing.rows)), first)
-        rows = np.concatenate([np.arange(n), mixing.rows[again]])
-        mixing_of = np.concatenate([in_place, again])
+        classes = np.tile(self._classes, how.passes)
+        n = len(classes)
+        rows, mixing_of, mixing = np.arange(n), np.full(n, -1), None
+        if self._noise is not None:
+            mixing = augment.MIXINGS[how.noise](classes, rng, share=how.noise_share)
+            first = np.unique(mixing.rows, return_index=True)[1]
+            mixing_of[mixing.rows[first]] = first
+            again = np.setdiff1d(np.arange(len(mixing.rows)), first)
+            rows = np.concatenate([rows, mixing.rows[again]])
+            mixing_of = np.concatenate([mixing_of, again])
         order = rng.permutation(len(rows))
-        return rows[order], mixing_of[order], mixing
+        return rows[order] % len(self._classes), mixing_of[order], mixing
 
     def _mix(
         self,

@@ -1,0 +1,195 @@
+"""Systems side by side over folds and seeds: figures, per-class figures, and under noise.
+
+    python benchmarks/study.py --data DIR --corpus animals_sounds --features features/study \
+        --out docs/figures/study --folds grouped --snr 20 10 5 0
+
+prints JSON, a row a system: figures with their intervals, and accuracy less that of the first. It
+draws them, the figures of each class, macro against weighted F1, the confusion matrices and the
+accuracy under noise into --out. What is trained is kept in --features, so that it goes on after it
+was killed. Systems are named BACKBONE:SYSTEM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from heads import embedded, read
+
+from faunashot.audio.decode import quiet_native
+from faunashot.audio.noise import Noise, NoiseMixer
+from faunashot.backbones import registry
+from faunashot.corpora.audit import TARGET
+from faunashot.corpora.locate import hashed
+from faunashot.corpora.registry import create
+from faunashot.evaluation import systems_plots
+from faunashot.evaluation.metrics import confusion
+from faunashot.evaluation.plots import confusion_figure
+from faunashot.evaluation.repeated import repeated_intervals, repeated_per_class
+from faunashot.evaluation.summary import MAIN
+from faunashot.features import store
+from faunashot.features.extract import embed_clips
+from faunashot.features.join import join
+from faunashot.places import Place
+from faunashot.protocols import grid
+from faunashot.protocols.ablation import flat
+from faunashot.protocols.base import Task, Tuning
+from faunashot.protocols.grid import Cell
+from faunashot.protocols.table import WindowTable
+from faunashot.systems.catalogue import system
+
+FIVE = ("cnn1d", "cnn1d-wind", "alexnet-mel", "transformer-mel", "cnn1d-enhanced")
+SYSTEMS = (
+    *(f"logmel_frames:{name}" for name in FIVE),
+    *("logmel:logistic", "yamnet:logistic", "birdnet:logistic", "yamnet+birdnet:logistic"),
+)
+PUBLISHED = dict(zip(FIVE, (0.45, 0.47, 0.55, 0.61, 0.74), strict=True))
+"""Accuracies of the published study, on 12 classes with five test clips each."""
+
+NOISE = "noise"
+
+
+def main() -> None:
+    """Train what is not trained yet, print and draw."""
+    asked = arguments()
+    with quiet_native():
+        clips = made(asked)
+    cells = [
+        Cell(name, system(name.split(":")[1]), name.split(":")[0], seed, asked.folds == "official")
+        for name in asked.systems
+        for seed in range(asked.seed, asked.seed + asked.seeds)
+    ]
+    load = partial(task_of, clips=clips, features=asked.features, snr_db=asked.snr)
+    digest = hashlib.sha256(pd.util.hash_pandas_object(clips).to_numpy().tobytes())
+    digest.update(json.dumps(asked.snr).encode())
+    found: dict[str, dict[int, pd.DataFrame]] = {name: {} for name in asked.systems}
+    for cell, table in grid.score(
+        cells,
+        load,
+        made_of=digest.hexdigest(),
+        place=Place(asked.features / "cells"),
+        workers=asked.workers,
+    ):
+        found[cell.name][cell.seed] = table
+        right = (table["label"] == table["predicted"])[table["condition"] == MAIN].mean()
+        print(f"{cell.name} seed {cell.seed}: {right:.3f}", file=sys.stderr)
+    runs = {shown(name): [of[seed] for seed in sorted(of)] for name, of in found.items()}
+    report(runs, sorted(set(clips["label"])), asked)
+
+
+def report(runs: dict[str, list[pd.DataFrame]], classes: list[str], asked: Any) -> None:
+    """Print figures and draw them."""
+
+    def under(name: str, condition: str) -> list[pd.DataFrame]:
+        return [table[table["condition"] == condition] for table in runs[name]]
+
+    first = next(iter(runs))
+    rows, robust, per_class = [], [], []
+    for name in runs:
+        plain = under(name, MAIN)
+        row: dict[str, Any] = {"system": name, **flat(repeated_intervals(plain, classes))}
+        less = repeated_intervals(plain, classes, less=under(first, MAIN))["accuracy"]
+        row |= flat({"over_first": less})
+        row["seeds"] = [round(float((t["label"] == t["predicted"]).mean()), 4) for t in plain]
+        rows.append(row | {"published": PUBLISHED.get(name)})
+        per_class.append(repeated_per_class(plain, classes).assign(system=name))
+        for condition, snr_db in [(MAIN, np.inf), *((f"snr_{db:g}", db) for db in asked.snr)]:
+            accuracy = repeated_intervals(under(name, condition), classes)["accuracy"]
+            robust.append({"system": name, "snr_db": snr_db, **flat({"accuracy": accuracy})})
+    table, robustness = pd.DataFrame(rows), pd.DataFrame(robust)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    drawn = {
+        "accuracy": systems_plots.scores_figure(table),
+        "macro-weighted": systems_plots.macro_weighted_figure(table),
+        "per-class": systems_plots.per_class_systems_figure(pd.concat(per_class)),
+    }
+    if asked.snr:
+        drawn["noise"] = systems_plots.robustness_figure(robustness)
+    for name in runs:
+        every = pd.concat(under(name, MAIN))
+        counts = confusion(every["label"], every["predicted"], classes)
+        drawn[f"confusion-{name}"] = confusion_figure(counts, title=name)
+    for name, figure in drawn.items():
+        figure.savefig(asked.out / f"{asked.folds}-{name}.png")
+    found = {
+        "command": " ".join(["python", *sys.argv]),
+        "systems": rows,
+        "per_class": pd.concat(per_class).round(4).to_dict("records"),
+        "noise": robustness.replace(np.inf, "clean").to_dict("records"),
+    }
+    print(json.dumps(found, indent=1))
+
+
+def made(asked: argparse.Namespace) -> pd.DataFrame:
+    """Clips after the audit, once the features of all of them are stored."""
+    corpora = read(asked)
+    corpus, root = create(asked.corpus, classes=asked.classes), asked.data
+    noises = hashed(sorted(corpus.noise(root)), root)
+    backbones = {part for name in asked.systems for part in name.split(":")[0].split("+")}
+    mixed = tuple(Noise(root / row.path, row.sha256) for row in noises.itertuples())
+    for backbone in sorted(backbones):
+        folder = asked.features / backbone
+        embedded(corpora, TARGET, backbone, folder=folder / MAIN)
+        for snr_db in asked.snr:
+            mixer = NoiseMixer(snr_db, mixed)
+            embedded(corpora, TARGET, backbone, folder=folder / f"snr_{snr_db:g}", treatment=mixer)
+    if not (asked.features / NOISE / store.META).exists():
+        files = [(row.path, root / row.path) for row in noises.itertuples()]
+        store.save(embed_clips(files, registry.load("logmel_frames")), asked.features / NOISE)
+    return corpora.clips[corpora.clips["role"] == TARGET].reset_index(drop=True)
+
+
+def task_of(cell: Cell, *, clips: pd.DataFrame, features: Path, snr_db: list[float]) -> Task:
+    """The task of a cell."""
+
+    def table(condition: str) -> WindowTable:
+        parts = [store.load(features / name / condition) for name in cell.backbone.split("+")]
+        return WindowTable(clips, join(parts))
+
+    target = table(MAIN)
+    return Task(
+        target=target,
+        source=target.none(),
+        system=cell.system,
+        seed=cell.seed,
+        official=cell.official,
+        tuning=Tuning(dict, noise=lambda: np.asarray(store.load(features / NOISE).windows)),
+        heard={f"snr_{each:g}": table(f"snr_{each:g}") for each in snr_db},
+    )
+
+
+def shown(name: str) -> str:
+    """A system as figures name it."""
+    backbone, of = name.split(":")
+    return of if backbone == "logmel_frames" else f"{backbone}-{of}"
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--corpus", required=True)
+    parser.add_argument("--classes", default="all")
+    parser.add_argument("--systems", nargs="+", default=list(SYSTEMS))
+    parser.add_argument("--folds", choices=["official", "grouped"], default="grouped")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--snr", type=float, nargs="*", default=[])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.set_defaults(source=None)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What each ingredient of a network is worth: taken out of the whole, and put in alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from faunashot.evaluation.repeated import repeated_intervals
+from faunashot.evaluation.summary import DIGITS
+from faunashot.evaluation.uncertainty import Interval
+from faunashot.protocols.grid import Cell
+from faunashot.systems.catalogue import System
+from faunashot.systems.variants import BARE, WHOLE, Variant, ingredients, variants
+
+SIDES = {WHOLE: "in the whole system", BARE: "alone"}
+
+Runs = Mapping[str, Sequence[pd.DataFrame]]
+"""Of each variant by name, the scored clips of each seed, in one order of seeds."""
+
+
+def cells(system: System, backbone: str, *, seeds: Sequence[int], official: bool) -> list[Cell]:
+    """Every variant of a system with every seed."""
+    return [
+        Cell(variant.name, variant.system, backbone, seed, official)
+        for variant in variants(system).values()
+        for seed in seeds
+    ]
+
+
+def worth(system: System, runs: Runs, classes: Sequence[str], **settings: Any) -> pd.DataFrame:
+    """What every ingredient is worth.
+
+    Parameters
+    ----------
+    settings : of `repeated_intervals`.
+
+    Returns
+    -------
+    DataFrame
+        A row a variant that differs: variant, side, ingredient (with its level, or with what it
+        replaces), and the figures of the system with it less those without: ``accuracy``,
+        ``macro_f1``, each with ``_low`` and ``_high``.
+    """
+    rows = []
+    for variant in variants(system).values():
+        if not variant.ingredient:
+            continue
+        name, taken_out = _shown(variant)
+        sides = [runs[variant.name], runs[variant.side]]
+        with_it, without = reversed(sides) if taken_out else sides
+        found = repeated_intervals(with_it, classes, less=without, **settings)
+        rows.append(
+            {
+                "variant": variant.name,
+                "side": SIDES[variant.side],
+                "ingredient": name,
+                **flat(found),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def figures(runs: Runs, classes: Sequence[str], **settings: Any) -> pd.DataFrame:
+    """Figures of each system or variant with their intervals, a row each."""
+    return pd.DataFrame(
+        {"variant": name, **flat(repeated_intervals(of, classes, **settings))}
+        for name, of in runs.items()
+    )
+
+
+def flat(found: Mapping[str, Interval]) -> dict[str, float | None]:
+    """Intervals in columns of their own, rounded."""
+    return {
+        name + suffix: None if value is None else round(value, DIGITS)
+        for name, interval in found.items()
+        for suffix, value in zip(("", "_low", "_high"), interval, strict=True)
+    }
+
+
+def _shown(variant: Variant) -> tuple[str, bool]:
+    """How an ingredient is called, and whether the variant is what lacks it."""
+    first = next(iter(ingredients()[variant.ingredient]))
+    taken_out = variant.level == first
+    level = variant.instead_of if taken_out else variant.level
+    of_level = "" if level == "with" else f" ({level})"
+    name = variant.ingredient.replace("_", " ") + of_level
+    if not taken_out and variant.instead_of != first:
+        name += f" rather than {variant.instead_of}"
+    return name, taken_out

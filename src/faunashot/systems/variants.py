@@ -1,0 +1,101 @@
+"""A system with one of its ingredients taken out, or with none but one of them."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from faunashot.errors import ParameterError
+from faunashot.systems.catalogue import System
+
+WHOLE, BARE = "whole", "bare"
+FROM_SCRATCH = "from_scratch"
+"""The head whose systems have ingredients."""
+
+Levels = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A system that differs from the whole or from the bare one in one ingredient, or in none.
+
+    Attributes
+    ----------
+    name : `side`, or ``side.ingredient.level``.
+    side : "whole" or "bare": what it differs from.
+    ingredient : in which it differs; empty where it does not.
+    level, instead_of : of that ingredient, here and in what it differs from.
+    system : with the settings of the variant.
+    """
+
+    name: str
+    side: str
+    ingredient: str
+    level: str
+    instead_of: str
+    system: System
+
+
+@cache
+def ingredients() -> dict[str, Levels]:
+    """Settings by ingredient and level, the first level being the one without it."""
+    text = resources.files("faunashot.systems").joinpath("ingredients.yaml").read_text("utf-8")
+    return {
+        name: {str(level): settings for level, settings in levels.items()}
+        for name, levels in yaml.safe_load(text).items()
+    }
+
+
+def variants(system: System) -> dict[str, Variant]:
+    """All variants of a system by name; the whole alone where it has no ingredients."""
+    found = {WHOLE: Variant(WHOLE, WHOLE, "", "", "", system)}
+    if system.head != FROM_SCRATCH:
+        return found
+    without = [next(iter(levels.values())) for levels in ingredients().values()]
+    bare = _with(system, *without)
+    found[BARE] = Variant(BARE, BARE, "", "", "", bare)
+    for side, base in ((WHOLE, system), (BARE, bare)):
+        for ingredient, levels in ingredients().items():
+            own = _level(base, levels)
+            for level in (each for each in levels if each != own):
+                name = f"{side}.{ingredient}.{level}"
+                varied = _with(base, levels[level])
+                found[name] = Variant(name, side, ingredient, level, own, varied)
+    return found
+
+
+def variant(system: System, name: str) -> Variant:
+    """The variant of a system that is called `name`.
+
+    Raises
+    ------
+    ParameterError
+        There is none.
+    """
+    if name == WHOLE:  # without importing what knows the settings
+        return Variant(WHOLE, WHOLE, "", "", "", system)
+    known = variants(system)
+    if name not in known:
+        raise ParameterError.unknown("variant", name, known)
+    return known[name]
+
+
+def _with(system: System, *settings: dict[str, Any]) -> System:
+    changed = dict(system.settings)
+    for each in settings:
+        changed |= each
+    return replace(system, settings=changed)
+
+
+def _level(system: System, levels: Levels) -> str:
+    """The level that a system has; one that is none of them counts as "own"."""
+    from faunashot.classifiers.from_scratch import FromScratch
+
+    parameters = inspect.signature(FromScratch).parameters.values()
+    has = {each.name: each.default for each in parameters} | system.settings
+    return next((level for level, s in levels.items() if s.items() <= has.items()), "own")
