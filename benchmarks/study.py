@@ -12,10 +12,8 @@ was killed. Systems are named BACKBONE:SYSTEM.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +34,11 @@ from faunashot.evaluation.repeated import repeated_intervals, repeated_per_class
 from faunashot.evaluation.summary import MAIN
 from faunashot.features import store
 from faunashot.features.extract import embed_clips
-from faunashot.features.join import join
+from faunashot.features.join import BY
 from faunashot.places import Place
 from faunashot.protocols import grid
 from faunashot.protocols.ablation import flat
-from faunashot.protocols.base import Task, Tuning
-from faunashot.protocols.grid import Cell
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.grid import Cell, Stores
 from faunashot.systems.catalogue import system
 
 FIVE = ("cnn1d", "cnn1d-wind", "alexnet-mel", "transformer-mel", "cnn1d-enhanced")
@@ -53,35 +49,25 @@ SYSTEMS = (
 PUBLISHED = dict(zip(FIVE, (0.45, 0.47, 0.55, 0.61, 0.74), strict=True))
 """Accuracies of the published study, on 12 classes with five test clips each."""
 
-NOISE = "noise"
-
 
 def main() -> None:
     """Train what is not trained yet, print and draw."""
     asked = arguments()
     with quiet_native():
-        clips = made(asked)
+        data = stores(asked)
     cells = [
         Cell(name, system(name.split(":")[1]), name.split(":")[0], seed, asked.folds == "official")
         for name in asked.systems
         for seed in range(asked.seed, asked.seed + asked.seeds)
     ]
-    load = partial(task_of, clips=clips, features=asked.features, snr_db=asked.snr)
-    digest = hashlib.sha256(pd.util.hash_pandas_object(clips).to_numpy().tobytes())
-    digest.update(json.dumps(asked.snr).encode())
     found: dict[str, dict[int, pd.DataFrame]] = {name: {} for name in asked.systems}
-    for cell, table in grid.score(
-        cells,
-        load,
-        made_of=digest.hexdigest(),
-        place=Place(asked.features / "cells"),
-        workers=asked.workers,
-    ):
+    place = Place(asked.features / "cells")
+    for cell, table in grid.score(cells, data, place=place, workers=asked.workers):
         found[cell.name][cell.seed] = table
         right = (table["label"] == table["predicted"])[table["condition"] == MAIN].mean()
         print(f"{cell.name} seed {cell.seed}: {right:.3f}", file=sys.stderr)
     runs = {shown(name): [of[seed] for seed in sorted(of)] for name, of in found.items()}
-    report(runs, sorted(set(clips["label"])), asked)
+    report(runs, sorted(set(data.clips["label"])), asked)
 
 
 def report(runs: dict[str, list[pd.DataFrame]], classes: list[str], asked: Any) -> None:
@@ -127,42 +113,25 @@ def report(runs: dict[str, list[pd.DataFrame]], classes: list[str], asked: Any) 
     print(json.dumps(found, indent=1))
 
 
-def made(asked: argparse.Namespace) -> pd.DataFrame:
-    """Clips after the audit, once the features of all of them are stored."""
+def stores(asked: argparse.Namespace) -> Stores:
+    """Features of all clips, as they are and under noise, embedded where they are not stored."""
     corpora = read(asked)
     corpus, root = create(asked.corpus, classes=asked.classes), asked.data
     noises = hashed(sorted(corpus.noise(root)), root)
-    backbones = {part for name in asked.systems for part in name.split(":")[0].split("+")}
+    backbones = {part for name in asked.systems for part in name.split(":")[0].split(BY)}
     mixed = tuple(Noise(root / row.path, row.sha256) for row in noises.itertuples())
-    for backbone in sorted(backbones):
-        folder = asked.features / backbone
-        embedded(corpora, TARGET, backbone, folder=folder / MAIN)
-        for snr_db in asked.snr:
-            mixer = NoiseMixer(snr_db, mixed)
-            embedded(corpora, TARGET, backbone, folder=folder / f"snr_{snr_db:g}", treatment=mixer)
-    if not (asked.features / NOISE / store.META).exists():
+    treatments = {MAIN: None, **{f"snr_{db:g}": NoiseMixer(db, mixed) for db in asked.snr}}
+    folders: dict[str, dict[str, Path]] = {condition: {} for condition in treatments}
+    for condition, treatment in treatments.items():
+        for backbone in sorted(backbones):
+            folder = folders[condition][backbone] = asked.features / backbone / condition
+            embedded(corpora, TARGET, backbone, folder=folder, treatment=treatment)
+    noise = asked.features / "noise"
+    if not (noise / store.META).exists():
         files = [(row.path, root / row.path) for row in noises.itertuples()]
-        store.save(embed_clips(files, registry.load("logmel_frames")), asked.features / NOISE)
-    return corpora.clips[corpora.clips["role"] == TARGET].reset_index(drop=True)
-
-
-def task_of(cell: Cell, *, clips: pd.DataFrame, features: Path, snr_db: list[float]) -> Task:
-    """The task of a cell."""
-
-    def table(condition: str) -> WindowTable:
-        parts = [store.load(features / name / condition) for name in cell.backbone.split("+")]
-        return WindowTable(clips, join(parts))
-
-    target = table(MAIN)
-    return Task(
-        target=target,
-        source=target.none(),
-        system=cell.system,
-        seed=cell.seed,
-        official=cell.official,
-        tuning=Tuning(dict, noise=lambda: np.asarray(store.load(features / NOISE).windows)),
-        heard={f"snr_{each:g}": table(f"snr_{each:g}") for each in snr_db},
-    )
+        store.save(embed_clips(files, registry.load("logmel_frames")), noise)
+    clips = corpora.clips[corpora.clips["role"] == TARGET].reset_index(drop=True)
+    return Stores(clips, folders, noise)
 
 
 def shown(name: str) -> str:

@@ -139,6 +139,7 @@ def write(outcome: Outcome, params: Params, makers: list[store.Maker]) -> None:
         "system": asdict(varied(params)),
         "variant": params.variant,
         "takes": outcome.takes,
+        "network": outcome.head.head.cost() if outcome.takes == "windows" else None,
         "temperature": outcome.temperature,
         "unknown": outcome.facts.get("unknown"),
         "classes": outcome.classes,

@@ -109,3 +109,9 @@ def test_a_figure_without_interval_says_none(missing: str) -> None:
     text = card(metrics={f"{missing}_low": None, f"{missing}_high": None})
     assert f"| {FIGURES[missing]} | 0.5 | none | " in text
     assert text.count("| none |") == 1
+
+
+def test_a_network_is_said_to_cost_what_it_does() -> None:
+    text = card(network={"parameters": 531_626, "macs": 8_192_640})
+    assert "a network of 531,626 parameters, which takes 8.2 million multiply-adds" in text
+    assert "multiply-adds" not in card()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +14,7 @@ from faunashot.errors import ParameterError
 
 if TYPE_CHECKING:
     from faunashot.params import Params
-    from faunashot.protocols.base import Task
-    from faunashot.protocols.grid import Cell
+    from faunashot.protocols.grid import Stores
 
 CLIPS = Path("clips/audited.parquet")
 
@@ -54,7 +52,10 @@ def ablate(
     from faunashot.protocols import ablation, grid
     from faunashot.tracking.runs import stage_run
 
-    of_cells, load, made_of, classes = _prepared(params, system, every)
+    data = _stores(params, chosen.reads, system=system)
+    official = params.protocol.folds == "official"
+    of_cells = ablation.cells(chosen, chosen.reads, seeds=every, official=official)
+    classes = sorted(set(data.clips["label"]))
     tables: dict[tuple[str, int], Any] = {}
     with (
         stage_run(
@@ -67,9 +68,7 @@ def ablate(
         count(system, total=len(of_cells)) as done,
     ):
         place = Place(out / "cells")
-        for cell, table in grid.score(
-            of_cells, load, made_of=made_of, place=place, workers=workers
-        ):
+        for cell, table in grid.score(of_cells, data, place=place, workers=workers):
             tables[cell.name, cell.seed] = table
             done()
         runs = {name: [tables[name, seed] for seed in every] for name in variants(chosen)}
@@ -91,58 +90,24 @@ def ablate(
         print(f"{out / system}.png: the same as a plot; {out / system}.csv: each variant by itself")
 
 
-def _prepared(
-    params: Params, system: str, seeds: Sequence[int]
-) -> tuple[list[Cell], Any, str, Any]:
-    """Cells, what loads the task of one, a hash of the data, and the classes."""
+def _stores(params: Params, reads: str, *, system: str) -> Stores:
+    """The features that a run of the pipeline left."""
     import pandas as pd
 
     from faunashot.corpora.audit import TARGET
-    from faunashot.features import store
-    from faunashot.protocols import ablation
-    from faunashot.systems.catalogue import system as named
+    from faunashot.evaluation.summary import MAIN
+    from faunashot.features.store import META
+    from faunashot.protocols.grid import Stores
 
-    reads = named(system).reads
-    folder, noise = (
-        Path("features/recorded") / params.corpus / reads,
-        Path("features/noise") / reads,
-    )
-    meta = folder / store.META
-    if not meta.exists() or not CLIPS.exists():
+    folder = Path("features/recorded") / params.corpus / reads
+    noise = Path("features/noise") / reads / "recordings"
+    if not all((at / META).exists() for at in (folder, noise)) or not CLIPS.exists():
         raise ParameterError(
-            f"{folder} holds no features: run `dvc exp run -S system={system} -S backbone={reads} "
-            "-S protocol.name=fine_tune` first"
+            f"{folder} and {noise} do not hold features: run `dvc exp run -S system={system} "
+            f"-S backbone={reads} -S protocol.name=fine_tune` first"
         )
-    official = params.protocol.folds == "official"
-    of_cells = ablation.cells(named(system), reads, seeds=seeds, official=official)
-    parts = [meta, noise / "recordings" / store.META]
     clips = pd.read_parquet(CLIPS)
-    clips = clips[clips["role"] == TARGET]
-    import hashlib
-
-    digest = hashlib.sha256(pd.util.hash_pandas_object(clips).to_numpy().tobytes())
-    for part in parts:
-        digest.update(part.read_bytes() if part.exists() else b"")
-    load = partial(_task, clips=clips, folder=folder, noise=noise / "recordings")
-    return of_cells, load, digest.hexdigest(), sorted(set(clips["label"]))
-
-
-def _task(cell: Cell, *, clips: Any, folder: Path, noise: Path) -> Task:
-    import numpy as np
-
-    from faunashot.features import store
-    from faunashot.protocols.base import Task, Tuning
-    from faunashot.protocols.table import WindowTable
-
-    target = WindowTable(clips, store.load(folder))
-    return Task(
-        target=target,
-        source=target.none(),
-        system=cell.system,
-        seed=cell.seed,
-        official=cell.official,
-        tuning=Tuning(dict, noise=lambda: np.asarray(store.load(noise).windows)),
-    )
+    return Stores(clips[clips["role"] == TARGET], {MAIN: {reads: folder}}, noise)
 
 
 def _queue(system: str, backbone: str, names: Sequence[str], seeds: Sequence[int]) -> None:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from faunashot.evaluation.summary import MAIN
+from faunashot.features import store
+from faunashot.features.join import BY, join
 from faunashot.places import Place
 from faunashot.protocols import fine_tune
-from faunashot.protocols.base import Task
-from faunashot.protocols.table import P
+from faunashot.protocols.base import Task, Tuning
+from faunashot.protocols.table import P, WindowTable
 from faunashot.systems.catalogue import System
 
 
@@ -46,13 +51,69 @@ class Cell:
         return hashlib.sha256(facts.encode()).hexdigest()[:32]
 
 
+class Data(Protocol):
+    """What the cells of a grid are scored on; it is sent to other processes."""
+
+    @property
+    def made_of(self) -> str:
+        """A hash of it."""
+
+    def task(self, cell: Cell) -> Task:
+        """The task of a cell."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Features on disk.
+
+    Attributes
+    ----------
+    clips : columns clip_id, label, fold, group.
+    folders : of the features of each backbone, by condition (``main``, and what is heard beside
+        it) and backbone.
+    noise : features of recordings of noise, where there are some.
+    """
+
+    clips: pd.DataFrame
+    folders: Mapping[str, Mapping[str, Path]]
+    noise: Path | None = None
+
+    @property
+    def made_of(self) -> str:
+        """SHA-256 of clips, of the stores' lists of what they hold, and of the conditions."""
+        digest = hashlib.sha256(pd.util.hash_pandas_object(self.clips).to_numpy().tobytes())
+        every = [
+            folder for _, of in sorted(self.folders.items()) for _, folder in sorted(of.items())
+        ]
+        for folder in [*every, *([self.noise] if self.noise else [])]:
+            digest.update((folder / store.META).read_bytes())
+        digest.update(json.dumps(sorted(self.folders)).encode())
+        return digest.hexdigest()
+
+    def task(self, cell: Cell) -> Task:
+        """The task of a cell on the backbones that it names."""
+        names = cell.backbone.split(BY)
+        tables = {
+            condition: WindowTable(self.clips, join([store.load(of[name]) for name in names]))
+            for condition, of in self.folders.items()
+        }
+        target = tables.pop(MAIN)
+        return Task(
+            target=target,
+            source=target.none(),
+            system=cell.system,
+            seed=cell.seed,
+            official=cell.official,
+            tuning=Tuning(dict, noise=self._noise),
+            heard=tables,
+        )
+
+    def _noise(self) -> npt.NDArray[np.float32] | None:
+        return None if self.noise is None else np.asarray(store.load(self.noise).windows)
+
+
 def score(
-    cells: Sequence[Cell],
-    load: Callable[[Cell], Task],
-    *,
-    made_of: str,
-    place: Place,
-    workers: int,
+    cells: Sequence[Cell], data: Data, *, place: Place, workers: int
 ) -> Iterator[tuple[Cell, pd.DataFrame]]:
     """Score cells in processes, each on one thread; gives them as they are done.
 
@@ -60,8 +121,6 @@ def score(
 
     Parameters
     ----------
-    load : gives the task of a cell; called in its process.
-    made_of : hash of the data that `load` loads.
     place : folder of the tables.
 
     Yields
@@ -69,7 +128,7 @@ def score(
     The cell, and a row a scored clip: condition (``main``, or one of `Task.heard`), clip_id, group,
     label, predicted.
     """
-    missing = []
+    missing, made_of = [], data.made_of
     known = place.sizes()
     for cell in cells:
         name = f"{cell.key(made_of)}.parquet"
@@ -78,13 +137,13 @@ def score(
         else:
             missing.append(cell)
     run = Parallel(n_jobs=workers, return_as="generator_unordered")
-    for at, table in run(delayed(_scored)(n, cell, load) for n, cell in enumerate(missing)):
+    for at, table in run(delayed(_scored)(n, cell, data) for n, cell in enumerate(missing)):
         place.write(f"{missing[at].key(made_of)}.parquet", table.to_parquet(index=False))
         yield missing[at], table
 
 
-def _scored(number: int, cell: Cell, load: Callable[[Cell], Task]) -> tuple[int, pd.DataFrame]:
-    task = load(cell)
+def _scored(number: int, cell: Cell, data: Data) -> tuple[int, pd.DataFrame]:
+    task = data.task(cell)
     if task.system.learns_from == "windows":  # processes share the processors
         one = {**task.system.settings, "threads": 1}
         task = replace(task, system=replace(task.system, settings=one))

@@ -45,7 +45,7 @@ def model_card(
         lines.append(f"| {figure} | {metrics[key]} | {interval} | {of_windows} |")
     lines += [
         "",
-        f"{_tempered(facts)}The model that is served was fitted "
+        f"{_network(facts)}{_tempered(facts)}The model that is served was fitted "
         f"once more, on {trained}{joint}; the figures are those of heads fitted in the same way "
         "and scored on other clips.",
         "",
@@ -65,6 +65,16 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _network(facts: dict[str, Any]) -> str:
+    network = facts.get("network")
+    if not network:
+        return ""
+    return (
+        f"It is a network of {network['parameters']:,} parameters, which takes "
+        f"{network['macs'] / 1e6:.1f} million multiply-adds for a window. "
+    )
 
 
 def _tempered(facts: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from faunashot.classifiers.checkpoint import read_arrays, write_arrays
 from faunashot.classifiers.networks.base import Network
+from faunashot.classifiers.networks.cost import cost
 from faunashot.classifiers.networks.windows import Windows
 from faunashot.classifiers.temperature import fit_temperature, temper
 from faunashot.errors import ParameterError, StoreError
@@ -89,6 +90,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     @abstractmethod
     def _logits(self, X: Rows) -> Any:
         """Logits of at most `AT_ONCE` rows, (N, dim) -> (N, C)."""
+
+    def cost(self) -> dict[str, int]:
+        """Parameters and ``macs`` of the fitted network, see `networks.cost.cost`."""
+        check_is_fitted(self)
+        return cost(self.network_.model)
 
     def predict_proba(self, X: Rows) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_`, (N, dim) -> (N, C), rows sum to 1."""
