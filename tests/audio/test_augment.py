@@ -308,7 +308,7 @@ def test_frames_after_the_end_are_never_hidden(seed: int, masks: int, fewest: in
     lengths = rng.integers(1, 31, 8)
     clips = rng.normal(size=(8, 30, 6)).astype(np.float32)
     masked = mask(
-        clips, rng, masks=masks, fewest=min(fewest, masks), frames=50, bands=0, lengths=lengths
+        clips, rng, masks=masks, fewest=min(fewest, masks), frames=50, bands=4, lengths=lengths
     )
     after = np.arange(30) >= lengths[:, None]
     np.testing.assert_array_equal(masked[after], clips[after])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from faunashot.corpora.splits import Split, Splits, draw_support, refuse_leak
+from faunashot.corpora.splits import Split, Splits, draw_support, held_back, refuse_leak
 from faunashot.errors import SplitError
 
 FIVE_FOLDS = "\n".join(f"c{n} {'owl' if n % 2 else 'cat'} {1 + n // 4} g{n}" for n in range(20))
@@ -321,3 +321,50 @@ def test_a_support_is_that_of_its_seed_whatever_the_order_of_rows(clips_of):
     again = draw_support(clips.iloc[::-1], 3, rng=np.random.default_rng(7))
     other = draw_support(clips, 3, rng=np.random.default_rng(8))
     assert first == again != other
+
+
+@settings(max_examples=60, deadline=None)
+@given(corpora(layouts=["none"]), st.integers(0, 5))
+def test_no_group_is_held_back_and_trained_on(clips, seed):
+    assume(clips["label"].value_counts().max() > 1)
+    train, back = held_back(clips, seed=seed)
+    assert sorted(train + back) == sorted(clips["clip_id"])
+    of = clips.set_index("clip_id")
+    assert not set(of["group"][train]) & set(of["group"][back])
+    assert set(of["label"][train]) == set(of["label"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("a_group", [1, 2])
+def test_about_a_fifth_of_each_class_is_held_back(seed, a_group):
+    labels = np.repeat([0, 1, 2], [50, 20, 10]).tolist()
+    clips = table(labels, [n // a_group for n in range(80)], [None] * 80)
+    _, back = held_back(clips, seed=seed)
+    counts = clips.set_index("clip_id")["label"][back].value_counts()
+    for label, fifth in (("class0", 10), ("class1", 4), ("class2", 2)):
+        assert abs(counts[label] - fifth) <= a_group - 1
+
+
+def test_held_back_are_those_of_the_seed_whatever_the_order_of_rows():
+    clips = table([n % 2 for n in range(40)], list(range(40)), [None] * 40)
+    (_, first), (_, again), (_, other) = (
+        held_back(rows, seed=seed) for rows, seed in ((clips, 7), (clips[::-1], 7), (clips, 8))
+    )
+    assert set(first) == set(again) != set(other)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("rare", ["owl - alone", "owl - pair\nx1 owl - pair\nx2 owl - pair"])
+def test_a_class_of_one_recording_is_trained_on(clips_of, rare, seed):
+    rows = [f"c{n} cat - g{n}" for n in range(10)]
+    train, back = held_back(clips_of("\n".join([*rows, f"x0 {rare}"])), seed=seed)
+    assert {i for i in train if i.startswith("x")} == {f"x{n}" for n in range(len(rare.split("x")))}
+    assert len(back) in (1, 2)
+    assert all(i.startswith("c") for i in back)
+
+
+def test_of_five_clips_a_class_one_is_held_back(clips_of):
+    rows = [f"{label}{n} {label} - {label}{n}" for label in ("cat", "hen", "owl") for n in range(5)]
+    train, back = held_back(clips_of("\n".join(rows)), seed=0)
+    assert sorted(i[:3] for i in back) == ["cat", "hen", "owl"]
+    assert len(train) == 12

@@ -17,6 +17,9 @@ Rng = np.random.Generator
 
 NAIVE_SNR_DB = (0.0, 20.0)
 CALIBRATED_SNR_DB = (10.0, 20.0)
+ROUNDING_DB = 0.001
+MOST_GAIN_DB = 60.0
+"""Noise that had to be raised by more is a pause in the recording of noise."""
 
 
 class Mixing(NamedTuple):
@@ -84,20 +87,25 @@ def mix(
 
     Returns
     -------
-    (frames, bands) in dB; a silent clip, or one that meets silence, as it was.
+    (frames, bands) in dB; a silent clip, or one that meets a pause in the noise, as it was.
     """
     n, of_noise = int(is_there(clip).sum()), int(is_there(noise).sum())
-    signal = power(clip[:n])
-    added = power(noise[:of_noise])[(start + np.arange(n)) % max(of_noise, 1)]
+    signal = _sound(clip[:n])
+    added = _sound(noise[:of_noise])[(start + np.arange(n)) % max(of_noise, 1)]
     level = frame_power(signal)
     counted = active(level) if of_active else np.ones(n, dtype=bool)
     loud, disturbing = level[counted].sum(), frame_power(added)[counted].sum()
     result = clip.copy()
-    if loud > 0 and disturbing > 0:
+    if loud > 0 and disturbing > 0 and loud / disturbing < 10 ** ((MOST_GAIN_DB + snr_db) / 10):
         gain = loud / disturbing / 10 ** (snr_db / 10)
         mixed = signal + np.float32(gain) * added
         result[:n] = 10 * np.log10(np.maximum(mixed, 10 ** (FLOOR_DB / 10)))
     return result
+
+
+def _sound(db: FloatArray) -> FloatArray:
+    """Power of what is there; that of digital silence is none, not that of the floor."""
+    return np.where(db > FLOOR_DB + ROUNDING_DB, power(db), np.float32(0))
 
 
 def gain(clips: FloatArray, rng: Rng, *, most_db: float) -> FloatArray:
@@ -167,7 +175,13 @@ def mask(
             width = rng.integers(0, np.minimum(most, size) + 1, (n, 1)) * (each < number)
             start = rng.integers(0, size - width + 1)
             hidden |= np.expand_dims((at >= start) & (at < start + width), 3 - axis)
-    return np.where(hidden, spectrograms.mean(axis=(1, 2), keepdims=True), spectrograms)
+    if lengths is None:
+        mean = spectrograms.mean(axis=(1, 2), keepdims=True)
+    else:
+        there = (np.arange(spectrograms.shape[1]) < lengths[:, None])[..., None]
+        hidden &= there
+        mean = spectrograms.mean(axis=(1, 2), keepdims=True, where=there)
+    return np.where(hidden, mean, spectrograms)
 
 
 def mixup(

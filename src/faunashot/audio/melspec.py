@@ -58,7 +58,8 @@ def _log_mel(samples: FloatArray) -> FloatArray:
     framed = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
     spectra = rfft(framed * _hann(), axis=1)
     mel = (np.square(spectra.real) + np.square(spectra.imag)) @ _filters()
-    return np.asarray(10 * np.log10(np.maximum(mel, 10 ** (FLOOR_DB / 10))), dtype=np.float32)
+    db = 10 * np.log10(np.maximum(mel, 10 ** (FLOOR_DB / 10)))
+    return np.asarray(np.maximum(db, FLOOR_DB), dtype=np.float32)
 
 
 def is_there(db: FloatArray) -> BoolArray:

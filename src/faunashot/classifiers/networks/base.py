@@ -14,6 +14,9 @@ import numpy.typing as npt
 from faunashot.audio.decode import quiet_native
 from faunashot.errors import WeightsError
 
+MOMENTUM = 0.9
+"""Of running statistics: on a small corpus there are few steps to learn them in."""
+
 
 @dataclass(frozen=True)
 class Network:

@@ -17,6 +17,9 @@ from faunashot.errors import ParameterError
 FloatArray = npt.NDArray[np.float32]
 
 
+NOISES = ("none", *augment.MIXINGS)
+
+
 class Augmentation(NamedTuple):
     """What is done to the clips that are learned from; see `from_scratch.FromScratch`."""
 
@@ -72,6 +75,8 @@ class Epochs:
         self._X, self._classes, self._target, self._weight = X, classes, target, weight
         self._how, self._any_length = how, any_length
         self._noise: FloatArray | None = None
+        if how.noise not in NOISES:
+            raise ParameterError.unknown("noise", how.noise, NOISES)
         if how.noise != "none":
             if noise is None or not len(noise):
                 raise ParameterError(

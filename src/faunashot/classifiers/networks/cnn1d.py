@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from faunashot.audio.melspec import FRAMES, N_MELS
+from faunashot.classifiers.networks.base import MOMENTUM
 
 FILTERS, DROPOUT = (32, 64), (0.3, 0.4)
 
@@ -20,7 +21,7 @@ def cnn1d(n_classes: int) -> Any:
     inputs = x = Input((FRAMES, N_MELS))
     for filters, dropout in zip(FILTERS, DROPOUT, strict=True):
         x = layers.Conv1D(filters, 3, padding="same")(x)
-        x = layers.Activation("relu")(layers.BatchNormalization()(x))
+        x = layers.Activation("relu")(layers.BatchNormalization(momentum=MOMENTUM)(x))
         x = layers.Dropout(dropout)(layers.MaxPooling1D(2)(x))
     x = layers.Dense(64, activation="relu")(layers.Flatten()(x))
     return Model(inputs, layers.Dense(n_classes)(layers.Dropout(DROPOUT[-1])(x)))

@@ -14,14 +14,23 @@ BETA = 0.99
 """How fast further clips of a class lose their worth, where balanced by effective number."""
 
 
+LEAST = 1e-7
+"""What is left of a sure probability: the gradient of a power of 0 is none."""
+
+
 def class_weights(
-    classes: npt.NDArray[np.intp], n_classes: int, *, balance: str
+    classes: npt.NDArray[np.intp],
+    n_classes: int,
+    *,
+    balance: str,
+    weight: npt.NDArray[np.float32] | None = None,
 ) -> npt.NDArray[np.float32]:
     """Weight of each class, (C,), such that the weights of the clips have a mean of 1.
 
     Parameters
     ----------
-    classes : number of the class of each clip, (N,).
+    classes : number of the class of each clip, or window, (N,).
+    weight : of each window in its clip, (N,).
     balance : "none", "inverse" (by the inverse of the class' frequency) or "effective" (by that
         of its effective number of clips, the class-balanced loss).
 
@@ -36,7 +45,7 @@ def class_weights(
     """
     if balance not in BALANCES:
         raise ParameterError.unknown("class_weights", balance, BALANCES)
-    counts = np.bincount(classes, minlength=n_classes).astype(np.float64)
+    counts = np.bincount(classes, weight, minlength=n_classes).astype(np.float64)
     worth = {
         "none": np.ones(n_classes),
         "inverse": 1 / np.maximum(counts, 1),
@@ -61,5 +70,5 @@ def losses(logits: Any, target: Any, *, focal_gamma: float = 0.0) -> Any:
 
     log_p = tf.nn.log_softmax(logits)
     if focal_gamma > 0:
-        log_p *= (1 - tf.exp(log_p)) ** focal_gamma
+        log_p *= tf.maximum(1 - tf.exp(log_p), LEAST) ** focal_gamma
     return -tf.reduce_sum(target * log_p, axis=1)
