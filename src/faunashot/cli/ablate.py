@@ -135,15 +135,13 @@ def _show(worth: Any, *, as_json: bool) -> None:
             "ingredient": row["ingredient"],
             "where": row["side"],
             "accuracy": f"{row['accuracy']:+.3f}",
-            "interval": _interval(row, "accuracy"),
-            "macro-F1": f"{row['macro_f1']:+.3f}",
-            "interval ": _interval(row, "macro_f1"),
+            "interval": _interval(row),
         }
         for row in rows
     ]
     answer(shown, as_json=False)
 
 
-def _interval(row: dict[str, Any], name: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["accuracy_low"], row["accuracy_high"]
     return "" if low is None else f"{low:+.3f} to {high:+.3f}"

@@ -1,0 +1,124 @@
+"""What networks trained from scratch cost: time to convergence, waiting, latency, size.
+
+    python benchmarks/networks.py --data DIR --corpus animals_sounds --features features/study
+
+trains each on 256 clips, with the others to stop on, and prints JSON, a row a system: seconds and
+epochs to convergence, the share of the time of its steps that was spent waiting for a batch, the
+time that one clip takes from its decoded samples to its probabilities, parameters and
+multiply-adds. Each is trained in a process of its own, whose peak memory is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from heads import embedded, read
+from sklearn.model_selection import train_test_split
+
+from faunashot.audio import melspec
+from faunashot.audio.decode import decode, quiet_native
+from faunashot.audio.resample import resample
+from faunashot.backbones import registry
+from faunashot.classifiers.from_scratch import FromScratch
+from faunashot.classifiers.networks.windows import Windows
+from faunashot.corpora.audit import TARGET
+from faunashot.corpora.registry import create
+from faunashot.features.extract import embed_clips
+from faunashot.protocols.table import WindowTable
+from faunashot.systems.catalogue import system, systems
+
+LEARNED = 256
+REPEATS = 50
+
+
+def measured(name: str, asked: argparse.Namespace) -> dict[str, object]:
+    """Train the system called `name` and time it."""
+    with quiet_native():
+        corpora = read(asked)
+        of = embedded(
+            corpora, TARGET, "logmel_frames", folder=asked.features / "logmel_frames/main"
+        )
+        corpus = create(asked.corpus, classes=asked.classes)
+        noise = embed_clips(
+            [(file.name, file) for file in corpus.noise(asked.data)], registry.load("logmel_frames")
+        )
+    clips = corpora.clips[corpora.clips["role"] == TARGET]
+    table = WindowTable(clips, of)
+    ids, labels = clips["clip_id"].tolist(), clips["label"].tolist()
+    train, validation = train_test_split(
+        ids, train_size=LEARNED, stratify=labels, random_state=asked.seed
+    )
+
+    def windows(clip_ids: list[str]) -> Windows:
+        learn = table.learn(clip_ids)
+        of_clip = np.repeat(np.asarray(clip_ids), table.counts(clip_ids))
+        return Windows(learn.X, learn.y, learn.weight, of_clip)
+
+    model = FromScratch(**system(name).settings, seed=asked.seed)
+    began = time.perf_counter()
+    model.fit(*windows(train), validation=windows(validation), noise=noise.windows)
+    took_s = time.perf_counter() - began
+    steps_s = sum(facts["train_s"] for facts in model.history_)
+    waited_s = sum(facts["train_s"] * facts["waited"] for facts in model.history_)
+    recording = sorted(corpora.files(TARGET), key=lambda one: one[1].stat().st_size)[len(ids) // 2][
+        1
+    ]
+    audio = decode(recording)
+    samples = resample(audio.mono(), audio.sample_rate, to_hz=melspec.SAMPLE_RATE)
+    times_s = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        rows = melspec.spectrograms(samples, hop=melspec.WINDOW_SAMPLES)
+        model.predict_proba(rows.reshape(len(rows), -1))
+        times_s.append(time.perf_counter() - began)
+    return {
+        "system": name,
+        **model.cost(),
+        "convergence_s": round(took_s, 1),
+        "epochs": len(model.history_),
+        "waited_share": round(waited_s / steps_s, 3),
+        "clip_s": round(len(samples) / melspec.SAMPLE_RATE, 2),
+        "clip_ms": round(1000 * float(np.median(times_s)), 2),
+    }
+
+
+def main() -> None:
+    """Measure every system in a process of its own, and print JSON."""
+    asked = arguments()
+    if asked.one:
+        found = measured(asked.one, asked)
+        status = Path("/proc/self/status").read_text()
+        peak_kb = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        print(json.dumps({**found, "peak_mb": round(int(peak_kb) / 1024)}))
+        return
+    rows = []
+    for name, each in systems().items():
+        if each.head == "from_scratch":
+            command = [sys.executable, *sys.argv, "--one", name]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            rows.append(json.loads(done.stdout))
+            print(rows[-1], file=sys.stderr)
+    print(json.dumps(rows, indent=1))
+
+
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--corpus", required=True)
+    parser.add_argument("--classes", default="all")
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.set_defaults(source=None)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
