@@ -16,8 +16,9 @@ from faunashot.systems.card import FIGURES
 CONDITIONS = {
     "equalised": "Of the {:.2f}, {:.2f} goes when the recorder is hidden",
     "target_only": "Of the {:.2f}, {:+.3f} is owed to the source corpus",
+    "snr": "Of the {:.2f}, {:.2f} goes under noise at {} dB",
 }
-"""What each condition says, given macro-F1 and the difference."""
+"""What each condition says, given macro-F1, the difference, and what its name has after `_`."""
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -84,8 +85,9 @@ def _conditions(metrics: dict[str, Any]) -> list[str]:
     """The same clips under other conditions, and what leakage would have been worth."""
     lines = []
     for name, of in metrics.get("conditions", {}).items():
+        kind, _, value = (name, "", "") if name in CONDITIONS else name.partition("_")
         lines.append(
-            CONDITIONS[name].format(metrics["macro_f1"], of["difference"])
+            CONDITIONS[kind].format(metrics["macro_f1"], of["difference"], value)
             + f" (macro-F1 {of['macro_f1']}; difference {_interval(of, 'difference')}, "
             f"p = {of['p_value']})"
         )
