@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -139,6 +140,59 @@ def test_chosen_heads_are_drawn(recordings: Path, tmp_path: Path) -> None:
     rows = printed("heads", *small, *more, "--plot", picture)
     assert {row["head"] for row in rows} == {"prototype", "logistic"}
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def animals(recordings: Path, tmp_path: Path) -> Path:
+    """The same recordings in the layout of the Animal-Sound-Dataset, and some noise."""
+    root = tmp_path / "animals"
+    for kind in recordings.iterdir():
+        shutil.copytree(kind, root / "Training" / kind.name)
+    noise = np.random.default_rng(0).normal(0, 0.1, 8000)
+    (root / "Noise/Wind").mkdir(parents=True)
+    soundfile.write(root / "Noise/Wind/0.wav", noise, 8000)
+    return root
+
+
+@pytest.mark.slow
+def test_systems_are_studied_side_by_side(animals: Path, tmp_path: Path) -> None:
+    small = ["--data", animals, "--corpus", "animals_sounds", "--features", tmp_path / "features"]
+    asked = ["--systems", "logmel:logistic", "logmel:prototype", "--seeds", 2, "--snr", 0]
+    out = tmp_path / "out"
+    found = printed("study", *small, *asked, "--out", out)
+    rows = {row["system"]: row for row in found["systems"]}
+    assert rows.keys() == {"logmel-logistic", "logmel-prototype"}
+    for row in rows.values():
+        assert row["accuracy"] == pytest.approx(np.mean(row["seeds"]), abs=1e-3)
+        over = row["accuracy"] - rows["logmel-logistic"]["accuracy"]
+        assert row["over_first"] == pytest.approx(over, abs=2e-4)
+    assert [(row["system"], row["snr_db"]) for row in found["noise"]] == [
+        (name, snr_db) for name in rows for snr_db in ("clean", 0.0)
+    ]
+    drawn = {file.name for file in out.iterdir()}
+    assert {"grouped-accuracy.png", "grouped-per-class.png", "grouped-noise.png"} <= drawn
+    kept = {f: f.stat().st_mtime_ns for f in (tmp_path / "features/cells").iterdir()}
+    assert len(kept) == 4
+    assert printed("study", *small, *asked, "--out", out)["systems"] == found["systems"]
+    assert {f: f.stat().st_mtime_ns for f in kept} == kept
+
+
+@pytest.mark.slow
+def test_what_a_network_costs_is_measured(
+    animals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    networks = import_module("networks")
+    monkeypatch.setattr(networks, "LEARNED", 12)
+    monkeypatch.setattr(networks, "REPEATS", 2)
+    given = ["--data", animals, "--corpus", "animals_sounds", "--features", tmp_path]
+    monkeypatch.setattr(sys, "argv", ["networks.py", *map(str, given)])
+    found = networks.measured("cnn1d", networks.arguments())
+    assert found["macs"] > found["parameters"] > 0
+    assert 0 <= found["waited_share"] < 1
+    assert found["convergence_s"] > 0
+    assert 0 < found["clip_ms"] < 5000
+    assert found["clip_s"] == 1.5
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from faunashot.cli.output import AsJson, answer
 
 
@@ -12,4 +14,15 @@ def systems(as_json: AsJson = False) -> None:
     from faunashot.systems.catalogue import systems as catalogue
 
     rows = [asdict(found) for found in catalogue().values()]
-    answer(rows, as_json=as_json, columns=["name", "head", "settings", "steps"])
+    answer(rows if as_json else [_row(row) for row in rows], as_json=as_json)
+
+
+def _row(row: dict[str, Any]) -> dict[str, str]:
+    """What fits a person's screen."""
+    settings = ", ".join(f"{name}={value}" for name, value in row["settings"].items())
+    how = [settings, " > ".join(row["steps"])]
+    return {
+        "name": row["name"],
+        "head": row["head"],
+        "settings, and steps before it": "; ".join(part for part in how if part),
+    }
