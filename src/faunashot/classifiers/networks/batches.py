@@ -19,6 +19,9 @@ FloatArray = npt.NDArray[np.float32]
 
 NOISES = ("none", *augment.MIXINGS)
 
+STEP = 32
+"""Frames that lengths are rounded up to, where a network reads any number: few shapes occur."""
+
 
 class Augmentation(NamedTuple):
     """What is done to the clips that are learned from; see `from_scratch.FromScratch`."""
@@ -179,11 +182,8 @@ class Epochs:
 
 
 def shortest(lengths: npt.NDArray[np.intp], *, most: int = FRAMES) -> int:
-    """Frames that hold all of some clips, in steps, so that few shapes occur."""
+    """Frames that hold all of some clips, in steps."""
     return int(min(most, max(STEP, -(-int(lengths.max()) // STEP) * STEP)))
-
-
-STEP = 32
 
 
 def as_spectrograms(rows: FloatArray) -> FloatArray:
