@@ -115,28 +115,27 @@ def gain(clips: FloatArray, rng: Rng, *, most_db: float) -> FloatArray:
     return np.where(is_there(clips)[..., None], louder, np.float32(EMPTY_DB))
 
 
-def crop(
-    spectrograms: FloatArray, rng: Rng, *, lengths: IntArray, frames: int, shift: bool
-) -> FloatArray:
-    """Cut each spectrogram to a number of frames, at a place that is drawn.
+def crop(spectrogram: FloatArray, rng: Rng, *, frames: int) -> FloatArray:
+    """Cut a spectrogram, (any, bands), to at most so many frames, at a place that is drawn."""
+    spare = len(spectrogram) - frames
+    if spare <= 0:
+        return spectrogram
+    start = int(rng.integers(spare + 1))
+    return spectrogram[start : start + frames]
+
+
+def shift(spectrograms: FloatArray, rng: Rng, *, lengths: IntArray) -> FloatArray:
+    """Let each of (N, frames, bands) begin at a frame that is drawn, zeros before and after it.
 
     Parameters
     ----------
-    spectrograms : (N, longest, bands), normalised.
-    lengths : frames of each that are there, (N,).
-    shift : whether a clip that is shorter begins at a drawn frame, too; else at the first.
-
-    Returns
-    -------
-    (N, frames, bands), zeros around a clip that is shorter.
+    lengths : frames of each that are there, from the first on.
     """
-    spare = lengths - frames
-    drawn = np.floor(rng.random(len(spectrograms)) * (np.abs(spare) + 1)).astype(int)
-    starts = np.where(spare >= 0, drawn, -drawn if shift else 0)
-    at = starts[:, None] + np.arange(frames)
-    inside = (at >= 0) & (at < lengths[:, None])
-    cut = np.take_along_axis(spectrograms, np.where(inside, at, 0)[..., None], axis=1)
-    return np.where(inside[..., None], cut, np.float32(0))
+    starts = rng.integers(0, spectrograms.shape[1] - lengths + 1)
+    shifted = np.zeros_like(spectrograms)
+    for at, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        shifted[at, start : start + length] = spectrograms[at, :length]
+    return shifted
 
 
 def mask(

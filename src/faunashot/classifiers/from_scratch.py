@@ -14,15 +14,14 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import Progress
 
-from faunashot.audio.melspec import FLOOR_DB, N_MELS, is_there, normalised
+from faunashot.audio.melspec import FLOOR_DB, N_MELS
 from faunashot.classifiers.checkpoint import Arrays, Checkpoint, State, array_hash
 from faunashot.classifiers.networks import registry
 from faunashot.classifiers.networks.base import deterministic_tensorflow
 from faunashot.classifiers.networks.batches import (
     Augmentation,
     Epochs,
-    as_spectrograms,
-    shortest,
+    inputs_of,
 )
 from faunashot.classifiers.networks.classifier import NetworkClassifier, validated
 from faunashot.classifiers.networks.losses import class_weights, losses
@@ -234,11 +233,8 @@ class FromScratch(NetworkClassifier):
         ).get_concrete_function(read)
 
     def _logits(self, X: npt.NDArray[np.float32]) -> Any:
-        clips = as_spectrograms(X)
-        inputs = normalised(clips, z_norm=self.z_norm, pcen=self.pcen)
-        if self._any_length:
-            inputs = inputs[:, : shortest(is_there(clips).sum(axis=1))]
-        return self._to_logits(inputs)
+        how = {"z_norm": self.z_norm, "pcen": self.pcen, "any_length": self._any_length}
+        return self._to_logits(inputs_of(X, **how))
 
     def _made_of(
         self, learn: Windows, validation: Windows | None, noise: npt.NDArray[np.float32] | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ class Epochs:
     ) -> None:
         self._X, self._classes, self._target, self._weight = X, classes, target, weight
         self._how, self._any_length = how, any_length
-        self._noise: FloatArray | None = None
+        self._noise: list[FloatArray] = []
         if how.noise not in NOISES:
             raise ParameterError.unknown("noise", how.noise, NOISES)
         if how.noise != "none":
@@ -86,7 +86,7 @@ class Epochs:
                     f"noise: {how.noise} mixing needs recordings of noise: set noise.root to a "
                     "folder of them"
                 )
-            self._noise = as_spectrograms(noise)
+            self._noise = _clips(noise)
 
     def __call__(self, number: int) -> Iterator[tuple[Batch, float]]:
         """Batches of epoch `number`, each made while the one before it is learned from.
@@ -111,29 +111,39 @@ class Epochs:
         rows, mixing_of, mixing = self._drawn(rng)
         for at in range(0, len(rows), how.batch_size):
             part = slice(at, at + how.batch_size)
-            clips = as_spectrograms(self._X[rows[part]])
+            clips = _clips(self._X[rows[part]])
             if mixing is not None:
                 self._mix(clips, mixing_of[part], mixing, rng)
-            if how.gain_db > 0:
-                clips = augment.gain(clips, rng, most_db=how.gain_db)
-            lengths = is_there(clips).sum(axis=1)
-            inputs = normalised(clips, z_norm=how.z_norm, pcen=how.pcen)
-            inputs = augment.mask(
-                inputs,
-                rng,
-                masks=how.masks,
-                fewest=min(1, how.masks),
-                frames=how.mask_frames,
-                bands=how.mask_bands,
-                lengths=lengths,
-            )
-            frames = self._frames(lengths)
-            if how.shift or frames < inputs.shape[1]:
-                inputs = augment.crop(inputs, rng, lengths=lengths, frames=frames, shift=how.shift)
-            batch = Batch(inputs, self._target[rows[part]], self._weight[rows[part]])
+            batch = Batch(self._inputs(clips, rng), *self._wanted(rows[part]))
             if how.mixup > 0:
                 batch = Batch(*augment.mixup(*batch, rng, alpha=how.mixup))
             yield batch
+
+    def _wanted(self, rows: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+        return self._target[rows], self._weight[rows]
+
+    def _inputs(self, clips: Sequence[FloatArray], rng: np.random.Generator) -> FloatArray:
+        """What the network reads of clips in dB, each as long as it is."""
+        how = self._how
+        frames = self._frames(max(map(len, clips)))
+        inputs = np.zeros((len(clips), frames, N_MELS), np.float32)
+        lengths = np.zeros(len(clips), np.intp)
+        for at, clip in enumerate(clips):
+            if how.gain_db > 0:
+                clip = augment.gain(clip[None], rng, most_db=how.gain_db)[0]
+            clip = normalised(clip[None], z_norm=how.z_norm, pcen=how.pcen)[0]
+            clip = augment.crop(clip, rng, frames=frames)
+            inputs[at, : len(clip)], lengths[at] = clip, len(clip)
+        inputs = augment.mask(
+            inputs,
+            rng,
+            masks=how.masks,
+            fewest=min(1, how.masks),
+            frames=how.mask_frames,
+            bands=how.mask_bands,
+            lengths=lengths,
+        )
+        return augment.shift(inputs, rng, lengths=lengths) if how.shift else inputs
 
     def _drawn(
         self, rng: np.random.Generator
@@ -146,7 +156,7 @@ class Epochs:
         classes = np.tile(self._classes, how.passes)
         n = len(classes)
         rows, mixing_of, mixing = np.arange(n), np.full(n, -1), None
-        if self._noise is not None:
+        if self._noise:
             mixing = augment.MIXINGS[how.noise](classes, rng, share=how.noise_share)
             first = np.unique(mixing.rows, return_index=True)[1]
             mixing_of[mixing.rows[first]] = first
@@ -158,32 +168,45 @@ class Epochs:
 
     def _mix(
         self,
-        clips: FloatArray,
+        clips: list[FloatArray],
         mixing_of: npt.NDArray[np.intp],
         mixing: augment.Mixing,
         rng: np.random.Generator,
     ) -> None:
         """Mix noise into the clips of a batch that it was drawn for, each another stretch."""
-        assert self._noise is not None
         for at in np.flatnonzero(mixing_of >= 0):
-            noise = self._noise[rng.integers(len(self._noise))]
             clips[at] = augment.mix(
                 clips[at],
-                noise,
+                self._noise[rng.integers(len(self._noise))],
                 snr_db=mixing.snr_db[mixing_of[at]],
                 of_active=mixing.of_active,
                 start=int(rng.integers(FRAMES)),
             )
 
-    def _frames(self, lengths: npt.NDArray[np.intp]) -> int:
+    def _frames(self, longest: int) -> int:
         """Frames of a batch, as few as are needed."""
         frames = self._how.crop_frames or FRAMES
-        return shortest(lengths, most=frames) if self._any_length else frames
+        return shortest(longest, most=frames) if self._any_length else frames
 
 
-def shortest(lengths: npt.NDArray[np.intp], *, most: int = FRAMES) -> int:
-    """Frames that hold all of some clips, in steps."""
-    return int(min(most, max(STEP, -(-int(lengths.max()) // STEP) * STEP)))
+def inputs_of(rows: FloatArray, *, z_norm: bool, pcen: bool, any_length: bool) -> FloatArray:
+    """What a network reads of rows of features as they are, (N, 64000) -> (N, frames, 128)."""
+    clips = _clips(rows)
+    frames = shortest(max(map(len, clips), default=0)) if any_length else FRAMES
+    inputs = np.zeros((len(clips), frames, N_MELS), np.float32)
+    for at, clip in enumerate(clips):
+        inputs[at, : len(clip)] = normalised(clip[None], z_norm=z_norm, pcen=pcen)[0]
+    return inputs
+
+
+def shortest(longest: int, *, most: int = FRAMES) -> int:
+    """Frames that hold the longest of some clips, in steps."""
+    return min(most, max(STEP, -(-longest // STEP) * STEP))
+
+
+def _clips(rows: FloatArray) -> list[FloatArray]:
+    """Spectrograms of rows of features, each without the frames after its end."""
+    return [clip[: int(is_there(clip).sum())] for clip in as_spectrograms(rows)]
 
 
 def as_spectrograms(rows: FloatArray) -> FloatArray:
