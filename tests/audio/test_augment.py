@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faunashot.audio import noise as waveforms
-from faunashot.audio.augment import calibrated, crop, gain, mask, mix, mixup, naive
+from faunashot.audio.augment import calibrated, crop, gain, mask, mix, mixup, naive, shift
 from faunashot.audio.melspec import (
     EMPTY_DB,
     FLOOR_DB,
@@ -272,34 +272,33 @@ def counted_frames(lengths: np.ndarray, *, longest: int = 40) -> np.ndarray:
     return np.repeat(frames[..., None], 2, axis=2).astype(np.float32)
 
 
-@pytest.mark.parametrize("shift", [False, True])
-def test_a_long_clip_is_cut_at_a_drawn_place_within_it(rng, shift: bool) -> None:
-    clips = counted_frames(np.full(300, 30))
-    cut = crop(clips, rng, lengths=np.full(300, 30), frames=10, shift=shift)
-    assert cut.shape == (300, 10, 2)
-    starts = cut[:, 0, 0]
-    np.testing.assert_array_equal(cut[..., 0], starts[:, None] + np.arange(10))
+def test_a_long_clip_is_cut_at_a_drawn_place_within_it(rng) -> None:
+    clip = counted_frames(np.array([30]))[0, :30]
+    cuts = np.stack([crop(clip, rng, frames=10) for _ in range(300)])
+    starts = cuts[:, 0, 0]
+    np.testing.assert_array_equal(cuts[..., 0], starts[:, None] + np.arange(10))
     assert set(starts) == set(range(1, 22))
 
 
-def test_a_short_clip_is_placed_anywhere_where_it_may_shift(rng) -> None:
-    clips = counted_frames(np.full(200, 4))
-    placed = crop(clips, rng, lengths=np.full(200, 4), frames=10, shift=True)
-    starts = placed[..., 0].argmax(axis=1) - 3
-    assert set(starts) == set(range(7))
-    for start, seen in zip(starts, placed[..., 0], strict=True):
+def test_a_short_clip_is_not_cut(rng) -> None:
+    clip = counted_frames(np.array([10]))[0, :10]
+    for frames in (10, 11, 500):
+        np.testing.assert_array_equal(crop(clip, rng, frames=frames), clip)
+
+
+def test_a_clip_is_shifted_to_anywhere_that_holds_all_of_it(rng) -> None:
+    lengths = np.repeat([4, 1, 10], 200)
+    clips = counted_frames(lengths)[:, :10]
+    before = clips.copy()
+    shifted = shift(clips, rng, lengths=lengths)
+    np.testing.assert_array_equal(clips, before)
+    np.testing.assert_array_equal(shifted[400:], clips[400:])
+    starts = (shifted[..., 0] > 0).argmax(axis=1)
+    assert set(starts[:200]) == set(range(7))
+    assert set(starts[200:400]) == set(range(10))
+    for start, seen in zip(starts[:200], shifted[:200, :, 0], strict=True):
         np.testing.assert_array_equal(seen[start : start + 4], [1, 2, 3, 4])
         assert seen.sum() == 10
-
-
-def test_a_short_clip_starts_at_the_first_frame_where_it_may_not_shift(rng) -> None:
-    lengths = np.array([4, 1, 10, 40])
-    clips = counted_frames(lengths)
-    before = clips.copy()
-    placed = crop(clips, rng, lengths=lengths, frames=10, shift=False)
-    np.testing.assert_array_equal(placed[:3], clips[:3, :10])
-    assert placed[3].min() > 0
-    np.testing.assert_array_equal(clips, before)
 
 
 @given(seed=st.integers(0, 10**6), masks=st.integers(1, 3), fewest=st.integers(0, 3))
