@@ -102,3 +102,10 @@ def test_another_cell_has_another_key():
         replace(cell(), system=replace(PLAIN, settings={"C": 2.0})).key("x"),
     }
     assert len(keys) == 5
+
+
+def test_what_other_code_scored_is_another_cell(monkeypatch):
+    before = cell().key("x")
+    assert cell().key("x") == before
+    monkeypatch.setattr(grid, "_code", lambda: "other sources")
+    assert cell().key("x") != before

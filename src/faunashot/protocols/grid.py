@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+import faunashot
 from faunashot.evaluation.summary import MAIN
 from faunashot.features import store
 from faunashot.features.join import BY, join
@@ -46,9 +48,22 @@ class Cell:
     official: bool
 
     def key(self, made_of: str) -> str:
-        """What tells this cell from any other; `made_of` stands for the data."""
-        facts = json.dumps([asdict(self), made_of], sort_keys=True)
+        """What tells this cell from any other; `made_of` stands for the data.
+
+        One that was scored by other code is another cell.
+        """
+        facts = json.dumps([asdict(self), made_of, _code()], sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:32]
+
+
+@cache
+def _code() -> str:
+    """SHA-256 of the sources that a cell's scores depend on."""
+    digest = hashlib.sha256()
+    for room in ("audio", "classifiers", "corpora", "protocols"):
+        for source in sorted(Path(faunashot.__file__).with_name(room).rglob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 class Data(Protocol):
