@@ -356,15 +356,29 @@ def test_sides_of_the_same_ingredients_share_their_rows():
     assert figure.get_suptitle() == "Difference in accuracy by ingredient"
 
 
-def test_sides_of_other_ingredients_have_rows_of_their_own():
+def test_a_side_that_lacks_an_ingredient_leaves_its_row_empty():
     table = ablation().drop(index=[0, 17])
     figure = plots.ablation_figure(table)
     left, right = figure.axes
 
-    assert rows_of(left) == INGREDIENTS[1:]
-    assert rows_of(right) == INGREDIENTS[:-1]
-    assert not left.get_shared_y_axes().joined(left, right)
+    assert rows_of(left) == [*INGREDIENTS[1:], INGREDIENTS[0]]
+    assert left.get_shared_y_axes().joined(left, right)
     assert left.get_xlim() == right.get_xlim()
+    rows = [
+        {int(row) for line in axes.lines[1:] for row in line.get_ydata()} for axes in figure.axes
+    ]
+    assert rows == [set(range(8)), {8, *range(7)}]
+
+
+def test_long_names_leave_room_for_both_panels(recwarn):
+    table = ablation()
+    table["ingredient"] += " rather than another one of a long name"
+    table.loc[table["side"] == SIDES[1], ["low", "high"]] = [-0.5, 0.5]  # none of them is clear
+    figure = plots.ablation_figure(table)
+    figure.draw_without_rendering()
+    assert not recwarn.list
+    for axes in figure.axes:
+        assert axes.get_window_extent().width > 2 * figure.dpi
 
 
 def test_three_sides_are_refused():

@@ -169,13 +169,11 @@ def ablation_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     sides = {name: table[table["side"] == name] for name in _in_order(table["side"])}
     if len(sides) > 2:
         raise ParameterError(f"ablation: {len(sides)} sides ({', '.join(sides)}); two at most")
-    orders = [_in_order(part["ingredient"]) for part in sides.values()]
-    shared = all(set(order) == set(orders[0]) for order in orders)
-    width_in = 2.2 + 3.6 * len(sides) + 1.6 * (len(sides) - 1) * (not shared)
-    figure = new_figure(width_in, 2.1 + 0.3 * max(3, *map(len, orders)))
-    panels = figure.subplots(1, len(sides), sharex=True, sharey=shared, squeeze=False)[0]
-    for axes, (side, part), order in zip(panels, sides.items(), orders, strict=True):
-        order = orders[0] if shared else order
+    order = _in_order(table["ingredient"])  # a side that lacks one leaves its row empty
+    width_in = 0.8 + 0.085 * max(map(len, order)) + 3.6 * len(sides)
+    figure = new_figure(width_in, 2.1 + 0.3 * max(3, len(order)))
+    panels = figure.subplots(1, len(sides), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (side, part) in zip(panels, sides.items(), strict=True):
         plain(axes)
         at = part["ingredient"].map(order.index)
         clear = (part["low"] > 0) | (part["high"] < 0)
@@ -183,6 +181,7 @@ def ablation_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
         _whiskers(axes, at, part["low"], part["high"], COLOURS[0])
         for which, name in ((clear, "interval excludes 0"), (~clear, "includes 0, or none given")):
             look = _look(0, hollow=which is not clear)
+            look["in_layout"] = bool(which.any())  # points that are none would take room
             axes.plot(part["difference"][which], at[which], linestyle="", label=name, **look)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         _system_rows(axes, order, "difference in accuracy")
