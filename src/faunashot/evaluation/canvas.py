@@ -5,6 +5,8 @@ Made with matplotlib's object API: no figure outlives its caller, and no display
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +20,7 @@ MUTED = "#5f6b78"
 GRID = "#e4e8ec"
 # Okabe and Ito's colours, without the yellow that white paper swallows
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#22272e")
+LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 9.5}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 

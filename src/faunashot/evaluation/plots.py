@@ -15,6 +15,7 @@ from faunashot.evaluation.canvas import (
     COLOURS,
     GRID,
     INK,
+    LEGEND,
     MARKERS,
     MUTED,
     head_line,
@@ -23,8 +24,6 @@ from faunashot.evaluation.canvas import (
     one_panel,
     plain,
 )
-
-_LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 9.5}
 
 
 def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
@@ -103,7 +102,7 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
     figure, axes = one_panel(8.8 if len(parts) > 1 else 6.8, 4.6)
     _curves(axes, parts, list(parts))
     if len(parts) > 1:
-        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **_LEGEND)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **LEGEND)
     head_line(axes, title, shows)
     return figure
 
@@ -131,7 +130,7 @@ def _curve_panels(curve: pd.DataFrame, title: str) -> Figure:
         names,
         loc="outside lower center",
         ncols=legend_columns,
-        **_LEGEND,
+        **LEGEND,
     )
     figure.suptitle(title, fontsize=11.5, fontweight="bold", color=INK)
     return figure

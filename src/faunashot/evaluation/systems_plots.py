@@ -16,6 +16,7 @@ from faunashot.evaluation.canvas import (
     COLOURS,
     GRID,
     INK,
+    LEGEND,
     MARKERS,
     MUTED,
     head_line,
@@ -24,8 +25,6 @@ from faunashot.evaluation.canvas import (
     one_panel,
     plain,
 )
-
-_LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 9.5}
 
 
 def per_class_systems_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
@@ -225,7 +224,7 @@ def robustness_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     axes.set_xlim(-0.2, len(snrs) - 0.8)
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.grid(color=GRID, linewidth=0.8)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **_LEGEND)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **LEGEND)
     head_line(axes, title, f"Accuracy by noise in the test clips{_interval_of(table, 'accuracy')}")
     return figure
 
@@ -287,4 +286,4 @@ def _legend_below(figure: Figure, axes: Axes, width_in: float) -> None:
     lines, names = axes.get_legend_handles_labels()
     columns = int(width_in * 11) // (max(map(len, names)) + 9)
     columns = max(1, min(len(names), columns))
-    figure.legend(lines, names, loc="outside lower center", ncols=columns, **_LEGEND)
+    figure.legend(lines, names, loc="outside lower center", ncols=columns, **LEGEND)
