@@ -31,13 +31,12 @@ from faunashot.evaluation import systems_plots
 from faunashot.evaluation.metrics import confusion
 from faunashot.evaluation.plots import confusion_figure
 from faunashot.evaluation.repeated import repeated_intervals, repeated_per_class
-from faunashot.evaluation.summary import MAIN
+from faunashot.evaluation.summary import MAIN, flat
 from faunashot.features import store
 from faunashot.features.extract import embed_clips
 from faunashot.features.join import BY
 from faunashot.places import Place
 from faunashot.protocols import grid
-from faunashot.protocols.ablation import flat
 from faunashot.protocols.grid import Cell, Stores
 from faunashot.systems.catalogue import system
 

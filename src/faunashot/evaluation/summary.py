@@ -95,7 +95,7 @@ def summarise(
     for k, of_k in _by_k(main).items():
         clips = tables[k] = _clips(of_k, columns)
         found = clip_intervals(clips, classes, **settings)
-        curve.append({"k": k, "runs": clips["episode"].nunique(), **_flat(found.overall)})
+        curve.append({"k": k, "runs": clips["episode"].nunique(), **flat(found.overall)})
         if k == headline_k:
             headline = found
             rows = of_k if windows is None else windows
@@ -108,9 +108,9 @@ def summarise(
     per_class = headline.of_class.round(DIGITS).assign(support=support)
     conditions = _compared(tables, others, classes, columns=columns, settings=settings)
     metrics = {
-        **_flat(headline.overall),
+        **flat(headline.overall),
         "calibration_error_before": round(mean_gap(calibration["before"]), DIGITS),
-        "window": _flat(of_windows),
+        "window": flat(of_windows),
         "k": headline_k,
         "classes": len(classes),
         "clips": int(clips["clip_id"].nunique()),
@@ -162,8 +162,8 @@ def _compared(
             clips["group"] = clips["clip_id"].map(group)
             difference = paired_runs(tables[k], clips, classes, **settings)
             found = label_intervals(clips, classes, **settings)
-            row = {"condition": condition, "k": k, **_flat(found)}
-            row |= _flat({"difference": difference.macro_f1})
+            row = {"condition": condition, "k": k, **flat(found)}
+            row |= flat({"difference": difference.macro_f1})
             rows.append(row | {"p_value": round(difference.p_value, DIGITS)})
     return pd.DataFrame(rows, columns=list(CONDITION_COLUMNS))
 
@@ -216,7 +216,8 @@ def _decide(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return table.assign(predicted=names[table[columns].to_numpy().argmax(axis=1)])
 
 
-def _flat(intervals: Mapping[str, Interval]) -> dict[str, float | None]:
+def flat(intervals: Mapping[str, Interval]) -> dict[str, float | None]:
+    """Intervals in columns of their own, ``NAME``, ``NAME_low`` and ``NAME_high``, rounded."""
     flat: dict[str, float | None] = {}
     for name, found in intervals.items():
         for suffix, value in (("", found.value), ("_low", found.low), ("_high", found.high)):

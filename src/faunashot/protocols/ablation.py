@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from faunashot.evaluation.repeated import repeated_intervals
-from faunashot.evaluation.summary import DIGITS
-from faunashot.evaluation.uncertainty import Interval
+from faunashot.evaluation.summary import flat
 from faunashot.protocols.grid import Cell
 from faunashot.systems.catalogue import System
 from faunashot.systems.variants import BARE, WHOLE, Variant, ingredients, variants
@@ -68,15 +67,6 @@ def figures(runs: Runs, classes: Sequence[str], **settings: Any) -> pd.DataFrame
         {"variant": name, **flat(repeated_intervals(of, classes, **settings))}
         for name, of in runs.items()
     )
-
-
-def flat(found: Mapping[str, Interval]) -> dict[str, float | None]:
-    """Intervals in columns of their own, rounded."""
-    return {
-        name + suffix: None if value is None else round(value, DIGITS)
-        for name, interval in found.items()
-        for suffix, value in zip(("", "_low", "_high"), interval, strict=True)
-    }
 
 
 def _shown(variant: Variant) -> tuple[str, bool]:
