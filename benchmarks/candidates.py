@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.preprocessing import normalize
 
-from faunashot.classifiers.logistic import Logistic, Rectified
+from faunashot.estimators.heads.logistic import Logistic, PrototypeRectifiedLogistic
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -155,7 +155,9 @@ def weighted_blocks(shot: Shot, *, prior: float = 10.0) -> FloatArray:
     def joined(rows: FloatArray) -> FloatArray:
         return np.hstack([w * part for w, part in zip(weight, shot.parts(rows), strict=True)])
 
-    head = Rectified().fit(joined(shot.support), shot.y, unlabelled=joined(shot.unlabelled))
+    head = PrototypeRectifiedLogistic().fit(
+        joined(shot.support), shot.y, unlabelled=joined(shot.unlabelled)
+    )
     return head.predict_proba(joined(shot.query))
 
 

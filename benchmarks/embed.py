@@ -123,8 +123,8 @@ class Subject:
 
 def yamnet_rivals(subject: Subject) -> dict[str, tuple[Callable[[], Any], int]]:
     """The published model clip by clip, and its network in TensorFlow in batches of 64."""
-    from faunashot.backbones.hub import model_folder
-    from faunashot.backbones.yamnet_published import HANDLE, Published
+    from faunashot.backbones.yamnet.published import HANDLE, Published
+    from faunashot.runtimes.hub import model_folder
 
     published = Published(model_folder(HANDLE))
     network = published.network()

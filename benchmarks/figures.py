@@ -14,7 +14,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from faunashot.evaluation.canvas import COLOURS, INK, MARKERS, head_line, new_figure, plain
+from faunashot.evaluation.plot_style import COLOURS, INK, MARKERS, head_line, new_figure, plain
 
 STEPS = ("header", "decode", "resample", "front_end", "network")
 

@@ -32,17 +32,17 @@ from sweep import protocol
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import quiet_native
-from faunashot.corpora.audit import audit
-from faunashot.corpora.folder import Folder
-from faunashot.corpora.ingest import ingest
-from faunashot.corpora.locate import locate
-from faunashot.corpora.splits import Splits
+from faunashot.data.audit import audit
+from faunashot.data.corpora.folder import Folder
+from faunashot.data.ingest import ingest
+from faunashot.data.locate import locate
+from faunashot.data.splits import Splits
 from faunashot.features import store
-from faunashot.features.store import Features, Maker
-from faunashot.places import Place
+from faunashot.features.store import Features, FeatureSpec
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Task
 from faunashot.protocols.table import WindowTable
+from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 
 SEED = 0
@@ -132,9 +132,9 @@ def of_audit(folder: Path, clips: int) -> Callable[[], Any]:
 
 def of_store(folder: Path, clips: int) -> Callable[[], Any]:
     """Write features shard by shard, and open them."""
-    place = Place(folder / STORE)
+    place = Storage(folder / STORE)
     windows = np.random.default_rng(SEED).standard_normal((SHARD_ROWS, DIM), dtype=np.float32)
-    maker = Maker("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM)
+    maker = FeatureSpec("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM)
 
     def written_and_opened() -> Features:
         keys = []
@@ -168,7 +168,7 @@ def of_heads(folder: Path, clips: int) -> Callable[[], Any]:
     for number in range(CLASSES):
         windows[(table["label"] == f"class{number}").to_numpy()] += 0.1 * towards[number]
     index = pd.DataFrame({"clip_id": table["clip_id"], "start_s": 0.0, "end_s": 1.0})
-    features = Features(windows, index, Maker("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM))
+    features = Features(windows, index, FeatureSpec("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM))
 
     def scored() -> Any:
         target = WindowTable(table, features)

@@ -27,15 +27,15 @@ from candidates import CANDIDATES, Candidate, Shot
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import quiet_native
-from faunashot.audio.treatment import Treatment
+from faunashot.audio.perturbation import Perturbation
 from faunashot.backbones import registry
-from faunashot.classifiers.heads import scores_of
-from faunashot.classifiers.steps import Steps
-from faunashot.corpora.audit import SOURCE, TARGET, audit
-from faunashot.corpora.ingest import ingest
-from faunashot.corpora.locate import empty, locate
-from faunashot.corpora.registry import create
+from faunashot.data.audit import SOURCE, TARGET, audit
+from faunashot.data.corpora.registry import create
+from faunashot.data.ingest import ingest
+from faunashot.data.locate import empty, locate
 from faunashot.errors import FaunashotError, StoreError
+from faunashot.estimators.heads.base import scores_of
+from faunashot.estimators.heads.steps import Steps
 from faunashot.evaluation.figures import episode_scores
 from faunashot.evaluation.plots import curve_figure
 from faunashot.evaluation.significance import holm, sign_flip_p
@@ -99,7 +99,7 @@ def embedded(
     backbone: str,
     *,
     folder: Path,
-    treatment: Treatment | None = None,
+    perturbation: Perturbation | None = None,
 ) -> Features:
     """Features from the store, or embedded and stored where it lacks a clip."""
     files = corpora.files(role)
@@ -113,7 +113,7 @@ def embedded(
     except StoreError:
         pass
     print(f"{role}: {len(files)} clips to be embedded by {backbone}", file=sys.stderr)
-    features = embed_clips(files, registry.load(backbone), treatment=treatment)
+    features = embed_clips(files, registry.load(backbone), perturbation=perturbation)
     store.save(features, folder)
     return features
 
@@ -251,7 +251,7 @@ def _power(rows: npt.NDArray[Any], exponent: float) -> FloatArray:
 
 
 def compare(
-    arena: Arena, plain: Arena, shots: Sequence[int], *, backbones: str, heads: Sequence[str]
+    arena: Arena, plain: Arena, k_values: Sequence[int], *, backbones: str, heads: Sequence[str]
 ) -> list[dict[str, Any]]:
     """A row a head and k; `plain` is the arena of the first backbone alone."""
     has = {
@@ -267,7 +267,7 @@ def compare(
         if name in heads and has[candidate.needs]:
             scorers[name], sees[name] = arena.of_candidate(candidate), candidate.sees
     rows = []
-    for k in shots:
+    for k in k_values:
         found = {}
         for name, scorer in scorers.items():
             found[name] = arena.macro_f1(scorer, k)
@@ -336,9 +336,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 def main(given: list[str] | None = None) -> None:
     """Compare the heads on each of the asked backbones."""
     asked = arguments(given)
-    shots = sorted(set(asked.k))
+    k_values = sorted(set(asked.k))
     params = ProtocolParams.model_construct(
-        k=shots[0], curve=shots, episodes=asked.episodes, source_clips=1
+        k=k_values[0], curve=k_values, episodes=asked.episodes, source_clips=1
     )
     rows = []
     with quiet_native(), threadpool_limits(1):
@@ -347,7 +347,7 @@ def main(given: list[str] | None = None) -> None:
             names = backbones.split(BY)
             arena = Arena(task_of(corpora, names, asked), params)
             plain = Arena(task_of(corpora, names[:1], asked), params)
-            rows += compare(arena, plain, shots, backbones=backbones, heads=asked.heads)
+            rows += compare(arena, plain, k_values, backbones=backbones, heads=asked.heads)
     if asked.plot is not None:
         draw(rows, asked.plot)
     print(json.dumps(rows, indent=1))

@@ -25,10 +25,10 @@ from faunashot.audio import melspec
 from faunashot.audio.decode import decode, quiet_native
 from faunashot.audio.resample import resample
 from faunashot.backbones import registry
-from faunashot.classifiers.from_scratch import FromScratch
-from faunashot.classifiers.networks.windows import Windows
-from faunashot.corpora.audit import TARGET
-from faunashot.corpora.registry import create
+from faunashot.data.audit import TARGET
+from faunashot.data.corpora.registry import create
+from faunashot.estimators.networks.from_scratch import FromScratch
+from faunashot.estimators.networks.windows import Windows
 from faunashot.features.extract import embed_clips
 from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import system, systems

@@ -31,11 +31,11 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from faunashot.backbones.base import Backbone
 from faunashot.backbones.registry import backbone_class
-from faunashot.evaluation.canvas import COLOURS, GRID, INK, MARKERS, MUTED, new_figure, plain
+from faunashot.evaluation.plot_style import COLOURS, GRID, INK, MARKERS, MUTED, new_figure, plain
 from faunashot.features import store
 from faunashot.features.plan import Plan, Recording, plan
 from faunashot.features.store import AT_ONCE
-from faunashot.places import Place
+from faunashot.storage import Storage
 
 HOURS = [10, 1_000, 100_000, 1_000_000]
 CORES = [2, 8, 32, 128, 512, 1_024, 2_048, 4_096, 10_000]
@@ -147,7 +147,7 @@ def work(name: str, windows_per_s: float, *, hop_s: float | None = None) -> Work
         made = plan([Recording(name, Path(hour), f"{name:>64}") for name in names], loaded)
         held = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        place = Place(Path(folder) / "store")
+        place = Storage(Path(folder) / "store")
         _write_first(made, loaded, place)
         shard_bytes = sum(place.sizes().values())
     windows = round(sum(sum(shard.seconds) for shard in made.shards) / loaded.hop_s)
@@ -163,7 +163,7 @@ def work(name: str, windows_per_s: float, *, hop_s: float | None = None) -> Work
     )
 
 
-def _write_first(made: Plan, backbone: Backbone, place: Place) -> None:
+def _write_first(made: Plan, backbone: Backbone, place: Storage) -> None:
     shard = made.shards[0]
     counts = [round(seconds / backbone.hop_s) for seconds in shard.seconds]
     start_s = [

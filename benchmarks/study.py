@@ -24,9 +24,9 @@ from heads import embedded, read
 from faunashot.audio.decode import quiet_native
 from faunashot.audio.noise import Noise, NoiseMixer
 from faunashot.backbones import registry
-from faunashot.corpora.audit import TARGET
-from faunashot.corpora.locate import hashed
-from faunashot.corpora.registry import create
+from faunashot.data.audit import TARGET
+from faunashot.data.corpora.registry import create
+from faunashot.data.locate import hashed
 from faunashot.evaluation import systems_plots
 from faunashot.evaluation.metrics import confusion
 from faunashot.evaluation.plots import confusion_figure
@@ -35,9 +35,9 @@ from faunashot.evaluation.summary import MAIN, flat
 from faunashot.features import store
 from faunashot.features.extract import embed_clips
 from faunashot.features.join import BY
-from faunashot.places import Place
 from faunashot.protocols import grid
 from faunashot.protocols.grid import Cell, Stores
+from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 
 FIVE = ("cnn1d", "cnn1d-wind", "alexnet-mel", "transformer-mel", "cnn1d-enhanced")
@@ -60,7 +60,7 @@ def main() -> None:
         for seed in range(asked.seed, asked.seed + asked.seeds)
     ]
     found: dict[str, dict[int, pd.DataFrame]] = {name: {} for name in asked.systems}
-    place = Place(asked.features / "cells")
+    place = Storage(asked.features / "cells")
     for cell, table in grid.score(cells, data, place=place, workers=asked.workers):
         found[cell.name][cell.seed] = table
         right = (table["label"] == table["predicted"])[table["condition"] == MAIN].mean()
@@ -121,10 +121,10 @@ def stores(asked: argparse.Namespace) -> Stores:
     mixed = tuple(Noise(root / row.path, row.sha256) for row in noises.itertuples())
     treatments = {MAIN: None, **{f"snr_{db:g}": NoiseMixer(db, mixed) for db in asked.snr}}
     folders: dict[str, dict[str, Path]] = {condition: {} for condition in treatments}
-    for condition, treatment in treatments.items():
+    for condition, perturbation in treatments.items():
         for backbone in sorted(backbones):
             folder = folders[condition][backbone] = asked.features / backbone / condition
-            embedded(corpora, TARGET, backbone, folder=folder, treatment=treatment)
+            embedded(corpora, TARGET, backbone, folder=folder, perturbation=perturbation)
     noise = asked.features / "noise"
     if not (noise / store.META).exists():
         files = [(row.path, root / row.path) for row in noises.itertuples()]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from faunashot.features.store import Features, Maker
+from faunashot.features.store import Features, FeatureSpec
 from faunashot.params import ProtocolParams
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Task
@@ -48,7 +48,7 @@ def corpus(*, clips: int, classes: int, dim: int, windows: int, seed: int) -> Wi
     index = pd.DataFrame(
         {"clip_id": table["clip_id"].repeat(windows), "start_s": start, "end_s": start + 1}
     ).reset_index(drop=True)
-    maker = Maker("synthetic", "1", "", 16_000, 1.0, 1.0, dim)
+    maker = FeatureSpec("synthetic", "1", "", 16_000, 1.0, 1.0, dim)
     return WindowTable(table, Features(values.astype(np.float32), index, maker))
 
 

@@ -1,51 +1,5 @@
-"""Stage audit: duplicates joined into groups, conflicts and leaks taken out."""
+"""Stage audit; see `faunashot.pipeline.audit`."""
 
-import json
-from pathlib import Path
+from faunashot.pipeline import run_stage
 
-import pandas as pd
-
-from faunashot.audio.decode import quiet_native
-from faunashot.cli.stage import run_stage
-from faunashot.corpora.audit import SOURCE, TARGET, audit
-from faunashot.corpora.shortcuts import shortcut_score
-from faunashot.params import load_params
-from faunashot.tracking.runs import stage_run
-
-
-def main() -> None:
-    params = load_params()
-    files = [Path(f"clips/{name}.parquet") for name in (params.corpus, params.source)]
-    with (
-        quiet_native(),
-        stage_run(
-            "audit",
-            params=params.model_dump(mode="json"),
-            inputs=files,
-            record=Path("reports/mlflow/audit.json"),
-            name=params.run_name,
-        ) as run,
-    ):
-        target, source = (pd.read_parquet(file) for file in files)
-        roots = {
-            TARGET: params.corpora[params.corpus].root,
-            SOURCE: params.corpora[params.source].root,
-        }
-        audited = audit(target, source, files=lambda role, path: roots[role] / path)
-        audited.clips.to_parquet("clips/audited.parquet", index=False)
-        own = audited.clips[audited.clips["role"] == TARGET]
-        found = {**audited.report, "shortcuts": shortcut_score(own, seed=params.seed)}
-        report = Path("reports/audit.json")
-        report.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-        run.artifact(report)
-        counts = {k: len(v) if isinstance(v, list) else v for k, v in found.items()}
-        run.metrics(counts)
-        print(
-            f"{params.corpus}: {counts['exact_duplicates']} groups of exact duplicates, "
-            f"{counts['near_duplicates']} pairs of near ones, "
-            f"{counts['crossing']} across folds, {counts['conflicts']} with several labels"
-        )
-
-
-if __name__ == "__main__":
-    run_stage(main)
+run_stage("audit")

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from faunashot.cli.embedding import Wish, embed_all, is_wanted
-from faunashot.cli.stage import run_stage
+from faunashot.errors import ends_in_one_line
 
 RECORDED, EQUALISED = "recorded", "equalised"
 
@@ -59,4 +59,5 @@ def embed(corpus: str, name: str, *, stage: str, folder: Path, record: Path) -> 
 
 
 if __name__ == "__main__":
-    run_stage(main, *sys.argv[1:])
+    with ends_in_one_line():
+        main(*sys.argv[1:])

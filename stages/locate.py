@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-from faunashot.cli.stage import run_stage
-from faunashot.corpora.locate import empty, hashed, locate
-from faunashot.corpora.registry import create
-from faunashot.errors import CorpusError
+from faunashot.data.corpora.registry import create
+from faunashot.data.locate import empty, hashed, locate
+from faunashot.errors import CorpusError, ends_in_one_line
 from faunashot.params import ABSENT, load_params
 
 
@@ -31,4 +30,5 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, *sys.argv[1:])
+    with ends_in_one_line():
+        main(*sys.argv[1:])

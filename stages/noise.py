@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from faunashot.cli.embedding import Wish, embed_all, is_wanted
-from faunashot.cli.stage import run_stage
+from faunashot.errors import ends_in_one_line
 
 LEARNS_WITH_NOISE = "logmel_frames"
 """The backbone whose features of the noise itself are mixed into what a network learns from."""
@@ -69,7 +69,7 @@ def noise_of(params: Any) -> tuple[list[Any], Path]:
     import pandas as pd
 
     from faunashot.audio.decode import recordings_in
-    from faunashot.corpora.locate import hashed
+    from faunashot.data.locate import hashed
     from faunashot.errors import ParameterError
     from faunashot.features.plan import Recording
     from faunashot.params import ABSENT
@@ -89,4 +89,5 @@ def noise_of(params: Any) -> tuple[list[Any], Path]:
 
 
 if __name__ == "__main__":
-    run_stage(main, *sys.argv[1:])
+    with ends_in_one_line():
+        main(*sys.argv[1:])

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from faunashot.cli.stage import run_stage
+from faunashot.errors import ends_in_one_line
 from faunashot.params import load_params
 
 
@@ -19,4 +19,5 @@ def main(name: str) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, *sys.argv[1:])
+    with ends_in_one_line():
+        main(*sys.argv[1:])

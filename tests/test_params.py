@@ -66,7 +66,7 @@ def test_every_corpus_but_the_demo_has_to_be_brought(committed):
 
 def test_shots_are_the_curve_and_k_ascending(committed):
     protocol = committed.protocol.model_copy(update={"k": 3, "curve": [10, 1, 1]})
-    assert protocol.shots == [1, 3, 10]
+    assert protocol.k_values == [1, 3, 10]
 
 
 @pytest.mark.parametrize(

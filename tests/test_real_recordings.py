@@ -12,11 +12,11 @@ import soundfile as sf
 
 from faunashot.audio.resample import resample
 from faunashot.backbones import registry
-from faunashot.corpora.audit import SOURCE, TARGET, Audited, audit, examine
-from faunashot.corpora.ingest import ingest
-from faunashot.corpora.locate import locate
-from faunashot.corpora.near_duplicates import near_duplicates
-from faunashot.corpora.registry import create
+from faunashot.data.audit import SOURCE, TARGET, Audited, audit, examine
+from faunashot.data.corpora.registry import create
+from faunashot.data.ingest import ingest
+from faunashot.data.locate import locate
+from faunashot.data.near_duplicates import near_duplicates
 from faunashot.evaluation.summary import Summary, summarise
 from faunashot.features.extract import embed_clips
 from faunashot.features.store import Features, empty

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+DEBUG = "FAUNASHOT_DEBUG"
+"""Environment variable; set to anything to see the traceback of an error."""
 
 
 class FaunashotError(Exception):
@@ -20,6 +28,12 @@ class ParameterError(FaunashotError, ValueError):
         near = difflib.get_close_matches(str(value), names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(names)}"
         return cls(f"{key}: unknown value {value!r}; {hint}")
+
+    @classmethod
+    def unknown_key(cls, key: str, prefix: str, valid: Iterable[str]) -> ParameterError:
+        """Name a key that is not declared, and the nearest one that is (`prefix` and a name)."""
+        near = difflib.get_close_matches(key, [prefix + name for name in valid], n=1)
+        return cls(f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
 
 
 class CorpusError(FaunashotError):
@@ -44,3 +58,26 @@ class SplitError(FaunashotError):
 
 class TrackingError(FaunashotError):
     """MLflow's store cannot be used, or holds no such run or model."""
+
+
+@contextmanager
+def ends_in_one_line() -> Iterator[None]:
+    """End the program with one line and exit code 1 where an error of ours or of a file is met."""
+    try:
+        yield
+    except (FaunashotError, OSError) as error:
+        fail(error)
+
+
+def fail(error: Exception) -> NoReturn:
+    """End the program with one line on standard error."""
+    if os.environ.get(DEBUG):
+        raise error
+    message = str(error)
+    if isinstance(error, OSError):
+        reason = error.strerror or error
+        if error.errno == errno.ENOSPC:
+            reason = "no disk space left; what was being written has been dropped"
+        message = f"{error.filename or 'input/output'}: {reason}"
+    print(f"faunashot: {message}", file=sys.stderr)
+    raise SystemExit(1)

@@ -46,7 +46,7 @@ class ProtocolParams(_Block):
         return None if class_map == ABSENT else class_map
 
     @property
-    def shots(self) -> list[int]:
+    def k_values(self) -> list[int]:
         """Every k that is scored, `k` itself included, ascending."""
         return sorted({*self.curve, self.k})
 
@@ -109,26 +109,26 @@ class BirdNetParams(_Block):
 
 
 class YamNetParams(_Block):
-    """Options of `faunashot.backbones.yamnet.YamNet`."""
+    """Options of `faunashot.backbones.yamnet.model.YamNet`."""
 
     hop_s: Annotated[float, Field(gt=0, le=0.96)]
     handle: str
 
 
 class LogMelParams(_Block):
-    """Options of `faunashot.backbones.logmel.LogMel`."""
+    """Options of `faunashot.frontends.logmel_stats.LogMel`."""
 
     hop_s: Annotated[float, Field(gt=0, le=1.0)]
 
 
 class YamNetPatchesParams(_Block):
-    """Options of `faunashot.backbones.yamnet_patches.YamNetPatches`."""
+    """Options of `faunashot.frontends.mel_patches.YamNetPatches`."""
 
     hop_s: Annotated[float, Field(gt=0, le=0.96)]
 
 
 class LogMelFramesParams(_Block):
-    """Options of `faunashot.backbones.logmel_frames.LogMelFrames`."""
+    """Options of `faunashot.frontends.logmel_frames.LogMelFrames`."""
 
     hop_s: Annotated[float, Field(gt=0, le=16.0)]
 
@@ -172,7 +172,7 @@ class Params(_Block):
     @model_validator(mode="after")
     def _names_exist(self) -> Params:
         from faunashot.backbones.registry import BACKBONES
-        from faunashot.corpora.registry import CORPORA
+        from faunashot.data.corpora.registry import CORPORA
         from faunashot.systems.catalogue import system, system_names
         from faunashot.systems.variants import variant
 
@@ -229,9 +229,9 @@ class Params(_Block):
     @property
     def run_name(self) -> str:
         """Name of the experiment where DVC gives none."""
-        shots = f"-k{self.protocol.k}" if self.protocol.name == "few_shot" else ""
+        k_values = f"-k{self.protocol.k}" if self.protocol.name == "few_shot" else ""
         of = "" if self.variant == "whole" else f"-{self.variant}"
-        return f"{self.corpus}-{self.full_system}{of}-{self.protocol.name}{shots}"
+        return f"{self.corpus}-{self.full_system}{of}-{self.protocol.name}{k_values}"
 
     @property
     def full_system(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 from faunashot.audio.decode import decode
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import split_windows
-from faunashot.backbones.yamnet import HANDLE, YamNet
+from faunashot.backbones.yamnet.model import HANDLE, YamNet
 from faunashot.errors import WeightsError
 from faunashot.features.extract import embed_recording
 

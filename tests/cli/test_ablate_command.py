@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from faunashot.audio.melspec import FRAMES, N_MELS
-from faunashot.classifiers import from_scratch
+from faunashot.estimators.networks import from_scratch
 from faunashot.features import store
-from faunashot.features.store import Features, Maker
+from faunashot.features.store import Features, FeatureSpec
 from faunashot.systems.catalogue import system
 from faunashot.systems.variants import variants
 
@@ -58,7 +58,7 @@ def workspace(tmp_path, monkeypatch) -> Path:
     rng = np.random.default_rng(0)
     windows = np.zeros((60, DIM), np.float32)
     windows[:, :8] = rng.normal(size=(60, 8)) + 2 * np.eye(8)[np.repeat(range(3), 20)]
-    maker = Maker("logmel_frames", "1", "", 16_000, 16.0, 16.0, DIM)
+    maker = FeatureSpec("logmel_frames", "1", "", 16_000, 16.0, 16.0, DIM)
     index = pd.DataFrame({"clip_id": ids, "start_s": 0.0, "end_s": 1.0})
     store.save(Features(windows, index, maker), tmp_path / "features/recorded/demo/logmel_frames")
     noise = Features(windows[:2], index.iloc[:2], maker)

@@ -13,7 +13,7 @@ import pytest
 import soundfile as sf
 
 from faunashot.cli.main import main
-from faunashot.corpora.demo import generate
+from faunashot.data.corpora.demo import generate
 
 RATE = 16_000
 LISTS = {
@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch, capfd) -> Callable[..., tuple[int, str, str]]:
     """Audit folders below an empty one: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FAUNASHOT_DEBUG", raising=False)
-    monkeypatch.setattr("faunashot.corpora.shortcuts.TREES", 2)
+    monkeypatch.setattr("faunashot.data.shortcuts.TREES", 2)
 
     def audit(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["faunashot", "audit", *arguments])

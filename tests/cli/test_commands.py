@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from faunashot.backbones.logmel import LogMel
-from faunashot.classifiers.heads import make_head
 from faunashot.cli.fetch import set_root
 from faunashot.cli.main import COMMANDS, main
-from faunashot.corpora.registry import CORPORA
+from faunashot.data.corpora.registry import CORPORA
+from faunashot.estimators.heads.base import make_head
+from faunashot.frontends.logmel_stats import LogMel
+from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import system_names
-from faunashot.systems.recogniser import Recogniser
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from faunashot.backbones.logmel import LogMel
 from faunashot.features import store
+from faunashot.frontends.logmel_stats import LogMel
 
 RATE = 16_000
 KEYS = ["out", "backbone", "recordings", "audio_h", "windows", "embedded", "windows_per_s"]

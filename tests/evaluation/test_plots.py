@@ -220,7 +220,7 @@ def test_a_table_that_does_not_fit_is_refused(figure, table, message):
 
 def test_plots_leave_pyplot_alone():
     code = (
-        "import sys, faunashot.evaluation.plots, faunashot.evaluation.trust_plots; "
+        "import sys, faunashot.evaluation.plots, faunashot.evaluation.calibration_plots; "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation import systems_plots as plots
-from faunashot.evaluation.canvas import COLOURS, MARKERS
+from faunashot.evaluation.plot_style import COLOURS, MARKERS
 
 TITLE = "the systems on animals_sounds"
 SYSTEMS = [

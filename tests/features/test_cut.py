@@ -19,13 +19,13 @@ import faunashot.features.cut as cut_module
 from faunashot.audio.decode import Announced, announced
 from faunashot.audio.windows import count_windows, split_windows
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.yamnet_patches import YamNetPatches
 from faunashot.errors import AudioError
 from faunashot.features import store
-from faunashot.features.cut import WHOLE, Block, blocks, cut
+from faunashot.features.cut import WHOLE, ChunkSpan, blocks, cut
 from faunashot.features.engine import local, store_features
 from faunashot.features.extract import embed_clips
 from faunashot.features.plan import Recording, plan
+from faunashot.frontends.mel_patches import YamNetPatches
 
 BLOCK_S = 4.0
 LENGTH_S = 15.3
@@ -231,10 +231,12 @@ def test_a_long_recording_that_goes_on_after_its_header_says_is_stored_to_its_en
     assert found["end_s"].iloc[-1] == 11.0
 
 
-@pytest.mark.parametrize("part", [Block(32, 48), Block(36), Block(48, 64), Block(48)])
+@pytest.mark.parametrize(
+    "part", [ChunkSpan(32, 48), ChunkSpan(36), ChunkSpan(48, 64), ChunkSpan(48)]
+)
 def test_a_block_that_is_not_there_is_refused(part, tiny, tmp_path: Path) -> None:
     sf.write(tmp_path / "short.wav", sound(9.0, RATE), RATE)
-    assert len(cut(tmp_path / "short.wav", tiny, block=Block(16, 32)).inputs) == 16
+    assert len(cut(tmp_path / "short.wav", tiny, block=ChunkSpan(16, 32)).inputs) == 16
     with pytest.raises(AudioError, match="ends before its header says"):
         cut(tmp_path / "short.wav", tiny, block=part)
 

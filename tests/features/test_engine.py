@@ -26,7 +26,7 @@ from faunashot.features.cut import cut
 from faunashot.features.engine import Outcome, local, store_features
 from faunashot.features.plan import Plan, Recording, plan
 from faunashot.files import locked
-from faunashot.places import DRAFT, Place
+from faunashot.storage import DRAFT, Storage
 
 RATE = 8_000
 SHARD_WINDOWS = 20
@@ -192,7 +192,7 @@ def test_an_interrupted_run_goes_on(after, clips: Path, tiny, fresh, tmp_path: P
         stored(clips, tmp_path / "out", tiny, on_done=interrupt)
     with pytest.raises(StoreError, match="is not a features store"):
         store.load(tmp_path / "out")
-    shards = store.shards_in(Place(tmp_path / "out")).values()
+    shards = store.shards_in(Storage(tmp_path / "out")).values()
     written = sum(rows for facts in shards for *_, rows in facts["pieces"])
     outcome = stored(clips, tmp_path / "out", tiny)
     assert outcome.embedded == outcome.windows - written
@@ -474,8 +474,8 @@ def test_what_is_done_is_told_as_it_is_done(clips: Path, tiny, tmp_path: Path) -
 EQUALISED = {"low_hz": 100.0, "high_hz": 3500.0, "length_s": 2.0, "level_db": -25.0, "snr_db": 25.0}
 
 
-@pytest.mark.parametrize(("treatment", "facts"), [(None, None), (Equaliser(), EQUALISED)])
-def test_stores_that_are_there_keep_the_keys_of_their_shards(treatment, facts, tiny, tmp_path):
+@pytest.mark.parametrize(("perturbation", "facts"), [(None, None), (Equaliser(), EQUALISED)])
+def test_stores_that_are_there_keep_the_keys_of_their_shards(perturbation, facts, tiny, tmp_path):
     record(tmp_path / "owl.wav", 2.0, seed=0)
     source = hashlib.sha256((tmp_path / "owl.wav").read_bytes()).hexdigest()
     maker = {"backbone": "tiny", "version": "1", "weights_hash": "0" * 64, "sample_rate": RATE}
@@ -483,7 +483,9 @@ def test_stores_that_are_there_keep_the_keys_of_their_shards(treatment, facts, t
     pieces = [["owl.wav", source, 0, None]]
     made_of = {"format": 2, "maker": maker, "equaliser": facts, "pieces": pieces}
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-    (shard,) = plan([Recording("owl.wav", tmp_path / "owl.wav")], tiny, treatment=treatment).shards
+    (shard,) = plan(
+        [Recording("owl.wav", tmp_path / "owl.wav")], tiny, perturbation=perturbation
+    ).shards
     assert shard.key == key
 
 
@@ -494,12 +496,12 @@ def test_features_of_one_treatment_are_not_taken_for_those_of_another(clips, tin
     others = (NoiseMixer(20.0, noises), NoiseMixer(0.0, noises))
     treatments = (None, Equaliser(), *others, NoiseMixer(0.0, (Noise(tmp_path / "wind.wav", "b"),)))
     found = []
-    for treatment in treatments:
-        made = planned(clips, tiny, treatment=treatment)
+    for perturbation in treatments:
+        made = planned(clips, tiny, perturbation=perturbation)
         outcome = store_features(made, tmp_path / "out", local(tiny))
         assert outcome.embedded == outcome.windows
         found.append(np.asarray(store.load(tmp_path / "out").windows))
-    moved = planned(clips, tiny, treatment=NoiseMixer(0.0, elsewhere))
+    moved = planned(clips, tiny, perturbation=NoiseMixer(0.0, elsewhere))
     assert store_features(moved, tmp_path / "out", local(tiny)).embedded == 0
     assert not np.array_equal(found[2], found[3])
     assert not np.array_equal(found[0], found[2])
@@ -507,6 +509,6 @@ def test_features_of_one_treatment_are_not_taken_for_those_of_another(clips, tin
 
 def test_noise_that_cannot_be_read_makes_every_recording_bad(clips, tiny, tmp_path):
     gone = NoiseMixer(0.0, (Noise(tmp_path / "gone.wav", "a"),))
-    outcome = store_features(planned(clips, tiny, treatment=gone), tmp_path / "out", local(tiny))
+    outcome = store_features(planned(clips, tiny, perturbation=gone), tmp_path / "out", local(tiny))
     assert [bad["clip_id"] for bad in outcome.bad] == NAMES
     assert outcome.bad[0]["reason"] == f"{tmp_path / 'gone.wav'}: no such file"

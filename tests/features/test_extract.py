@@ -17,7 +17,7 @@ from faunashot.audio.noise import Noise, NoiseMixer
 from faunashot.audio.resample import resample
 from faunashot.errors import AudioError
 from faunashot.features.cut import cut
-from faunashot.features.extract import Piece, embed, embed_clips
+from faunashot.features.extract import Chunk, embed, embed_clips
 
 RATE = 16_000  # twice the backbone's
 LENGTHS_S = [0.1, 0.5, 3.0, 0.6, 1.0, 0.25, 0.75, 0.8]
@@ -76,7 +76,7 @@ def test_batches_and_threads_change_no_byte(batch, workers, clips: Clips, tiny, 
     expected = embed_clips(clips, tiny)
     tiny.batches.clear()
     monkeypatch.setattr(tiny, "batch_size", batch)
-    pieces = [Piece(clip_id, path) for clip_id, path in clips]
+    pieces = [Chunk(clip_id, path) for clip_id, path in clips]
     done = list(embed(pieces, tiny, workers=workers))
     assert [part.piece for part in done] == pieces
     assert np.concatenate([part.windows for part in done]).tobytes() == expected.windows.tobytes()
@@ -87,12 +87,12 @@ def test_batches_and_threads_change_no_byte(batch, workers, clips: Clips, tiny, 
 def test_decoding_is_at_most_so_far_ahead(clips: Clips, tiny) -> None:
     asked, done, furthest = 0, 0, 0
 
-    def counted() -> Iterator[Piece]:
+    def counted() -> Iterator[Chunk]:
         nonlocal asked, furthest
         for clip_id, path in clips * 50:
             asked += 1
             furthest = max(furthest, asked - done)
-            yield Piece(clip_id, path)
+            yield Chunk(clip_id, path)
 
     for _ in embed(counted(), tiny, workers=2):
         done += 1
@@ -114,7 +114,7 @@ def test_an_error_names_the_file_and_stops(clips: Clips, tiny, tmp_path: Path) -
 
 def test_equalised_recordings_are_of_one_length_and_level(clips: Clips, tiny) -> None:
     equaliser = Equaliser(length_s=1.0)
-    features = embed_clips(clips, tiny, treatment=equaliser)
+    features = embed_clips(clips, tiny, perturbation=equaliser)
     assert list(features.index["clip_id"].unique()) == [clip_id for clip_id, _ in clips]
     for _, rows in features.index.groupby("clip_id"):
         assert rows["start_s"].tolist() == [0.0, 0.25, 0.5]
@@ -130,9 +130,9 @@ def test_a_recording_is_equalised_before_it_is_resampled(clips: Clips, tiny) -> 
     _, path = clips[0]
     samples, rate_hz = equaliser(decode(path).mono(), RATE)
     expected = resample(samples, rate_hz, to_hz=tiny.sample_rate)
-    found = cut(path, tiny, treatment=equaliser)
+    found = cut(path, tiny, perturbation=equaliser)
     np.testing.assert_array_equal(found.inputs[0], expected[: tiny.window_samples])
-    rows = embed_clips(clips[:1], tiny, treatment=equaliser).windows
+    rows = embed_clips(clips[:1], tiny, perturbation=equaliser).windows
     np.testing.assert_array_equal(rows, tiny.network(found.inputs))
     assert not np.array_equal(found.inputs[0], cut(path, tiny).inputs[0])
 
@@ -144,7 +144,7 @@ def test_noise_is_mixed_in_before_a_recording_is_resampled(tiny, tmp_path: Path)
     mixed, rate_hz = mixer(decode(tmp_path / "owl.wav").mono(), RATE)
     assert rate_hz == RATE
     expected = resample(mixed, RATE, to_hz=tiny.sample_rate)
-    found = cut(tmp_path / "owl.wav", tiny, treatment=mixer)
+    found = cut(tmp_path / "owl.wav", tiny, perturbation=mixer)
     np.testing.assert_array_equal(found.inputs[0], expected[: tiny.window_samples])
 
 

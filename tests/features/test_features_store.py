@@ -13,11 +13,11 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from faunashot.backbones.logmel import LogMel
 from faunashot.errors import StoreError
 from faunashot.features import store
-from faunashot.features.store import META, Features, Maker, Rows
-from faunashot.places import DRAFT, Place
+from faunashot.features.store import META, Features, FeatureSpec, Rows
+from faunashot.frontends.logmel_stats import LogMel
+from faunashot.storage import DRAFT, Storage
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def features(tiny) -> Features:
         }
     )
     windows = np.random.default_rng(4).normal(size=(3, tiny.dim)).astype(np.float32)
-    return Features(windows, index, Maker.of(tiny))
+    return Features(windows, index, FeatureSpec.of(tiny))
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_failing_write_leaves_the_old_store(folder, features) -> None:
 
 
 def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> None:
-    place = Place(tmp_path / "shards")
+    place = Storage(tmp_path / "shards")
     for key, rows in (("a" * 64, slice(2, 3)), ("b" * 64, slice(0, 0)), ("c" * 64, slice(0, 2))):
         store.write_shard(place, key, features.windows[rows], features.index[rows], facts={})
     with pytest.raises(StoreError, match="is not a features store"):
@@ -152,7 +152,7 @@ def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("harm", ["no array", "half an array", "no index", "half an index"])
 def test_a_shard_that_is_not_whole_is_none(features, tmp_path: Path, harm: str) -> None:
-    place = Place(tmp_path)
+    place = Storage(tmp_path)
     store.write_shard(place, "a" * 64, features.windows, features.index, facts={"bad": []})
     assert store.shards_in(place)["a" * 64]["bad"] == []
     file = _array(tmp_path) if "array" in harm else _index(tmp_path)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from faunashot.errors import StoreError
 from faunashot.features import store
 from faunashot.features.join import join
-from faunashot.features.store import Features, Maker
+from faunashot.features.store import Features, FeatureSpec
 
 LENGTHS_S = {"a": 0.7, "b": 3.0, "c": 7.3}
 
@@ -28,7 +28,7 @@ def features(
     rows = [(i, *span) for i in clips for span in grid(LENGTHS_S[i], window_s, hop_s)]
     index = pd.DataFrame(rows, columns=["clip_id", "start_s", "end_s"])
     values = np.random.default_rng(seed).normal(size=(len(rows), dim)).astype(np.float32)
-    maker = Maker(name, "1", name[0] * 64, 16_000, window_s, hop_s, dim)
+    maker = FeatureSpec(name, "1", name[0] * 64, 16_000, window_s, hop_s, dim)
     return Features(values, index, maker)
 
 
@@ -66,7 +66,9 @@ def test_both_orders_carry_the_same():
 
 def test_the_maker_says_what_was_joined():
     maker = join([features("birds", 3.0, 2.0), features("yam", 0.96, 0.48, dim=3)]).maker
-    assert maker == Maker("birds+yam", "1+1", f"{'b' * 64}+{'y' * 64}", 16_000, 3.0, 2.0, 5, (2, 3))
+    assert maker == FeatureSpec(
+        "birds+yam", "1+1", f"{'b' * 64}+{'y' * 64}", 16_000, 3.0, 2.0, 5, (2, 3)
+    )
 
 
 def test_one_part_is_left_as_it_is():

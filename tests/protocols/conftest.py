@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faunashot.features.store import Features, Maker
+from faunashot.features.store import Features, FeatureSpec
 from faunashot.params import Params, ProtocolParams, load_params
 from faunashot.protocols.base import Learn, Task
 from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import System, system
 
 DIM = 8
-MAKER = Maker("fake", "1", "0" * 64, 16_000, 1.0, 1.0, DIM)
+MAKER = FeatureSpec("fake", "1", "0" * 64, 16_000, 1.0, 1.0, DIM)
 PROTOCOL = {
     "name": "few_shot",
     "k": 2,
@@ -59,7 +59,7 @@ def make_windows(
 
 def make_table(clips: pd.DataFrame, values: np.ndarray) -> WindowTable:
     """Features given as one window a clip."""
-    maker = Maker("fake", "1", "0" * 64, 16_000, 1.0, 1.0, values.shape[1])
+    maker = FeatureSpec("fake", "1", "0" * 64, 16_000, 1.0, 1.0, values.shape[1])
     index = clips[["clip_id"]].assign(start_s=0.0, end_s=1.0)
     return WindowTable(clips, Features(values.astype(np.float32), index, maker))
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from faunashot.backbones import registry
-from faunashot.backbones.logmel import LogMel
-from faunashot.classifiers.class_map import read_class_map
-from faunashot.corpora.splits import Splits
+from faunashot.data.splits import Splits
 from faunashot.errors import SplitError, StoreError
+from faunashot.estimators.class_map import read_class_map
 from faunashot.evaluation.summary import MAIN, summarise
-from faunashot.features.store import Maker
+from faunashot.features.store import FeatureSpec
+from faunashot.frontends.logmel_stats import LogMel
 from faunashot.protocols import zero_shot
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.registry import EQUALISED, TARGET_ONLY, run_protocol
@@ -183,8 +183,8 @@ def test_ontology_wants_the_backbone_that_made_the_features(
     own_alone = partial(read_class_map, own)
     monkeypatch.setattr(zero_shot, "read_class_map", lambda path, known: own_alone(known))
     alone, asked = task(clips(TWO)), run_params(name="zero_shot")
-    outcome = run_protocol(alone, asked, Maker.of(ears))
+    outcome = run_protocol(alone, asked, FeatureSpec.of(ears))
     assert outcome.takes == "scores"
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
     with pytest.raises(StoreError, match="features are stale: made by"):
-        run_protocol(alone, asked, replace(Maker.of(ears), weights_hash="0" * 64))
+        run_protocol(alone, asked, replace(FeatureSpec.of(ears), weights_hash="0" * 64))

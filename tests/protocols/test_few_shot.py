@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from faunashot.classifiers.temperature import temper
 from faunashot.errors import ParameterError, SplitError
+from faunashot.estimators.temperature import temper
 from faunashot.protocols import base, few_shot
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.few_shot import CALIBRATION_FOLDS

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from faunashot.classifiers import from_scratch
-from faunashot.classifiers.temperature import fit_temperature, temper
 from faunashot.errors import ParameterError, SplitError
+from faunashot.estimators.networks import from_scratch
+from faunashot.estimators.temperature import fit_temperature, temper
 from faunashot.protocols import few_shot, few_shot_networks
-from faunashot.protocols.base import Outcome, Task, Tuning
+from faunashot.protocols.base import Outcome, Task, TrainingContext
 from faunashot.protocols.few_shot import FINAL
 from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import system
@@ -67,7 +67,7 @@ def network_task(task, clips, table, tmp_path_factory) -> NetworkTask:
         target = table(of, apart=3.0)
         maker = replace(target.maker, backbone="logmel_frames")
         frames = WindowTable(target.clips, replace(target._features, maker=maker))
-        tuning = Tuning(dict, folder, noise=lambda: NOISE)
+        tuning = TrainingContext(dict, folder, noise=lambda: NOISE)
         settings = {"system": system("cnn1d"), "tuning": tuning, **more}
         return task(frames, **settings)
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from faunashot.classifiers import finetune
-from faunashot.classifiers.temperature import temper
 from faunashot.errors import ParameterError, SplitError
-from faunashot.features.store import Features, Maker
+from faunashot.estimators.networks import finetune
+from faunashot.estimators.temperature import temper
+from faunashot.features.store import Features, FeatureSpec
 from faunashot.protocols import fine_tune
-from faunashot.protocols.base import Outcome, Task, Tuning
+from faunashot.protocols.base import Outcome, Task, TrainingContext
 from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import system
 
@@ -44,7 +44,7 @@ def misleading() -> WindowTable:
     ]
     clips = pd.DataFrame(rows, columns=["clip_id", "label", "fold", "group", "x"])
     index = clips[["clip_id"]].assign(start_s=0.0, end_s=1.0)
-    maker = Maker("line", "1", "", 16_000, 1.0, 1.0, 1)
+    maker = FeatureSpec("line", "1", "", 16_000, 1.0, 1.0, 1)
     windows = clips[["x"]].to_numpy(np.float32)
     return WindowTable(clips.drop(columns="x"), Features(windows, index, maker))
 
@@ -227,7 +227,7 @@ def network_task(task, clips, table, monkeypatch, tmp_path) -> tuple[Task, list]
     patches = replace(target.maker, backbone="yamnet_patches")
     of_patches = WindowTable(target.clips, replace(target._features, maker=patches))
     epochs: list[tuple[str, dict]] = []
-    tuning = Tuning(
+    tuning = TrainingContext(
         lambda: {"published": np.ones(1)},
         tmp_path,
         lambda fold, facts: epochs.append((fold, facts)),

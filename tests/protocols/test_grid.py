@@ -9,10 +9,10 @@ import pytest
 
 from faunashot.evaluation.summary import MAIN
 from faunashot.features import store
-from faunashot.places import Place
 from faunashot.protocols import fine_tune, grid
 from faunashot.protocols.base import Task
 from faunashot.protocols.grid import Cell, Stores
+from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
@@ -44,7 +44,7 @@ def of_heads(task, clips, table) -> Task:
 
 def test_a_cell_scores_every_clip_under_every_condition(of_heads, tmp_path):
     data = Ready(of_heads)
-    found = grid.score([cell()], data, place=Place(tmp_path), workers=1)
+    found = grid.score([cell()], data, place=Storage(tmp_path), workers=1)
     ((_, table),) = found
     clips = of_heads.target.clips
     for condition in (MAIN, "snr_0"):
@@ -60,7 +60,7 @@ def test_a_cell_scores_every_clip_under_every_condition(of_heads, tmp_path):
 
 
 def test_cells_are_kept_and_given_again(of_heads, tmp_path):
-    place, cells = Place(tmp_path), [cell(1), cell(2), cell(1, "other")]
+    place, cells = Storage(tmp_path), [cell(1), cell(2), cell(1, "other")]
     first = list(grid.score(cells, Ready(of_heads), place=place, workers=2))
     by_cell = {found.name + str(found.seed): table for found, table in first}
     again = list(grid.score(cells, Ready(None), place=place, workers=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from faunashot.protocols.leak import leak_worth
+from faunashot.protocols.leak import leakage_inflation
 from faunashot.systems.catalogue import system
 
 
@@ -27,11 +27,11 @@ def copied(clips, of_values, task):
 
 
 def test_without_copies_there_is_nothing_to_leak(copied):
-    assert leak_worth(copied(1)) is None
+    assert leakage_inflation(copied(1)) is None
 
 
 def test_planted_copies_are_worth_much(copied):
-    found = leak_worth(copied(4))
+    found = leakage_inflation(copied(4))
     assert found["grouped"] < 0.5
     assert found["leaking"] > 0.9
     assert found["worth"] == pytest.approx(found["leaking"] - found["grouped"], abs=2e-4)
@@ -40,7 +40,7 @@ def test_planted_copies_are_worth_much(copied):
 
 def test_where_the_classes_are_plain_a_leak_is_worth_nothing(clips, task):
     """Groups there are, but no head needs another clip of the group to know the class."""
-    found = leak_worth(task(clips({"cat": 20, "dog": 20}), apart=20.0))
+    found = leakage_inflation(task(clips({"cat": 20, "dog": 20}), apart=20.0))
     assert found == {
         "grouped": 1.0,
         "leaking": 1.0,
@@ -52,7 +52,7 @@ def test_where_the_classes_are_plain_a_leak_is_worth_nothing(clips, task):
 
 def test_both_sides_score_every_clip_once_and_honest_folds_keep_groups(copied, learned):
     of_copies = copied(4)
-    leak_worth(of_copies)
+    leakage_inflation(of_copies)
     clips = of_copies.target.clips
     group = clips.set_index("clip_id")["group"]
     every = set(clips["clip_id"])
@@ -66,9 +66,9 @@ def test_both_sides_score_every_clip_once_and_honest_folds_keep_groups(copied, l
 
 
 def test_it_is_that_of_its_seed(copied):
-    assert leak_worth(copied(2)) == leak_worth(copied(2))
+    assert leakage_inflation(copied(2)) == leakage_inflation(copied(2))
 
 
 def test_clips_that_make_no_folds_say_nothing(clips, of_values, task):
     two = clips({"cat": 2, "dog": 2}).assign(group="one")
-    assert leak_worth(task(of_values(two, np.eye(4)))) is None
+    assert leakage_inflation(task(of_values(two, np.eye(4)))) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faunashot.errors import SplitError
-from faunashot.features.store import Features, Maker
+from faunashot.features.store import Features, FeatureSpec
 from faunashot.protocols.table import WindowTable
 
 SPANS = {
@@ -19,8 +19,8 @@ SPANS = {
 }
 
 
-def made_by(dim: int, blocks: tuple[int, ...] = ()) -> Maker:
-    return Maker("fake", "1", "0" * 64, 16_000, 1.0, 0.5, dim, blocks)
+def made_by(dim: int, blocks: tuple[int, ...] = ()) -> FeatureSpec:
+    return FeatureSpec("fake", "1", "0" * 64, 16_000, 1.0, 0.5, dim, blocks)
 
 
 def three(*, order: str = "abc", listed: str = "abc", blocks: tuple[int, ...] = ()) -> WindowTable:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from faunashot.classifiers.unknown import Novelty
 from faunashot.errors import ParameterError
+from faunashot.estimators.unknown import Novelty
 from faunashot.protocols.registry import run_protocol
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}

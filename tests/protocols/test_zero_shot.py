@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faunashot.backbones import registry
-from faunashot.classifiers.class_map import ClassMap, spelled
-from faunashot.corpora.demo import Demo
-from faunashot.corpora.esc50 import Esc50
-from faunashot.corpora.locate import locate
-from faunashot.corpora.registry import CORPORA, create
+from faunashot.data.corpora.demo import Demo
+from faunashot.data.corpora.esc50 import Esc50
+from faunashot.data.corpora.registry import CORPORA, create
+from faunashot.data.locate import locate
 from faunashot.errors import ParameterError
+from faunashot.estimators.class_map import ClassMap, spelled
 from faunashot.evaluation.metrics import pool_windows
 from faunashot.features.extract import embed_clips
 from faunashot.protocols import zero_shot

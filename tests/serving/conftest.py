@@ -10,4 +10,4 @@ import pytest
 
 @pytest.fixture
 def fake_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "faunashot.systems.recogniser", fake_recogniser)
+    monkeypatch.setitem(sys.modules, "faunashot.recogniser", fake_recogniser)

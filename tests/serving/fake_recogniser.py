@@ -1,4 +1,4 @@
-"""Stands in for `faunashot.systems.recogniser`: no backbone, no weights, any RIFF is a dog."""
+"""Stands in for `faunashot.recogniser`: no backbone, no weights, any RIFF is a dog."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import requests
 from pipeline_project import call, commit, copy_tracked, flat, metrics_of, runs_of
 from server import served
 
-from faunashot.systems.recogniser import Recogniser
+from faunashot.recogniser import Recogniser
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,7 @@ FAKE = """
 import sys
 sys.path.append({folder!r})
 import fake_recogniser
-sys.modules["faunashot.systems.recogniser"] = fake_recogniser
+sys.modules["faunashot.recogniser"] = fake_recogniser
 """
 
 
@@ -55,7 +55,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "mlflow.db").symlink_to("mlruns/mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
-        patch.setitem(sys.modules, "faunashot.systems.recogniser", fake_recogniser)
+        patch.setitem(sys.modules, "faunashot.recogniser", fake_recogniser)
         store.connect(root)
         register(root)
         yield root

@@ -29,7 +29,7 @@ class Recogniser:
 def fake_system(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("recogniser")
     module.Recogniser = Recogniser  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "faunashot.systems.recogniser", module)
+    monkeypatch.setitem(sys.modules, "faunashot.recogniser", module)
 
 
 def register(project: Path, *, k: int = 5, content: str = "{}", corpus: str = "demo") -> str:

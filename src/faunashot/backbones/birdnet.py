@@ -16,8 +16,8 @@ from scipy.special import expit
 from faunashot.audio.decode import quiet_native
 from faunashot.audio.windows import split_windows
 from faunashot.backbones.base import Backbone, FloatArray
-from faunashot.backbones.runtime import LiteRt
 from faunashot.errors import WeightsError
+from faunashot.runtimes.litert import LiteRt
 
 MODEL_FILE = "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 LABELS_FILE = "BirdNET_GLOBAL_6K_V2.4_Labels.txt"

@@ -10,10 +10,10 @@ from faunashot.errors import ParameterError
 
 BACKBONES: dict[str, str] = {
     "birdnet": "faunashot.backbones.birdnet:BirdNet",
-    "logmel": "faunashot.backbones.logmel:LogMel",
-    "logmel_frames": "faunashot.backbones.logmel_frames:LogMelFrames",
-    "yamnet": "faunashot.backbones.yamnet:YamNet",
-    "yamnet_patches": "faunashot.backbones.yamnet_patches:YamNetPatches",
+    "logmel": "faunashot.frontends.logmel_stats:LogMel",
+    "logmel_frames": "faunashot.frontends.logmel_frames:LogMelFrames",
+    "yamnet": "faunashot.backbones.yamnet.model:YamNet",
+    "yamnet_patches": "faunashot.frontends.mel_patches:YamNetPatches",
 }
 
 

@@ -48,8 +48,8 @@ def ablate(
         return
     from faunashot.cli.progress import count
     from faunashot.evaluation.systems_plots import ablation_figure
-    from faunashot.places import Place
     from faunashot.protocols import ablation, grid
+    from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
 
     data = _stores(params, chosen.reads, system=system)
@@ -67,7 +67,7 @@ def ablate(
         ) as run,
         count(system, total=len(of_cells)) as done,
     ):
-        place = Place(out / "cells")
+        place = Storage(out / "cells")
         for cell, table in grid.score(of_cells, data, place=place, workers=workers):
             tables[cell.name, cell.seed] = table
             done()
@@ -94,7 +94,7 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     """The features that a run of the pipeline left."""
     import pandas as pd
 
-    from faunashot.corpora.audit import TARGET
+    from faunashot.data.audit import TARGET
     from faunashot.evaluation.summary import MAIN
     from faunashot.features.store import META
     from faunashot.protocols.grid import Stores

@@ -14,7 +14,7 @@ import typer
 from faunashot.cli.output import AsJson
 
 if TYPE_CHECKING:
-    from faunashot.corpora.base import Corpus
+    from faunashot.data.corpora.base import Corpus
 
 SECTIONS = {
     "bad": "recordings that cannot be used",
@@ -51,10 +51,10 @@ def audit(
 
 def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
     """What is found; of several folders, paths begin with the folder as it was given."""
-    from faunashot.corpora.audit import examine
-    from faunashot.corpora.ingest import ingest
-    from faunashot.corpora.locate import locate
-    from faunashot.corpora.shortcuts import shortcut_score
+    from faunashot.data.audit import examine
+    from faunashot.data.ingest import ingest
+    from faunashot.data.locate import locate
+    from faunashot.data.shortcuts import shortcut_score
 
     root = folders[0] if len(folders) == 1 else Path()
     tables = {}
@@ -75,7 +75,7 @@ def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
 
 def _corpus(folder: Path, reader: str | None) -> Corpus:
     """The corpus of a reader, or the first that finds its layout in a folder."""
-    from faunashot.corpora.registry import CORPORA, create
+    from faunashot.data.corpora.registry import CORPORA, create
     from faunashot.errors import CorpusError
 
     if reader:

@@ -7,7 +7,7 @@ from faunashot.cli.output import AsJson, answer
 
 def corpora(as_json: AsJson = False) -> None:
     """Print what can be read."""
-    from faunashot.corpora.registry import CORPORA, create
+    from faunashot.data.corpora.registry import CORPORA, create
 
     read = [create(name) for name in CORPORA]
     rows = [

@@ -114,9 +114,9 @@ def _refuse_hop(backbone: str, hop_s: float | None) -> None:
 def _refuse_to_drop(out: str, named: set[str]) -> None:
     from faunashot.errors import StoreError
     from faunashot.features.store import clip_ids
-    from faunashot.places import Place
+    from faunashot.storage import Storage
 
-    if left_out := clip_ids(Place(out)) - named:
+    if left_out := clip_ids(Storage(out)) - named:
         raise StoreError(
             f"{out} has features of {len(left_out)} recordings that are not named now, such as "
             f"{min(left_out)}: name them too, or say --prune to remove them"

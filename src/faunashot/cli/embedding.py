@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from faunashot.errors import StoreError
 
 if TYPE_CHECKING:
-    from faunashot.audio.treatment import Treatment
+    from faunashot.audio.perturbation import Perturbation
     from faunashot.backbones.base import Backbone
     from faunashot.features.plan import Recording
     from faunashot.tracking.runs import StageRun
@@ -27,7 +27,7 @@ class Wish:
     name: str
     recordings: Sequence[Recording]
     folder: Path
-    treatment: Treatment | None = None
+    perturbation: Perturbation | None = None
 
 
 def is_wanted(file: Path, *, folder: Path, record: Path) -> bool:
@@ -58,7 +58,7 @@ def embed_all(wishes: Sequence[Wish], backbone: Backbone, run: StageRun) -> None
     windows, embedded, began = 0, 0, time.perf_counter()
     for wish in wishes:
         before = time.perf_counter()
-        made = plan(wish.recordings, backbone, treatment=wish.treatment)
+        made = plan(wish.recordings, backbone, perturbation=wish.perturbation)
         with progress(f"{wish.name} by {backbone.name}", total_s=made.seconds) as on_done:
             outcome = store_features(
                 made, wish.folder, local(backbone), replace=True, on_done=on_done

@@ -24,8 +24,7 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command that the arguments name."""
-    from faunashot.cli.stage import fail
-    from faunashot.errors import FaunashotError
+    from faunashot.errors import FaunashotError, fail
 
     try:
         app()

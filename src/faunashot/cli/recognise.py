@@ -25,7 +25,7 @@ def recognise(
     from faunashot.audio.decode import quiet_native
     from faunashot.errors import AudioError
     from faunashot.params import load_params
-    from faunashot.systems.recogniser import Recogniser
+    from faunashot.recogniser import Recogniser
 
     recogniser = Recogniser.load(model or Path("models") / load_params().full_system)
     rows: list[dict[str, Any]] = []

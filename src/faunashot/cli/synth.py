@@ -14,7 +14,7 @@ def synth(
     seed: Annotated[int, typer.Option(min=0)] = 42,
 ) -> None:
     """Write clips.csv and audio/ under a new folder."""
-    from faunashot.corpora.demo import generate
+    from faunashot.data.corpora.demo import generate
     from faunashot.errors import ParameterError
 
     if out.exists():

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.canvas import (
+from faunashot.evaluation.plot_style import (
     COLOURS,
     GRID,
     INK,

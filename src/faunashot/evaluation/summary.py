@@ -173,7 +173,7 @@ def _by_k(held_out: pd.DataFrame) -> dict[int, pd.DataFrame]:
 
 
 def _clips(windows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Pooled probabilities of every clip of an episode, and the class decided for."""
+    """LogOpinionPool probabilities of every clip of an episode, and the class decided for."""
     covered_s = windows["end_s"] - windows["start_s"]
     pooled = pool_windows(windows, columns, by=("episode", "fold", "clip_id"), weight=covered_s)
     return _decide(_normalised(pooled, columns), columns)

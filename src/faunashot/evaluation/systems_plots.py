@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.canvas import (
+from faunashot.evaluation.plot_style import (
     COLOURS,
     GRID,
     INK,

@@ -14,9 +14,9 @@ from typing import Any
 
 from faunashot.backbones import registry
 from faunashot.errors import ParameterError, StoreError
-from faunashot.features.engine import Done, Engine, There, write_shards
+from faunashot.features.engine import Done, Engine, ShardIndex, write_shards
 from faunashot.features.plan import Plan, Shard
-from faunashot.places import Place
+from faunashot.storage import Storage
 
 
 def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None) -> Engine:
@@ -41,7 +41,9 @@ def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None)
     except ImportError as error:
         raise ParameterError("--engine ray needs `pip install 'faunashot[ray]'`") from error
 
-    def run(shards: Sequence[Shard], plan: Plan, place: Place, there: There) -> Iterator[Done]:
+    def run(
+        shards: Sequence[Shard], plan: Plan, place: Storage, there: ShardIndex
+    ) -> Iterator[Done]:
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -77,7 +79,7 @@ class _Writer:
         self._plan, self._url = plan, url
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        place = Place(self._url)
+        place = Storage(self._url)
         # two threads on its one processor: one may wait for the disk or the network
         work = ([row["shard"]], self._plan, place, row["there"], self._backbone)
         steps = list(write_shards(*work, workers=2))

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from faunashot.audio.decode import Announced, Audio, decode
+from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.resample import resample
-from faunashot.audio.treatment import Treatment
 from faunashot.audio.windows import count_windows
 from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import AudioError
@@ -26,18 +26,18 @@ TOO_SHORT = "ends before its header says"
 
 
 @dataclass(frozen=True)
-class Block:
+class ChunkSpan:
     """Windows of a recording, from `first` up to `stop`; to its end where that is None."""
 
     first: int = 0
     stop: int | None = None
 
 
-WHOLE = Block()
+WHOLE = ChunkSpan()
 
 
 @dataclass(frozen=True)
-class Cut:
+class Frames:
     """A block of a recording as the network reads it.
 
     Attributes
@@ -57,23 +57,23 @@ def expected_windows(found: Announced, backbone: Backbone) -> int:
     return count_windows(samples, backbone.window_samples, hop=backbone.hop_samples)
 
 
-def blocks(found: Announced | None, backbone: Backbone) -> list[Block]:
+def blocks(found: Announced | None, backbone: Backbone) -> list[ChunkSpan]:
     """Blocks of a recording; one where it is short, or its header gives no length."""
     size = max(1, int(BLOCK_S / backbone.hop_s))
     if found is None or found.duration_s <= BLOCK_S:
         return [WHOLE]
     n = expected_windows(found, backbone)
     firsts = range(0, n, size)
-    return [Block(at, at + size if at + size < n else None) for at in firsts]
+    return [ChunkSpan(at, at + size if at + size < n else None) for at in firsts]
 
 
 def cut(
     source: Path | bytes,
     backbone: Backbone,
     *,
-    treatment: Treatment | None = None,
-    block: Block = WHOLE,
-) -> Cut:
+    perturbation: Perturbation | None = None,
+    block: ChunkSpan = WHOLE,
+) -> Frames:
     """Decode a block of a recording, treat it where asked, and put it through the front end.
 
     Raises
@@ -88,8 +88,8 @@ def cut(
         begins_s = max(0, first * hop // rate - MARGIN_S)
         audio = _decode_span(source, (begins_s, _ends_s(block, backbone)))
     samples, rate_hz = audio.mono(), audio.sample_rate
-    if treatment is not None:
-        samples, rate_hz = treatment(samples, rate_hz)
+    if perturbation is not None:
+        samples, rate_hz = perturbation(samples, rate_hz)
     # a span begins at a whole second, where the samples of both rates coincide
     samples = resample(samples, rate_hz, to_hz=rate)
     last_s = begins_s + max(len(samples), 1) / rate  # a click may resample to nothing
@@ -104,7 +104,7 @@ def cut(
     inputs = backbone.front_end(samples)
     start_s = (first + np.arange(len(inputs), dtype=np.float64)) * hop / rate
     end_s = np.asarray(np.minimum(start_s + backbone.window_s, last_s), dtype=np.float64)
-    return Cut(inputs, start_s, end_s)
+    return Frames(inputs, start_s, end_s)
 
 
 def _decode_span(source: Path | bytes, span_s: tuple[int, int]) -> Audio:
@@ -116,7 +116,7 @@ def _decode_span(source: Path | bytes, span_s: tuple[int, int]) -> Audio:
         raise
 
 
-def _ends_s(block: Block, backbone: Backbone) -> int:
+def _ends_s(block: ChunkSpan, backbone: Backbone) -> int:
     """Where to stop decoding a block; one that goes to the end has room for a header's error."""
     if block.stop is None:
         return int(block.first * backbone.hop_s + 3 * BLOCK_S)

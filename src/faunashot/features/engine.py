@@ -15,12 +15,12 @@ import numpy as np
 from faunashot.backbones.base import Backbone
 from faunashot.errors import StoreError
 from faunashot.features import store
-from faunashot.features.cut import Block
-from faunashot.features.extract import Embedded, Piece, embed, index
-from faunashot.features.plan import Plan, Shard, bad_part, made_by
-from faunashot.features.store import Maker
+from faunashot.features.cut import ChunkSpan
+from faunashot.features.extract import Chunk, Embedded, embed, index
+from faunashot.features.plan import Plan, Shard, bad_part, feature_facts
+from faunashot.features.store import FeatureSpec
 from faunashot.files import locked
-from faunashot.places import Place
+from faunashot.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Engine(Protocol):
     """Who makes shards: this process, see `local`, or a cluster."""
 
     def __call__(
-        self, shards: Sequence[Shard], plan: Plan, place: Place, there: There
+        self, shards: Sequence[Shard], plan: Plan, place: Storage, there: ShardIndex
     ) -> Iterator[Done]:
         """Write shards as `write_shards` does; tell what is done as it is done."""
         ...
@@ -68,7 +68,9 @@ class Engine(Protocol):
 def local(backbone: Backbone, *, workers: int | None = None) -> Engine:
     """Threads of this process, as many as there are processors if not given."""
 
-    def run(shards: Sequence[Shard], plan: Plan, place: Place, there: There) -> Iterator[Done]:
+    def run(
+        shards: Sequence[Shard], plan: Plan, place: Storage, there: ShardIndex
+    ) -> Iterator[Done]:
         return write_shards(shards, plan, place, there, backbone, workers=workers)
 
     return run
@@ -90,7 +92,7 @@ def store_features(
     Parameters
     ----------
     plan : of the recordings.
-    url : a folder that is new, empty or a store, see `faunashot.places.Place`.
+    url : a folder that is new, empty or a store, see `faunashot.storage.Storage`.
     engine : who embeds.
     replace : whether the folder may be made anew, whatever it holds.
     on_done : told of each step.
@@ -100,7 +102,7 @@ def store_features(
     StoreError
         Another process is writing the store, or the folder holds something else.
     """
-    place = Place(url)
+    place = Storage(url)
     embedded = 0
     with _alone_in(place):
         _refuse_others(place, plan, replace=replace)
@@ -109,7 +111,7 @@ def store_features(
         todo = [shard for shard in plan.shards if shard.key not in before]
         kept_s = sum(sum(shard.seconds) for shard in plan.shards if shard.key in before)
         on_done(Done(kept_s, 0))
-        there = There.of(before, plan)
+        there = ShardIndex.of(before, plan)
         for done in engine(todo, plan, place, there) if todo else ():
             embedded += done.embedded
             names.update(done.wrote)
@@ -128,8 +130,8 @@ def store_features(
 def write_shards(
     shards: Sequence[Shard],
     plan: Plan,
-    place: Place,
-    there: There,
+    place: Storage,
+    there: ShardIndex,
     backbone: Backbone,
     *,
     workers: int | None = None,
@@ -141,13 +143,13 @@ def write_shards(
         for piece, source in zip(shard.pieces, shard.sources, strict=True)
         if (source, piece.block) not in there.at
     )
-    known = _Known(place, there)
-    stream = embed(missing, backbone, treatment=plan.treatment, workers=workers)
+    known = ShardReader(place, there)
+    stream = embed(missing, backbone, perturbation=plan.perturbation, workers=workers)
 
-    def embedded(piece: Piece, source: str) -> Embedded:
+    def embedded(piece: Chunk, source: str) -> Embedded:
         if (source, piece.block) not in there.at:
             return next(stream)
-        (again,) = embed([piece], backbone, treatment=plan.treatment, workers=1)
+        (again,) = embed([piece], backbone, perturbation=plan.perturbation, workers=1)
         return again
 
     with closing(stream):
@@ -158,9 +160,9 @@ def write_shards(
 def _write_shard(
     shard: Shard,
     plan: Plan,
-    place: Place,
-    known: _Known,
-    embedded: Callable[[Piece, str], Embedded],
+    place: Storage,
+    known: ShardReader,
+    embedded: Callable[[Chunk, str], Embedded],
 ) -> Iterator[Done]:
     parts: list[Embedded] = []
     bad: list[dict[str, Any]] = []
@@ -175,7 +177,7 @@ def _write_shard(
         [source, part.piece.block.first, part.piece.block.stop, len(part.windows)]
         for source, part in zip(shard.sources, parts, strict=True)
     ]
-    facts = {**made_by(plan.maker, plan.treatment), "pieces": made_of, "bad": bad}
+    facts = {**feature_facts(plan.maker, plan.perturbation), "pieces": made_of, "bad": bad}
     windows = np.concatenate([part.windows for part in parts])
     key = shard.key
     if bad:  # it is tried again, and then written beside, as pieces of this one may be wanted still
@@ -185,7 +187,7 @@ def _write_shard(
 
 
 @dataclass(frozen=True)
-class There:
+class ShardIndex:
     """Pieces that shards of a place hold already, whatever the recordings are called there.
 
     Attributes
@@ -194,38 +196,38 @@ class There:
     shards : facts of those shards.
     """
 
-    at: dict[tuple[str, Block], tuple[str, int, int]]
+    at: dict[tuple[str, ChunkSpan], tuple[str, int, int]]
     shards: dict[str, dict[str, Any]]
 
     @classmethod
-    def of(cls, shards: dict[str, dict[str, Any]], plan: Plan) -> There:
+    def of(cls, shards: dict[str, dict[str, Any]], plan: Plan) -> ShardIndex:
         """What of shards was made as `plan` makes it."""
-        expected, at = made_by(plan.maker, plan.treatment), {}
+        expected, at = feature_facts(plan.maker, plan.perturbation), {}
         for key, facts in shards.items():
             if {name: facts.get(name) for name in expected} != expected:
                 continue
             row = 0
             for source, first, stop, rows in facts["pieces"]:
                 if rows:
-                    at[source, Block(first, stop)] = (key, row, row + rows)
+                    at[source, ChunkSpan(first, stop)] = (key, row, row + rows)
                 row += rows
         return cls(at, shards)
 
-    def only(self, shard: Shard) -> There:
+    def only(self, shard: Shard) -> ShardIndex:
         """What concerns a shard alone, to send it to a worker."""
         pieces = ((s, piece.block) for s, piece in zip(shard.sources, shard.pieces, strict=True))
         at = {piece: self.at[piece] for piece in pieces if piece in self.at}
-        return There(at, {key: self.shards[key] for key, *_ in at.values()})
+        return ShardIndex(at, {key: self.shards[key] for key, *_ in at.values()})
 
 
-class _Known:
+class ShardReader:
     """Reads pieces that are there, a shard at a time."""
 
-    def __init__(self, place: Place, there: There) -> None:
+    def __init__(self, place: Storage, there: ShardIndex) -> None:
         self._place, self._there = place, there
         self._opened: tuple[str, Any] = ("", None)
 
-    def get(self, source: str, piece: Piece) -> Embedded | None:
+    def get(self, source: str, piece: Chunk) -> Embedded | None:
         """A piece of the recording with this hash, if it is there.
 
         None also where its shard is torn, or was written anew since, with what was bad in it.
@@ -245,7 +247,7 @@ class _Known:
 
 
 @contextmanager
-def _alone_in(place: Place) -> Iterator[None]:
+def _alone_in(place: Storage) -> Iterator[None]:
     if place.local is None:  # whoever else writes there writes the same bytes
         yield
         return
@@ -256,7 +258,7 @@ def _alone_in(place: Place) -> Iterator[None]:
         yield
 
 
-def _refuse_others(place: Place, plan: Plan, *, replace: bool) -> None:
+def _refuse_others(place: Storage, plan: Plan, *, replace: bool) -> None:
     foreign = store.foreign(place)
     if replace:
         place.remove(foreign)
@@ -274,7 +276,7 @@ def _refuse_others(place: Place, plan: Plan, *, replace: bool) -> None:
         )
 
 
-def _named(maker: Maker) -> str:
+def _named(maker: FeatureSpec) -> str:
     weights = maker.weights_hash[:12]
     return f"{maker.backbone} {maker.version} (hop {maker.hop_s:g} s, weights {weights})"
 

@@ -16,20 +16,20 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import announced
-from faunashot.audio.treatment import Treatment
+from faunashot.audio.perturbation import Perturbation
 from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import AudioError
-from faunashot.features.cut import WHOLE, Block, Cut, blocks, cut
-from faunashot.features.store import Features, Maker, empty
+from faunashot.features.cut import WHOLE, ChunkSpan, Frames, blocks, cut
+from faunashot.features.store import Features, FeatureSpec, empty
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """What is embedded at once: a block of a recording, whose file still has its `stamp`."""
 
     clip_id: str
     source: Path | bytes
-    block: Block = WHOLE
+    block: ChunkSpan = WHOLE
     stamp: tuple[int, int] | None = None
 
 
@@ -41,11 +41,11 @@ class Embedded:
     ----------
     piece : what was to be embedded.
     windows : float32, (N, dim).
-    start_s, end_s : (N,), as in `Cut`.
+    start_s, end_s : (N,), as in `Frames`.
     error : what was wrong with the recording; there are no windows then.
     """
 
-    piece: Piece
+    piece: Chunk
     windows: FloatArray
     start_s: npt.NDArray[np.float64]
     end_s: npt.NDArray[np.float64]
@@ -58,10 +58,10 @@ def cores() -> int:
 
 
 def embed(
-    pieces: Iterable[Piece],
+    pieces: Iterable[Chunk],
     backbone: Backbone,
     *,
-    treatment: Treatment | None = None,
+    perturbation: Perturbation | None = None,
     workers: int | None = None,
 ) -> Generator[Embedded, None, None]:
     """Embed pieces in their order, in threads; the result depends on nothing but each piece.
@@ -72,26 +72,26 @@ def embed(
     ----------
     pieces : read as they are needed.
     backbone : loaded.
-    treatment : applied first, where given.
+    perturbation : applied first, where given.
     workers : threads; as many as there are processors if not given.
     """
     workers = workers or cores()
 
-    def prepare(piece: Piece) -> Cut | str:
+    def prepare(piece: Chunk) -> Frames | str:
         try:
             _refuse_changed(piece)
-            found = cut(piece.source, backbone, treatment=treatment, block=piece.block)
+            found = cut(piece.source, backbone, perturbation=perturbation, block=piece.block)
             _refuse_changed(piece)  # while it was read
             return found
         except AudioError as error:
             return str(error)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[Piece, Cut | str]] = deque()  # cut, but not yet embedded
+        waiting: deque[tuple[Chunk, Frames | str]] = deque()  # cut, but not yet embedded
         batches = _Batches(backbone, pool, ahead=2 * workers)
         try:
             for piece, found in _in_order(prepare, pieces, pool, ahead=4 * workers):
-                if isinstance(found, Cut):
+                if isinstance(found, Frames):
                     batches.add(found.inputs)
                     found = replace(found, inputs=found.inputs[:0].copy())  # holds no memory
                 waiting.append((piece, found))
@@ -106,7 +106,7 @@ def embed_clips(
     clips: Iterable[tuple[str, Path]],
     backbone: Backbone,
     *,
-    treatment: Treatment | None = None,
+    perturbation: Perturbation | None = None,
 ) -> Features:
     """Embed recordings given as (clip_id, path) in memory.
 
@@ -116,10 +116,10 @@ def embed_clips(
         A recording cannot be decoded; the message names it.
     """
     pieces = (
-        piece for clip_id, path in clips for piece in _pieces(clip_id, path, backbone, treatment)
+        piece for clip_id, path in clips for piece in _pieces(clip_id, path, backbone, perturbation)
     )
     rows: list[Embedded] = []
-    for done in embed(pieces, backbone, treatment=treatment):
+    for done in embed(pieces, backbone, perturbation=perturbation):
         if done.error is not None:
             raise AudioError(f"{done.piece.source!s}: {done.error}")
         rows.append(done)
@@ -159,21 +159,21 @@ def _features(rows: Sequence[Embedded], backbone: Backbone) -> Features:
     if not rows:
         return empty(type(backbone), hop_s=backbone.hop_s)
     windows = np.concatenate([done.windows for done in rows])
-    return Features(windows, index(rows), Maker.of(backbone))
+    return Features(windows, index(rows), FeatureSpec.of(backbone))
 
 
 def _pieces(
-    clip_id: str, source: Path | bytes, backbone: Backbone, treatment: Treatment | None
-) -> Iterator[Piece]:
+    clip_id: str, source: Path | bytes, backbone: Backbone, perturbation: Perturbation | None
+) -> Iterator[Chunk]:
     found = None
-    if isinstance(source, Path) and treatment is None:
+    if isinstance(source, Path) and perturbation is None:
         with suppress(AudioError):  # to be told of it in turn
             found = announced(source)
     for block in blocks(found, backbone):
-        yield Piece(clip_id, source, block)
+        yield Chunk(clip_id, source, block)
 
 
-def _refuse_changed(piece: Piece) -> None:
+def _refuse_changed(piece: Chunk) -> None:
     if piece.stamp is None or isinstance(piece.source, bytes):
         return
     try:
@@ -191,14 +191,14 @@ def stamp(path: Path) -> tuple[int, int]:
 
 
 def _in_order(
-    work: Callable[[Piece], Cut | str],
-    pieces: Iterable[Piece],
+    work: Callable[[Chunk], Frames | str],
+    pieces: Iterable[Chunk],
     pool: ThreadPoolExecutor,
     *,
     ahead: int,
-) -> Iterator[tuple[Piece, Cut | str]]:
+) -> Iterator[tuple[Chunk, Frames | str]]:
     """Pieces with what `work` made of them, at most `ahead` of them in advance."""
-    queue: deque[tuple[Piece, Future[Cut | str]]] = deque()
+    queue: deque[tuple[Chunk, Future[Frames | str]]] = deque()
     for piece in pieces:
         queue.append((piece, pool.submit(work, piece)))
         if len(queue) > ahead:
@@ -209,7 +209,7 @@ def _in_order(
 
 
 def _embedded(
-    waiting: deque[tuple[Piece, Cut | str]], batches: _Batches, *, wait: bool
+    waiting: deque[tuple[Chunk, Frames | str]], batches: _Batches, *, wait: bool
 ) -> Iterator[Embedded]:
     """What of `waiting` is through the network, in order."""
     while waiting:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import StoreError
-from faunashot.features.store import Features, Maker
+from faunashot.features.store import Features, FeatureSpec
 
 BY = "+"
 """Between the names of joined backbones, such as ``yamnet+birdnet``."""
@@ -54,9 +54,9 @@ def _averaged(part: Features, index: pd.DataFrame) -> npt.NDArray[np.float32]:
     return result
 
 
-def _maker(parts: Sequence[Features], longest: Maker) -> Maker:
+def _maker(parts: Sequence[Features], longest: FeatureSpec) -> FeatureSpec:
     makers = [part.maker for part in parts]
-    return Maker(
+    return FeatureSpec(
         backbone=BY.join(maker.backbone for maker in makers),
         version=BY.join(maker.version for maker in makers),
         weights_hash=BY.join(maker.weights_hash for maker in makers),

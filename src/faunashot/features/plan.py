@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from faunashot.audio.decode import Announced, announced
-from faunashot.audio.treatment import Treatment
+from faunashot.audio.perturbation import Perturbation
 from faunashot.backbones.base import Backbone
 from faunashot.errors import AudioError
 from faunashot.features.cut import blocks, expected_windows
-from faunashot.features.extract import Piece, cores, stamp
-from faunashot.features.store import FORMAT, Maker
+from faunashot.features.extract import Chunk, cores, stamp
+from faunashot.features.store import FORMAT, FeatureSpec
 
 SHARD_WINDOWS = 4_096
 """Windows of a shard: what a killed run loses at most, and what is in memory at once."""
@@ -44,7 +44,7 @@ class Shard:
     """
 
     key: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Chunk, ...]
     sources: tuple[str, ...]
     seconds: tuple[float, ...]
 
@@ -53,8 +53,8 @@ class Shard:
 class Plan:
     """Shards of a store in order, and what is known to be bad before anything is decoded."""
 
-    maker: Maker
-    treatment: Treatment | None
+    maker: FeatureSpec
+    perturbation: Perturbation | None
     shards: tuple[Shard, ...]
     bad: tuple[dict[str, Any], ...]
 
@@ -68,7 +68,7 @@ def plan(
     recordings: Iterable[Recording],
     backbone: Backbone,
     *,
-    treatment: Treatment | None = None,
+    perturbation: Perturbation | None = None,
     workers: int | None = None,
 ) -> Plan:
     """Read the headers of recordings, hash them, and share their pieces out among shards."""
@@ -79,7 +79,7 @@ def plan(
             if isinstance(seen, dict):
                 bad.append(seen)
                 continue
-            found = None if treatment else seen.announced  # which needs the whole of a recording
+            found = None if perturbation else seen.announced  # which needs the whole of a recording
             parts = blocks(found, backbone)
             if found is not None and found.cut_off and len(parts) > 1:
                 # what is there of a long recording is good; a short one is refused when decoded
@@ -87,30 +87,30 @@ def plan(
                 bad.append(bad_part(seen.recording, reason, start_s=found.duration_s))
             n = 1 if found is None else expected_windows(found, backbone)
             for part in parts:
-                piece = Piece(seen.recording.clip_id, seen.recording.path, part, seen.stamp)
+                piece = Chunk(seen.recording.clip_id, seen.recording.path, part, seen.stamp)
                 stop, end_s = n, seen.announced.duration_s if seen.announced else backbone.hop_s
                 if part.stop is not None:
                     stop, end_s = part.stop, part.stop * backbone.hop_s
                 seconds = end_s - part.first * backbone.hop_s
                 pieces.append(_Planned(piece, seen.sha256, stop - part.first, seconds))
-    maker = Maker.of(backbone)
-    shards = [_shard(group, maker, treatment) for group in _groups(pieces)]
-    return Plan(maker, treatment, tuple(shards), tuple(bad))
+    maker = FeatureSpec.of(backbone)
+    shards = [_shard(group, maker, perturbation) for group in _groups(pieces)]
+    return Plan(maker, perturbation, tuple(shards), tuple(bad))
 
 
 def bad_part(
-    recording: Recording | Piece, reason: str, *, start_s: float = 0.0, end_s: float | None = None
+    recording: Recording | Chunk, reason: str, *, start_s: float = 0.0, end_s: float | None = None
 ) -> dict[str, Any]:
     """What there are no features of: a recording, or seconds of it; to its end where None."""
     return {"clip_id": recording.clip_id, "start_s": start_s, "end_s": end_s, "reason": reason}
 
 
-def made_by(maker: Maker, treatment: Treatment | None) -> dict[str, Any]:
+def feature_facts(maker: FeatureSpec, perturbation: Perturbation | None) -> dict[str, Any]:
     """All that features depend on beside the recordings, as JSON gives it back.
 
-    ``equaliser`` is any treatment: it was the only one when stores were first written.
+    ``equaliser`` is any perturbation: it was the only one when stores were first written.
     """
-    treated = treatment.facts() if treatment else None
+    treated = perturbation.facts() if perturbation else None
     facts = {"format": FORMAT, "maker": asdict(maker), "equaliser": treated}
     decoded: dict[str, Any] = json.loads(json.dumps(facts))
     return decoded
@@ -125,7 +125,7 @@ class _Seen:
 
 
 class _Planned(NamedTuple):
-    piece: Piece
+    piece: Chunk
     source: str
     windows: int
     seconds: float
@@ -162,10 +162,10 @@ def _groups(pieces: Iterable[_Planned]) -> Iterator[list[_Planned]]:
         yield group
 
 
-def _shard(group: list[_Planned], maker: Maker, treatment: Treatment | None) -> Shard:
+def _shard(group: list[_Planned], maker: FeatureSpec, perturbation: Perturbation | None) -> Shard:
     pieces, sources, _, seconds = zip(*group, strict=True)
     made_of = {
-        **made_by(maker, treatment),
+        **feature_facts(maker, perturbation),
         "pieces": [
             [piece.clip_id, source, piece.block.first, piece.block.stop]
             for piece, source in zip(pieces, sources, strict=True)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from faunashot.backbones.base import Backbone
 from faunashot.errors import StoreError
-from faunashot.places import DRAFT, Place
+from faunashot.storage import DRAFT, Storage
 
 FORMAT = 2
 META = "meta.json"
@@ -42,7 +42,7 @@ _SCHEMA = pa.schema([("clip_id", pa.string()), ("start_s", pa.float64()), ("end_
 
 
 @dataclass(frozen=True)
-class Maker:
+class FeatureSpec:
     """What made a store; a store of another maker is stale."""
 
     backbone: str
@@ -55,7 +55,7 @@ class Maker:
     blocks: tuple[int, ...] = ()  # widths, where several backbones are joined
 
     @classmethod
-    def of(cls, backbone: Backbone) -> Maker:
+    def of(cls, backbone: Backbone) -> FeatureSpec:
         """The maker that `backbone` is."""
         return cls(
             backbone=backbone.name,
@@ -68,7 +68,7 @@ class Maker:
         )
 
     @classmethod
-    def noted(cls, facts: dict[str, Any]) -> Maker:
+    def noted(cls, facts: dict[str, Any]) -> FeatureSpec:
         """The maker that a store notes; raises `TypeError` or `KeyError` where that is none."""
         return cls(**{**facts, "blocks": tuple(facts["blocks"])})
 
@@ -122,7 +122,7 @@ class Features:
 
     windows: npt.NDArray[np.float32]
     index: pd.DataFrame
-    maker: Maker
+    maker: FeatureSpec
     bad: Sequence[dict[str, Any]] = field(default=())
 
     def __post_init__(self) -> None:
@@ -133,13 +133,13 @@ class Features:
 def empty(backbone: type[Backbone], *, hop_s: float) -> Features:
     """Features of a corpus without clips, for which no weights need to be loaded."""
     facts = {k: getattr(backbone, k) for k in ("version", "sample_rate", "window_s", "dim")}
-    maker = Maker(backbone=backbone.name, weights_hash="", hop_s=hop_s, **facts)
+    maker = FeatureSpec(backbone=backbone.name, weights_hash="", hop_s=hop_s, **facts)
     return Features(np.zeros((0, maker.dim), np.float32), _SCHEMA.empty_table().to_pandas(), maker)
 
 
 def save(features: Features, url: str | Path) -> None:
     """Write features as a store of one shard; it is there as a whole or not at all."""
-    place = Place(url)
+    place = Storage(url)
     key = hashlib.sha256(features.windows.tobytes())
     key.update(pd.util.hash_pandas_object(features.index).to_numpy().tobytes())
     shards = [key.hexdigest()] if len(features.index) else []
@@ -150,7 +150,7 @@ def save(features: Features, url: str | Path) -> None:
 
 
 def write_shard(
-    place: Place,
+    place: Storage,
     key: str,
     windows: npt.NDArray[np.float32],
     index: pd.DataFrame,
@@ -173,10 +173,10 @@ def write_shard(
 
 
 def finish(
-    place: Place,
+    place: Storage,
     shards: Sequence[dict[str, Any]],
     *,
-    maker: Maker,
+    maker: FeatureSpec,
     bad: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Make shards the store, and remove what belongs to it no more.
@@ -195,7 +195,7 @@ def finish(
     place.remove({name for name in place.sizes().keys() - kept if OURS.fullmatch(name)})
 
 
-def load(url: str | Path, *, maker: Maker | None = None) -> Features:
+def load(url: str | Path, *, maker: FeatureSpec | None = None) -> Features:
     """Open a store, its arrays memory-mapped where they lie on a local disk.
 
     Raises
@@ -203,12 +203,12 @@ def load(url: str | Path, *, maker: Maker | None = None) -> Features:
     StoreError
         It is not there, is torn, or was not made by `maker` where one is given.
     """
-    place = Place(url)
+    place = Storage(url)
     try:
         meta = json.loads(place.read(META))
         if meta["format"] != FORMAT:
             raise StoreError(f"{url} has format {meta['format']}, this version reads {FORMAT}")
-        made_by = Maker.noted(meta["maker"])
+        made_by = FeatureSpec.noted(meta["maker"])
         arrays = [_array(place, shard) for shard in meta["shards"]]
         tables = [_index(place, shard) for shard in meta["shards"]]
         bad = list(meta["bad"])
@@ -222,14 +222,14 @@ def load(url: str | Path, *, maker: Maker | None = None) -> Features:
     return Features(windows, pa.concat_tables(tables).to_pandas(), made_by, bad)
 
 
-def foreign(place: Place) -> set[str]:
+def foreign(place: Storage) -> set[str]:
     """Names of what lies in a place and is no part of a store of this version."""
     names = place.sizes().keys()
     foreign = {name for name in names - {META} if not OURS.fullmatch(name)}
     return foreign | ({META} & names if foreign else set())
 
 
-def maker_of(place: Place) -> Maker | None:
+def maker_of(place: Storage) -> FeatureSpec | None:
     """What made a store; None where that cannot be told.
 
     Raises
@@ -244,12 +244,12 @@ def maker_of(place: Place) -> Maker | None:
                 f"{place} has format {meta['format']}, this version writes {FORMAT}: "
                 "name another folder, or remove it"
             )
-        return Maker.noted(meta["maker"])
+        return FeatureSpec.noted(meta["maker"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def clip_ids(place: Place) -> set[str]:
+def clip_ids(place: Storage) -> set[str]:
     """Recordings that a store has features of; none where there is no store of this version."""
     try:
         shards = json.loads(place.read(META))["shards"]
@@ -259,7 +259,7 @@ def clip_ids(place: Place) -> set[str]:
     return {str(clip_id) for table in tables for clip_id in table["clip_id"].unique().to_pylist()}
 
 
-def shards_in(place: Place) -> dict[str, dict[str, Any]]:
+def shards_in(place: Storage) -> dict[str, dict[str, Any]]:
     """Facts of the shards that lie in a place as a whole, by key, listed by its store or not.
 
     They are what `write_shard` was given, and ``key``, ``npy`` and ``parquet``: the hashes of both
@@ -280,12 +280,12 @@ def shards_in(place: Place) -> dict[str, dict[str, Any]]:
         return {key: facts for key, facts in zip(keys, pool.map(read, keys), strict=True) if facts}
 
 
-def rows_of(place: Place, facts: dict[str, Any]) -> tuple[npt.NDArray[np.float32], pd.DataFrame]:
+def rows_of(place: Storage, facts: dict[str, Any]) -> tuple[npt.NDArray[np.float32], pd.DataFrame]:
     """Array and index of a shard that `shards_in` found."""
     return _array(place, facts), _index(place, facts).to_pandas()
 
 
-def _facts(place: Place, key: str) -> dict[str, Any]:
+def _facts(place: Storage, key: str) -> dict[str, Any]:
     """What was noted of a shard, with the hashes of its files."""
     packed = place.read(f"{key}.{INDEX}")
     try:
@@ -295,7 +295,7 @@ def _facts(place: Place, key: str) -> dict[str, Any]:
         raise StoreError(f"{place}/{key}.{INDEX} is torn ({error})") from error
 
 
-def _array(place: Place, shard: dict[str, str]) -> npt.NDArray[np.float32]:
+def _array(place: Storage, shard: dict[str, str]) -> npt.NDArray[np.float32]:
     name = f"{shard['key']}.{ARRAY}"
     if place.local is None:
         content = place.read(name)
@@ -308,13 +308,13 @@ def _array(place: Place, shard: dict[str, str]) -> npt.NDArray[np.float32]:
     )
 
 
-def _index(place: Place, shard: dict[str, str]) -> pa.Table:
+def _index(place: Storage, shard: dict[str, str]) -> pa.Table:
     name = f"{shard['key']}.{INDEX}"
     packed = place.read(name)
     _refuse_torn(place, name, hashlib.sha256(packed), shard[INDEX])
     return pq.read_table(io.BytesIO(packed)).replace_schema_metadata(None)
 
 
-def _refuse_torn(place: Place, name: str, found: Any, expected: str) -> None:
+def _refuse_torn(place: Storage, name: str, found: Any, expected: str) -> None:
     if found.hexdigest() != expected:
         raise StoreError(f"{place}/{name} is torn: its hash is not the one recorded")

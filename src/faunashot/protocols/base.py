@@ -13,21 +13,21 @@ import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed
 
-from faunashot.classifiers.heads import Head, fit_heads, make_head
-from faunashot.classifiers.logistic import Support
-from faunashot.classifiers.temperature import fit_temperature
-from faunashot.classifiers.unknown import Novelty
-from faunashot.corpora.splits import Splits
+from faunashot.data.splits import Splits
 from faunashot.errors import ParameterError, SplitError
+from faunashot.estimators.heads.base import Head, fit_heads, make_head
+from faunashot.estimators.heads.logistic import Support
+from faunashot.estimators.temperature import fit_temperature
+from faunashot.estimators.unknown import Novelty
 from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import System
 
 if TYPE_CHECKING:
-    from faunashot.classifiers.networks.classifier import NetworkClassifier
+    from faunashot.estimators.networks.classifier import NetworkClassifier
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TrainingContext:
     """What training a whole network needs beside its windows.
 
     Attributes
@@ -81,7 +81,7 @@ class Task:
     seed: int
     official: bool = True
     transfer: str = "joint"
-    tuning: Tuning | None = None
+    tuning: TrainingContext | None = None
     heard: Mapping[str, WindowTable] = field(default_factory=dict)
 
     @property
@@ -143,8 +143,8 @@ class Task:
         ParameterError
             The features are not what the network reads.
         """
-        from faunashot.classifiers.networks.classifier import classifier
-        from faunashot.classifiers.networks.windows import Windows
+        from faunashot.estimators.networks.classifier import classifier
+        from faunashot.estimators.networks.windows import Windows
 
         tuning, system = self.tuning, self.system
         if tuning is None or system.reads not in ("", self.target.maker.backbone):

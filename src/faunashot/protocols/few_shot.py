@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faunashot.classifiers.heads import Head, scores_of
-from faunashot.classifiers.temperature import Tempered, temper
-from faunashot.corpora.splits import Split, draw_support
+from faunashot.data.splits import Split, draw_support
 from faunashot.errors import ParameterError
+from faunashot.estimators.heads.base import Head, scores_of
+from faunashot.estimators.temperature import Tempered, temper
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
 from faunashot.protocols.table import WindowTable
@@ -73,7 +73,7 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
     each = [draw(task, params, splits.split(n), n) for n in range(params.episodes)]
     tables = []
     heard: dict[str, list[pd.DataFrame]] = {name: [] for name in task.heard}
-    for k in params.shots:
+    for k in params.k_values:
         heads: list[Head] = task.fit([episode.learn(k) for episode in each])
         temperatures = _temperatures(task, each, k) if k == params.k else [1.0] * len(each)
         tables.append(_clips(task.target, each, heads, temperatures, k=k))
@@ -99,7 +99,7 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
             "test_folds": len(splits),
             "learned_from": final.labelled(params.k),
         },
-        notes=notes(fewest, params.shots),
+        notes=notes(fewest, params.k_values),
     )
 
 
@@ -119,7 +119,7 @@ def draw(task: Task, params: ProtocolParams, split: Split | None, number: int) -
     clips = task.target.clips
     if split is not None:
         clips = clips[clips["clip_id"].isin(split.learnable)]
-    support = draw_support(clips, max(params.shots), rng=rng)
+    support = draw_support(clips, max(params.k_values), rng=rng)
     drawn = draw_support(task.source.clips, params.source_clips, rng=rng)
     source = [i for ids in drawn.values() for i in ids]
     nowhere = Split("all", (), (), ())
@@ -208,11 +208,11 @@ def _where(
     return {"k": k, **{name: np.asarray(values)[of] for name, values in facts.items()}}
 
 
-def notes(fewest: dict[str, int], shots: Sequence[int]) -> list[str]:
+def notes(fewest: dict[str, int], k_values: Sequence[int]) -> list[str]:
     """One line a class that has fewer clips than are asked for."""
     return [
-        f"class {label}: {n} clips in the training folds, fewer than k = {max(shots)}; "
+        f"class {label}: {n} clips in the training folds, fewer than k = {max(k_values)}; "
         "for a larger k all of them are used"
         for label, n in fewest.items()
-        if n < max(shots)
+        if n < max(k_values)
     ]

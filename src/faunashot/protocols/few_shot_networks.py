@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from faunashot.classifiers.networks.classifier import NetworkClassifier
-from faunashot.classifiers.temperature import Tempered
-from faunashot.corpora.splits import held_back
+from faunashot.data.splits import held_back
 from faunashot.errors import ParameterError
+from faunashot.estimators.networks.classifier import NetworkClassifier
+from faunashot.estimators.temperature import Tempered
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Outcome, Task
 from faunashot.protocols.few_shot import FINAL, Episode, draw, notes, refuse_too_few
@@ -42,10 +42,10 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
     splits, classes = task.splits(), task.target.classes
     refuse_too_few(task, params.k)
     task.refuse_unlearnable(splits)
-    shots = [k for k in params.shots if k >= least]
+    k_values = [k for k in params.k_values if k >= least]
     each = [draw(task, params, splits.split(n), n) for n in range(params.episodes)]
     of_k = {}
-    for k in shots:
+    for k in k_values:
         parts = []
         for episode in each:
             where = {"k": k, "episode": episode.number, "fold": episode.split.name}
@@ -55,7 +55,7 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
         of_k[k] = together(parts)
     final = _trained(task, draw(task, params, None, FINAL), params.k)
     fewest = {c: min(len(episode.support.get(c, ())) for episode in each) for c in classes}
-    left_out = sorted(set(params.shots) - set(shots))
+    left_out = sorted(set(params.k_values) - set(k_values))
     return Outcome(
         held_out=pd.concat([part.clips for part in of_k.values()], ignore_index=True),
         classes=classes,
@@ -74,7 +74,7 @@ def run(task: Task, params: ProtocolParams) -> Outcome:
             "learned_from": [*final.train, *final.validation],
         },
         notes=[
-            *notes(fewest, shots),
+            *notes(fewest, k_values),
             *(f"k = {k} is left out: a network needs {least} clips a class" for k in left_out),
         ],
     )

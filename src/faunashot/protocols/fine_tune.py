@@ -15,10 +15,10 @@ import pandas as pd
 from sklearn.metrics import f1_score
 from sklearn.model_selection import ParameterGrid
 
-from faunashot.classifiers.heads import scores_of
-from faunashot.classifiers.networks.classifier import classifier
-from faunashot.classifiers.temperature import Tempered, temper
-from faunashot.corpora.splits import Split, held_back
+from faunashot.data.splits import Split, held_back
+from faunashot.estimators.heads.base import scores_of
+from faunashot.estimators.networks.classifier import classifier
+from faunashot.estimators.temperature import Tempered, temper
 from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
 from faunashot.protocols.networks import Scored, scored, together, trained
 from faunashot.protocols.table import WindowTable

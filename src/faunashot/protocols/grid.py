@@ -21,10 +21,10 @@ import faunashot
 from faunashot.evaluation.summary import MAIN
 from faunashot.features import store
 from faunashot.features.join import BY, join
-from faunashot.places import Place
 from faunashot.protocols import fine_tune
-from faunashot.protocols.base import Task, Tuning
+from faunashot.protocols.base import Task, TrainingContext
 from faunashot.protocols.table import P, WindowTable
+from faunashot.storage import Storage
 from faunashot.systems.catalogue import System
 
 
@@ -119,7 +119,7 @@ class Stores:
             system=cell.system,
             seed=cell.seed,
             official=cell.official,
-            tuning=Tuning(dict, noise=self._noise),
+            tuning=TrainingContext(dict, noise=self._noise),
             heard=tables,
         )
 
@@ -128,7 +128,7 @@ class Stores:
 
 
 def score(
-    cells: Sequence[Cell], data: Data, *, place: Place, workers: int
+    cells: Sequence[Cell], data: Data, *, place: Storage, workers: int
 ) -> Iterator[tuple[Cell, pd.DataFrame]]:
     """Score cells in processes, each on one thread; gives them as they are done.
 

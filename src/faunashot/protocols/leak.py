@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faunashot.classifiers.heads import scores_of
-from faunashot.corpora.splits import Splits
+from faunashot.data.splits import Splits
 from faunashot.errors import SplitError
+from faunashot.estimators.heads.base import scores_of
 from faunashot.evaluation.metrics import scores as label_scores
 from faunashot.evaluation.significance import paired_runs
 from faunashot.protocols.base import Learn, Task
 
 
-def leak_worth(task: Task) -> dict[str, Any] | None:
+def leakage_inflation(task: Task) -> dict[str, Any] | None:
     """Macro-F1 of the system's head over folds that keep groups together, and that do not.
 
     Both are made from the seed over all clips, so that nothing but the grouping differs, and both

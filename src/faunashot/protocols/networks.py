@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from faunashot.classifiers.heads import scores_of
-from faunashot.classifiers.networks.classifier import NetworkClassifier
-from faunashot.classifiers.temperature import temper
+from faunashot.estimators.heads.base import scores_of
+from faunashot.estimators.networks.classifier import NetworkClassifier
+from faunashot.estimators.temperature import temper
 from faunashot.protocols.base import Task, class_temperature
 from faunashot.protocols.table import WindowTable
 

@@ -11,11 +11,11 @@ from threadpoolctl import threadpool_limits
 from faunashot.backbones import registry
 from faunashot.errors import StoreError
 from faunashot.evaluation.summary import MAIN
-from faunashot.features.store import Maker
+from faunashot.features.store import FeatureSpec
 from faunashot.params import Params
 from faunashot.protocols import few_shot, few_shot_networks, fine_tune, zero_shot
 from faunashot.protocols.base import Outcome, Task
-from faunashot.protocols.leak import leak_worth
+from faunashot.protocols.leak import leakage_inflation
 from faunashot.protocols.unknown import with_unknown
 
 TARGET_ONLY, EQUALISED = "target_only", "equalised"
@@ -23,7 +23,7 @@ TARGET_ONLY, EQUALISED = "target_only", "equalised"
 
 
 def run_protocol(
-    task: Task, params: Params, made_by: Maker, *, equalised: Task | None = None
+    task: Task, params: Params, made_by: FeatureSpec, *, equalised: Task | None = None
 ) -> Outcome:
     """Run the protocol that `params` name on features that `made_by` made.
 
@@ -52,7 +52,7 @@ def run_protocol(
         outcome = with_unknown(task, outcome, params.protocol)
         if params.protocol.name == "zero_shot" or task.system.learns_from == "windows":
             return outcome
-        return replace(outcome, facts={**outcome.facts, "leak": leak_worth(task)})
+        return replace(outcome, facts={**outcome.facts, "leak": leakage_inflation(task)})
 
 
 def _others(task: Task, params: Params, equalised: Task | None) -> Mapping[str, Task]:
@@ -66,7 +66,7 @@ def _others(task: Task, params: Params, equalised: Task | None) -> Mapping[str, 
     return others
 
 
-def _run(task: Task, params: Params, made_by: Maker) -> Outcome:
+def _run(task: Task, params: Params, made_by: FeatureSpec) -> Outcome:
     protocol = params.protocol
     if protocol.name == "few_shot":
         if task.system.learns_from == "windows":
@@ -77,6 +77,8 @@ def _run(task: Task, params: Params, made_by: Maker) -> Outcome:
     if protocol.zero_shot == "assignment":
         return zero_shot.run(task, protocol)
     backbone = registry.load(params.backbone, **params.options_of(params.backbone))
-    if Maker.of(backbone) != made_by:
-        raise StoreError(f"features are stale: made by {made_by}, not by {Maker.of(backbone)}")
+    if FeatureSpec.of(backbone) != made_by:
+        raise StoreError(
+            f"features are stale: made by {made_by}, not by {FeatureSpec.of(backbone)}"
+        )
     return zero_shot.run(task, protocol, backbone=backbone, extra=protocol.class_map)

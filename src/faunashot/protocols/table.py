@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from faunashot.classifiers.logistic import Support
 from faunashot.errors import SplitError
-from faunashot.features.store import Features, Maker
+from faunashot.estimators.heads.logistic import Support
+from faunashot.features.store import Features, FeatureSpec
 
 P = "p_"
 """Prefix of the columns that hold class probabilities."""
@@ -69,7 +69,7 @@ class WindowTable:
         return np.asarray(self.windows[self.rows(clip_ids)])
 
     @property
-    def maker(self) -> Maker:
+    def maker(self) -> FeatureSpec:
         """What made the features."""
         return self._features.maker
 

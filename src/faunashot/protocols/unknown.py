@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faunashot.classifiers.unknown import Novelty, threshold_at
 from faunashot.errors import ParameterError
+from faunashot.estimators.unknown import Novelty, threshold_at
 from faunashot.evaluation.summary import MAIN
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Outcome, Task

@@ -19,8 +19,8 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from faunashot.backbones.base import Backbone
-from faunashot.classifiers.class_map import ClassMap, read_class_map, spelled
 from faunashot.errors import ParameterError
+from faunashot.estimators.class_map import ClassMap, read_class_map, spelled
 from faunashot.evaluation.representation import representation
 from faunashot.evaluation.uncertainty import bootstrap_by_group
 from faunashot.params import ProtocolParams

@@ -55,7 +55,7 @@ def report_page(
         [name, metrics[key], _interval(metrics, key), metrics["window"].get(key, "")]
         for key, name in FIGURES.items()
     ]
-    shots = [
+    k_values = [
         [row["k"], row["macro_f1"], _interval(row, "macro_f1"), row["accuracy"], row["runs"]]
         for row in curve.to_dict("records")
     ]
@@ -67,7 +67,7 @@ def report_page(
         f"temperature scaling: {metrics['calibration_error_before']}.</p>",
         *_conditions(metrics),
         "<h2>Labelled clips a class</h2>",
-        _table(["k", "macro-F1", "95 % interval", "accuracy", "runs"], shots),
+        _table(["k", "macro-F1", "95 % interval", "accuracy", "runs"], k_values),
         *(f"<img alt='' src='data:image/png;base64,{_png(figure)}'>" for figure in figures),
         "<h2>The data</h2>",
         "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in findings) + "</ul>",

@@ -28,7 +28,7 @@ class ServedRecogniser(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the system's folder, once per server process."""
-        from faunashot.systems.recogniser import Recogniser
+        from faunashot.recogniser import Recogniser
 
         self._recogniser = Recogniser.load(Path(context.artifacts["model"]))
         self._one_at_a_time = threading.Lock()  # the server answers in threads, a network does not

@@ -16,7 +16,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Map, Object, Property
 
 if TYPE_CHECKING:
-    from faunashot.systems.recogniser import Recognition
+    from faunashot.recogniser import Recognition
 
 AUDIO = "audio"
 WINDOWS = "windows"

@@ -21,7 +21,7 @@ class System:
     settings : of the head, where nothing chooses them.
     grid : values of each setting that may be chosen on a validation fold, or several such grids;
         ``steps`` is a setting too.
-    steps : that shape embeddings before the head, see `faunashot.classifiers.steps`.
+    steps : that shape embeddings before the head, see `faunashot.estimators.heads.steps`.
     fit_steps_on : "unlabelled", all clips of the training side, or "labelled".
     learns_from : "clips", one mean embedding each, or "windows".
     reads : the one backbone whose features it takes; any where empty.

@@ -1,0 +1,1 @@
+"""YAMNet: the published model, its network, and its variables."""

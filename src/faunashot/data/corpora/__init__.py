@@ -1,0 +1,1 @@
+"""Corpora as published: one module each."""

@@ -1,0 +1,1 @@
+"""Heads: what learns from frozen features."""

@@ -1,0 +1,372 @@
+"""Networks trained from scratch on log-mel spectrograms of a small corpus."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import Progress
+
+from faunashot.audio.melspec import FLOOR_DB, N_MELS
+from faunashot.errors import ParameterError
+from faunashot.estimators.networks import registry
+from faunashot.estimators.networks.base import deterministic_tensorflow
+from faunashot.estimators.networks.batches import (
+    Augmentation,
+    Epochs,
+    inputs_of,
+)
+from faunashot.estimators.networks.checkpoint import Arrays, Checkpoint, State, array_hash
+from faunashot.estimators.networks.classifier import NetworkClassifier, validated
+from faunashot.estimators.networks.losses import class_weights, losses
+from faunashot.estimators.networks.windows import Windows
+
+PLATEAU = {"mode": "min", "factor": 0.5, "patience": 3, "min_delta": 0, "min_lr": 1e-6}
+"""The learning rate is halved after three epochs without a lower validation loss."""
+
+OPTIMIZERS = ("adam", "adamw")
+
+
+class FromScratch(NetworkClassifier):
+    """A network whose weights are drawn, then trained on spectrograms that are augmented.
+
+    With validation clips the learning rate falls where their loss does, training ends early, and
+    the weights with the lowest loss are kept; without them it lasts all epochs.
+
+    Fitting makes TensorFlow deterministic for the whole process, so that a seed gives one result.
+
+    Parameters
+    ----------
+    network : name of one of `networks.registry.NETWORKS`.
+    optimizer : "adam" or "adamw", whose `weight_decay` does not pass through the moments.
+    learning_rate : at the start.
+    schedule : whether it falls on a plateau.
+    early_stopping : whether training ends after `patience` epochs without a lower validation
+        loss, with the best weights; else it lasts all `epochs`, and the last ones are kept.
+    batch_size : windows a step.
+    passes : how often each window is seen in an epoch, augmented each time anew.
+    class_weights : "none", "inverse" or "effective", see `networks.losses.class_weights`.
+    focal_gamma : of the focal loss, 0 for cross-entropy.
+    label_smoothing : share of the target that is spread over all classes.
+    noise : "none", or how noise is mixed in: "naive" or "calibrated", see `audio.augment`.
+    noise_share : of the clips of an epoch that are mixed with noise.
+    masks, mask_frames, mask_bands : of SpecAugment: at most so many masks, at least one, on each
+        axis, so wide at most.
+    mixup : alpha of the shares, 0 for none.
+    gain_db : level that is added or taken away, at most.
+    shift : whether a clip begins at a drawn frame of its input.
+    crop_frames : a longer clip is cut to so many frames, at a drawn place; 0 for none.
+    z_norm, pcen : of what the network reads, see `audio.melspec.normalised`.
+    threads : of TensorFlow.
+    seed : of all that is drawn.
+    """
+
+    KIND = "from_scratch"
+    NEEDS = "noise"
+    RANGES = (
+        ("learning_rate", 1e-9, np.inf),
+        ("epochs patience batch_size passes threads", 1, np.inf),
+        ("weight_decay focal_gamma masks mask_frames mask_bands mixup gain_db", 0, np.inf),
+        ("label_smoothing noise_share", 0, 1),
+        ("crop_frames", 0, 500),
+    )
+
+    def __init__(
+        self,
+        network: str = "cnn1d",
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        schedule: bool = True,
+        early_stopping: bool = True,
+        epochs: int = 60,
+        patience: int = 6,
+        batch_size: int = 32,
+        passes: int = 1,
+        class_weights: str = "inverse",
+        focal_gamma: float = 0.0,
+        label_smoothing: float = 0.0,
+        noise: str = "none",
+        noise_share: float = 0.5,
+        masks: int = 0,
+        mask_frames: int = 24,
+        mask_bands: int = 16,
+        mixup: float = 0.0,
+        gain_db: float = 0.0,
+        shift: bool = False,
+        crop_frames: int = 0,
+        z_norm: bool = True,
+        pcen: bool = False,
+        threads: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.early_stopping = early_stopping
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.passes = passes
+        self.class_weights = class_weights
+        self.focal_gamma = focal_gamma
+        self.label_smoothing = label_smoothing
+        self.noise = noise
+        self.noise_share = noise_share
+        self.masks = masks
+        self.mask_frames = mask_frames
+        self.mask_bands = mask_bands
+        self.mixup = mixup
+        self.gain_db = gain_db
+        self.shift = shift
+        self.crop_frames = crop_frames
+        self.z_norm = z_norm
+        self.pcen = pcen
+        self.threads = threads
+        self.seed = seed
+
+    def fit(
+        self,
+        X: npt.NDArray[np.float32],
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+        *,
+        validation: Windows | None = None,
+        noise: npt.NDArray[np.float32] | None = None,
+        checkpoint: Path | None = None,
+        on_epoch: Callable[[dict[str, Any]], None] = lambda facts: None,
+    ) -> FromScratch:
+        """Fit on spectrograms in dB, (N, 64000).
+
+        Parameters
+        ----------
+        groups : id of the clip of each window.
+        validation : windows that say when to stop; never augmented.
+        noise : spectrograms of noise recordings, (n, 64000), where the settings mix noise in.
+        checkpoint : file that is written after each epoch, and resumed from if it is there.
+        on_epoch : is told the facts of each epoch, once its checkpoint is written.
+
+        Raises
+        ------
+        ParameterError
+            A setting is out of range, there are fewer than two classes, all clips are silent,
+            there is no noise to mix in, or the loss is no longer finite.
+        StoreError
+            The checkpoint is damaged, or was written with other settings or windows.
+        """
+        self._refuse_out_of_range()
+        learn = Windows(X, y, sample_weight, groups)
+        self.classes_, classes = np.unique(np.asarray(y), return_inverse=True)
+        self._refuse_one_class()
+        _refuse_silence(X)
+        self._build()
+        epochs = self._epochs(learn, classes, noise)
+        kept = Checkpoint(checkpoint, self._made_of(learn, validation, noise))
+        state = kept.read()
+        training = _Training(self, epochs, state)
+        self.history_ = training.history
+        quiet = not sys.stderr.isatty()
+        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+            seen = bar.add_task(self.network, total=self.epochs, completed=len(self.history_))
+            while not training.is_over:
+                facts = training.epoch(checkpoint)
+                if validation is not None:
+                    pooled = self._pooled(Windows(*validation))
+                    facts |= validated(*pooled, tempered=False)
+                training.ended(facts)
+                kept.write(training.state())
+                bar.advance(seen)
+                on_epoch(facts)
+        self.network_.assign(training.best)
+        return self
+
+    @property
+    def best_epoch_(self) -> int:
+        """The epoch whose weights are kept: of the lowest validation loss, or the last."""
+        known = [facts.get("validation_loss") for facts in self.history_]
+        if None in known or not self.early_stopping:
+            return len(known)
+        return int(np.argmin(np.asarray(known, dtype=float))) + 1
+
+    def _epochs(
+        self,
+        learn: Windows,
+        classes: npt.NDArray[np.intp],
+        noise: npt.NDArray[np.float32] | None,
+    ) -> Epochs:
+        n = len(self.classes_)
+        of_class = class_weights(classes, n, balance=self.class_weights, weight=learn.weights())
+        sharp = np.eye(n, dtype=np.float32)[classes]
+        settings = self.get_params()
+        return Epochs(
+            learn.X,
+            classes,
+            (1 - self.label_smoothing) * sharp + np.float32(self.label_smoothing / n),
+            learn.weights() * of_class[classes],
+            noise=noise,
+            how=Augmentation(**{name: settings[name] for name in Augmentation._fields}),
+            any_length=self._any_length,
+        )
+
+    def _build(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ParameterError.unknown("optimizer", self.optimizer, OPTIMIZERS)
+        tf = deterministic_tensorflow(self.threads)
+        self.network_ = registry.build(self.network, len(self.classes_), seed=self.seed)
+        frames = self.network_.model.input_shape[1]
+        self._any_length = frames is None
+        if self.crop_frames and not self._any_length:
+            raise ParameterError(f"crop_frames: {self.network} reads {frames} frames, no fewer")
+        read = tf.TensorSpec([None, frames, N_MELS])
+        self._to_logits = tf.function(
+            lambda inputs: self.network_.model(inputs, training=False)
+        ).get_concrete_function(read)
+
+    def _logits(self, X: npt.NDArray[np.float32]) -> Any:
+        how = {"z_norm": self.z_norm, "pcen": self.pcen, "any_length": self._any_length}
+        return self._to_logits(inputs_of(X, **how))
+
+    def _made_of(
+        self, learn: Windows, validation: Windows | None, noise: npt.NDArray[np.float32] | None
+    ) -> dict[str, str]:
+        settings = {k: v for k, v in self.get_params().items() if k != "threads"}
+        parts = [learn, *([Windows(*validation)] if validation else [])]
+        return {
+            "network": self.network,
+            "settings": json.dumps(settings, sort_keys=True),
+            "windows": array_hash(array for part in parts for array in part),
+            "noise": array_hash([noise if self.noise != "none" else None]),
+        }
+
+
+class _Training:
+    """Training of a classifier's network, whose Keras callbacks say what becomes of it."""
+
+    def __init__(self, model: FromScratch, epochs: Epochs, state: State | None) -> None:
+        import keras
+
+        self._model, self._epochs = model, epochs
+        self._optimizer = _optimizer(model)
+        self._step = _step(model, self._optimizer)
+        callbacks = []
+        if model.schedule:
+            callbacks.append(keras.callbacks.ReduceLROnPlateau("validation_loss", **PLATEAU))
+        if model.early_stopping:
+            callbacks.append(
+                keras.callbacks.EarlyStopping(
+                    "validation_loss", mode="min", patience=model.patience
+                )
+            )
+        keras_model = model.network_.model
+        keras_model.optimizer = self._optimizer
+        keras_model.stop_training = False
+        self._callbacks = keras.callbacks.CallbackList(callbacks, model=keras_model)
+        self._callbacks.on_train_begin()
+        self.history: list[dict[str, Any]] = []
+        self.best: Arrays = model.network_.arrays()
+        if state is not None:
+            for facts in state.history:
+                self._tell(facts)
+            model.network_.assign(state.network)
+            for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
+                variable.assign(value)
+            self.best = state.best
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further epoch is to be trained."""
+        return len(self.history) >= self._model.epochs or self._model.network_.model.stop_training
+
+    def epoch(self, checkpoint: Path | None) -> dict[str, Any]:
+        """Train for one epoch more; facts of it.
+
+        Raises
+        ------
+        ParameterError
+            The loss is no longer finite.
+        """
+        number = len(self.history) + 1
+        began, waited, seen = time.perf_counter(), 0.0, []
+        rate = float(self._optimizer.learning_rate.numpy())
+        for at, (batch, seconds) in enumerate(self._epochs(number), 1):
+            waited += seconds
+            seen.append(float(self._step(*batch)))
+            if not np.isfinite(seen[-1]):
+                is_kept = checkpoint is not None and checkpoint.exists()
+                kept = f"; {checkpoint} has the state before it" if is_kept else ""
+                raise ParameterError(
+                    f"learning_rate: the loss is {seen[-1]} in batch {at} of epoch {number} at "
+                    f"{rate:g}: lower it{kept}"
+                )
+        took = time.perf_counter() - began
+        return {
+            "epoch": number,
+            "loss": float(np.mean(seen)),
+            "learning_rate": rate,
+            "train_s": round(took, 3),
+            "waited": round(waited / took, 4),
+        }
+
+    def ended(self, facts: dict[str, Any]) -> None:
+        """Take note of an epoch and how its network does."""
+        self._tell(facts)
+        if self._model.best_epoch_ == facts["epoch"]:
+            self.best = self._model.network_.arrays()
+
+    def state(self) -> State:
+        """What goes on from here."""
+        optimizer = [np.array(variable.numpy()) for variable in self._optimizer.variables]
+        now = self._model.network_.arrays()
+        return State(now, {}, self.best, optimizer, self.history)
+
+    def _tell(self, facts: dict[str, Any]) -> None:
+        self.history.append(facts)
+        if "validation_loss" in facts:
+            self._callbacks.on_epoch_end(facts["epoch"] - 1, facts)
+
+
+def _optimizer(model: FromScratch) -> Any:
+    from keras import optimizers
+
+    if model.optimizer == "adam":
+        optimizer = optimizers.Adam(model.learning_rate)
+    else:
+        optimizer = optimizers.AdamW(model.learning_rate, weight_decay=model.weight_decay)
+    optimizer.build(model.network_.model.trainable_variables)
+    return optimizer
+
+
+def _step(model: FromScratch, optimizer: Any) -> Any:
+    """A step as a function of spectrograms, targets and weights -> loss."""
+    import tensorflow as tf
+
+    network = model.network_.model
+    variables, n_classes = network.trainable_variables, network.output_shape[-1]
+
+    def step(spectrograms: Any, target: Any, weight: Any) -> Any:
+        with tf.GradientTape() as tape:
+            each = losses(
+                network(spectrograms, training=True), target, focal_gamma=model.focal_gamma
+            )
+            loss = tf.reduce_mean(weight * each)
+        gradient = tape.gradient(loss, variables)
+        optimizer.apply(gradient, variables)
+        return loss + 0 * tf.linalg.global_norm(gradient)
+
+    shapes = ([None, network.input_shape[1], N_MELS], [None, n_classes], [None])
+    return tf.function(step).get_concrete_function(*map(tf.TensorSpec, shapes))
+
+
+def _refuse_silence(X: npt.NDArray[np.float32]) -> None:
+    if all(float(np.max(X[at])) <= FLOOR_DB for at in range(len(X))):
+        raise ParameterError("all clips are silent: there is nothing to learn")

@@ -1,0 +1,1 @@
+"""Fixed signal processing: samples to spectrograms and their statistics."""

@@ -1,0 +1,23 @@
+"""The stages of the pipeline as functions, a module each: parameters in, files out."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+STAGES = ("ingest", "audit", "train", "evaluate", "report")
+"""In the order in which they run; each is a module here with a function `run`."""
+
+
+def run_stage(name: str) -> None:
+    """Run a stage on the parameters of the working directory; an error of ours ends the process.
+
+    Parameters
+    ----------
+    name : str
+        One of `STAGES`.
+    """
+    from faunashot.errors import ends_in_one_line
+    from faunashot.params import load_params
+
+    with ends_in_one_line():
+        import_module(f"{__name__}.{name}").run(load_params())

@@ -1,0 +1,1 @@
+"""Where networks run, and where their published files come from."""

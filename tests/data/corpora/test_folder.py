@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from faunashot.data.corpora.folder import Folder
+from faunashot.errors import CorpusError
+
+Make = Callable[[str, Path], None]
+Touch = Callable[..., None]
+WriteTable = Callable[..., None]
+
+
+def test_class_folders(root: Path, touch: Touch) -> None:
+    touch(root, "owl/a.wav", "owl/deep/er/b.xyz", "wren/c", "loose.wav", ".git/d.wav")
+    touch(root / "owl", "notes.txt", "cover.PNG", ".DS_Store", "Thumbs.db", ".hidden/e.wav")
+    clips = list(Folder().clips(root))
+    assert [clip.path for clip in clips] == ["owl/a.wav", "owl/deep/er/b.xyz", "wren/c"]
+    assert [clip.label for clip in clips] == ["owl", "owl", "wren"]
+    assert all(clip.fold is None and clip.group == clip.path == clip.clip_id for clip in clips)
+
+
+def test_links_in_a_loop(root: Path, make: Make) -> None:
+    make("folder", root)
+    (root / "owl/again").symlink_to(root / "owl", target_is_directory=True)
+    (root / "owl/all").symlink_to(root, target_is_directory=True)
+    (root / "wren/self").symlink_to("self")
+    corpus = Folder()
+    paths = {clip.path for clip in corpus.clips(root)}
+    reasons = dict(corpus.problems)
+    assert "owl/three.mp3" in paths
+    # owl/all leads to the recordings of wren too, so these have two labels
+    assert "more than one label: owl, wren" in reasons["wren/two.flac"]
+    assert "owl/all/wren/two.flac" in reasons
+
+
+def test_a_class_that_is_a_link(root: Path, make: Make, tmp_path: Path, touch: Touch) -> None:
+    make("folder", root)
+    touch(tmp_path, "elsewhere/x.wav")
+    (root / "kite").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert [clip.path for clip in Folder(["kite"]).clips(root)] == ["kite/x.wav"]
+
+
+def test_a_recording_linked_into_two_classes(root: Path, make: Make) -> None:
+    make("folder", root)
+    os.link(root / "owl/three.mp3", root / "wren/three.mp3")
+    corpus = Folder()
+    assert [clip.path for clip in corpus.clips(root)] == ["wren/2024/one.wav", "wren/two.flac"]
+    reason = "it has more than one label: owl, wren"
+    assert corpus.problems == [("owl/three.mp3", reason), ("wren/three.mp3", reason)]
+
+
+def test_a_dangling_link_and_a_pipe_do_not_stop(root: Path, make: Make) -> None:
+    make("folder", root)
+    (root / "owl/gone.wav").symlink_to(root / "nowhere.wav")
+    os.mkfifo(root / "owl/pipe.wav")
+    corpus = Folder()
+    assert len(list(corpus.clips(root))) == 3
+    assert dict(corpus.problems) == {
+        "owl/gone.wav": "No such file or directory",
+        "owl/pipe.wav": "it is not a file",
+    }
+
+
+def test_a_name_that_is_no_text(root: Path, make: Make) -> None:
+    make("folder", root)
+    try:
+        (root / os.fsdecode(b"owl/caf\xe9.wav")).write_text("")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    corpus = Folder()
+    assert len(list(corpus.clips(root))) == 3
+    assert [reason for _, reason in corpus.problems] == ["its name is not valid text: rename it"]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "birds.csv"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_table(root: Path, touch: Touch, name: str, delimiter: str) -> None:
+    touch(root, "a.wav", "in/b.wav")
+    lines = [
+        "\ufeffPath,Label,Fold,Group",
+        "in/b.wav, great owl ,2,night",
+        r"in\..\a.wav,wren,,",
+        "",
+    ]
+    text = "\n".join(lines).replace(",", delimiter)
+    (root / name).write_text(text, encoding="utf-8")
+    wren, owl = Folder().clips(root)
+    assert (owl.path, owl.label, owl.fold, owl.group) == ("in/b.wav", "great owl", "2", "night")
+    assert (wren.path, wren.label, wren.fold, wren.group) == ("a.wav", "wren", None, "a.wav")
+
+
+def test_bad_rows_do_not_stop(root: Path, touch: Touch, write_table: WriteTable) -> None:
+    touch(root, "a.wav", "b.wav", "c.wav", "d.wav", "e.wav")
+    touch(root.parent, "secret.wav")
+    write_table(
+        root / "labels.csv",
+        ("path", "label", "fold"),
+        ("a.wav", "owl", 1),
+        ("a.wav", "owl", 1),
+        ("b.wav", "owl", 1),
+        ("./b.wav", "wren", 1),
+        ("c.wav", "", 1),
+        ("", "owl", 1),
+        ("gone.wav", "owl", 1),
+        ("../secret.wav", "owl", 1),
+        (root / "a.wav", "owl", 1),
+        (r"C:\a.wav", "owl", 1),
+        ("d.wav", "owl", 1),
+        ("d.wav", "owl", 2),
+        ("e.wav",),
+    )
+    corpus = Folder()
+    assert [clip.path for clip in corpus.clips(root)] == ["a.wav"]
+    outside = "the path is absolute or leaves the corpus' folder"
+    assert dict(corpus.problems) == {
+        "b.wav": "it has more than one label: owl, wren",
+        "c.wav": "it has no label in labels.csv",
+        "labels.csv, row 7": "it has no path",
+        "gone.wav": "No such file or directory",
+        "../secret.wav": outside,
+        str(root / "a.wav"): outside,
+        r"C:\a.wav": outside,
+        "d.wav": "its rows do not agree on its fold or group",
+        "e.wav": "it has no label in labels.csv",
+    }
+    assert len(corpus.problems) == 9
+
+
+def test_a_named_table_below_the_root(root: Path, touch: Touch, write_table: WriteTable) -> None:
+    touch(root, "audio/a.wav")
+    rows = [("path", "label"), ("../audio/a.wav", "owl"), ("../../a.wav", "owl")]
+    write_table(root / "meta/t.csv", *rows)
+    corpus = Folder(table="meta/t.csv")
+    assert [clip.path for clip in corpus.clips(root)] == ["audio/a.wav"]
+    assert [path for path, _ in corpus.problems] == ["../../a.wav"]
+    for table in ("t.csv", "../t.csv", str(root / "meta/t.csv")):
+        with pytest.raises(CorpusError, match=r"corpora\.folder\.table"):
+            list(Folder(table=table).clips(root))
+
+
+def test_several_tables_are_none(root: Path, make: Make, touch: Touch) -> None:
+    make("folder", root)
+    touch(root, "one.csv", "two.csv")
+    assert len(list(Folder().clips(root))) == 3
+
+
+def test_nothing_that_can_be_used(root: Path, write_table: WriteTable) -> None:
+    write_table(root / "labels.csv", ("path", "label"), ("gone.wav", "owl"))
+    with pytest.raises(CorpusError, match=r"table labels\.csv; first: gone\.wav: No such file"):
+        list(Folder().clips(root))
+    write_table(root / "labels.csv", ("file", "label"))
+    with pytest.raises(CorpusError, match=r"no column path; its header is: file, label"):
+        list(Folder().clips(root))
+    (root / "labels.csv").write_bytes(b"path,label\ncaf\xe9.wav,owl\n")
+    with pytest.raises(CorpusError, match=r"labels\.csv cannot be read as a UTF-8 table"):
+        list(Folder().clips(root))
+
+
+def test_problems_are_of_the_last_reading(root: Path, make: Make) -> None:
+    make("folder", root)
+    (root / "owl/gone.wav").symlink_to(root / "nowhere.wav")
+    corpus = Folder()
+    for _ in range(2):
+        list(corpus.clips(root))
+        assert len(corpus.problems) == 1
+
+
+@pytest.mark.shared
+def test_real_folders(shared: Path) -> None:
+    clips = list(Folder().clips(shared / "data" / "animals-sounds" / "Training"))
+    assert len(clips) == 308
+    assert len({clip.label for clip in clips}) == 10

@@ -1,0 +1,205 @@
+"""ingest: every located clip is decoded once; the good go on, the bad are listed with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from faunashot.data.corpora.registry import create
+from faunashot.data.ingest import MEASURED, ingest
+from faunashot.data.locate import empty, locate
+from faunashot.errors import CorpusError
+
+RATE = 8000
+
+
+def tone(seconds: float = 0.5, *, peak: float = 0.5) -> np.ndarray:
+    t = np.arange(round(seconds * RATE)) / RATE
+    return (peak * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+
+
+@pytest.fixture
+def write(root: Path) -> Callable[..., None]:
+    """Write a recording under the corpus' root."""
+
+    def to(name: str, samples: np.ndarray, *, rate: int = RATE, **options: str) -> None:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        sf.write(root / name, samples, rate, **options)
+
+    return to
+
+
+@pytest.fixture
+def ingested(root: Path) -> Callable[[], object]:
+    return lambda: ingest(locate(create("folder"), root), root)
+
+
+def test_a_good_clip_is_measured(root, write, ingested):
+    write("owl/a.wav", np.stack([tone(), tone()], axis=1))
+    clip = ingested().clips.iloc[0]
+    assert clip["duration_s"] == 0.5
+    assert (clip["sample_rate"], clip["channels"], clip["codec"]) == (RATE, 2, "WAV/PCM_16")
+    assert clip["peak"] == pytest.approx(0.5, abs=1e-3)
+    assert clip["rms_db"] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=0.02)
+    assert clip["clipped_share"] == 0
+
+
+def test_the_bad_are_listed_with_reasons_and_the_good_go_on(root, write, ingested):
+    write("owl/good.wav", tone())
+    write("owl/silent.wav", np.zeros(RATE, np.float32))
+    write("owl/short.wav", tone(0.005))
+    write("owl/nan.wav", np.full(RATE, np.nan, np.float32), subtype="FLOAT")
+    write("owl/none.wav", np.zeros(0, np.float32))
+    (root / "owl/empty.wav").touch()
+    (root / "owl/text.wav").write_text("no sound\n" * 20)
+    done = ingested()
+    assert done.clips["path"].tolist() == ["owl/good.wav"]
+    reasons = {b["path"]: b["reason"] for b in done.bad}
+    assert reasons.pop("owl/text.wav").endswith("can decode it")
+    assert reasons == {
+        "owl/empty.wav": "empty file",
+        "owl/nan.wav": f"holds {RATE} samples that are NaN or infinite",
+        "owl/none.wav": "holds no samples",
+        "owl/short.wav": f"too short: 40 samples at {RATE} Hz, under 10 ms",
+        "owl/silent.wav": "digital silence: every sample is 0",
+    }
+
+
+def test_the_faintest_sound_is_not_silence(write, ingested):
+    faint = np.zeros(RATE, np.float32)
+    faint[7] = 2**-15
+    write("owl/faint.wav", faint)
+    assert len(ingested().clips) == 1
+
+
+def test_what_locate_found_wrong_is_listed_too(root, write, write_table, ingested):
+    write("a.wav", tone())
+    write("b.wav", tone())
+    write_table(
+        root / "labels.csv", ("path", "label"), ("a.wav", "owl"), ("a.wav", "cat"), ("b.wav", "owl")
+    )
+    done = ingested()
+    assert done.clips["path"].tolist() == ["b.wav"]
+    assert done.bad == [{"path": "a.wav", "reason": "it has more than one label: cat, owl"}]
+
+
+def test_clipping_is_flagged_and_kept(write, ingested):
+    write("owl/loud.wav", np.clip(tone(peak=1.5), -1, 1))
+    write("owl/right.wav", tone(peak=0.9))
+    done = ingested()
+    assert len(done.clips) == 2
+    assert not done.bad
+    assert [f["path"] for f in done.flagged] == ["owl/loud.wav"]
+    assert done.flagged[0]["reason"].startswith("clipping: ")
+
+
+def test_the_order_is_that_of_the_paths_however_long_each_takes(root, write, ingested):
+    for number, seconds in enumerate((4.0, 0.1, 2.0, 0.1, 1.0)):
+        write(f"owl/{number}.wav", tone(seconds))
+    (root / "owl/0bad.wav").touch()
+    (root / "owl/9bad.wav").touch()
+    first, second = ingested(), ingested()
+    assert first.clips["duration_s"].tolist() == [4.0, 0.1, 2.0, 0.1, 1.0]
+    assert first.clips["path"].tolist() == [f"owl/{n}.wav" for n in range(5)]
+    assert [b["path"] for b in first.bad] == ["owl/0bad.wav", "owl/9bad.wav"]
+    pd.testing.assert_frame_equal(first.clips, second.clips)
+
+
+def test_the_report_counts_each_class(write, ingested):
+    for name in ("owl/a.wav", "owl/b.wav", "wren/c.wav"):
+        write(name, tone())
+    report = ingested().report()
+    assert report["clips"] == 3
+    assert report["duration_s"] == 1.5
+    assert report["clips_a_class"] == {"owl": 2, "wren": 1}
+    assert report["bad"] == report["flagged"] == []
+
+
+def test_too_many_bad_clips_raise_and_name_the_first(root, write, ingested):
+    write("owl/good.wav", tone())
+    write("owl/fine.wav", tone())
+    (root / "owl/b.wav").touch()
+    (root / "owl/a.wav").touch()
+    done = ingested()
+    done.refuse_if_too_many(0.5, name="folder")
+    with pytest.raises(CorpusError) as raised:
+        done.refuse_if_too_many(0.49, name="folder")
+    said = str(raised.value)
+    assert said.startswith("folder: 2 of 4 clips are bad, more than ingest.max_bad_share = 0.49")
+    assert said.endswith("the first is owl/a.wav: empty file")
+
+
+def test_a_corpus_that_is_not_here_has_no_clips_and_none_bad(root):
+    done = ingest(empty(), root)
+    assert done.clips.empty
+    assert set(MEASURED) <= set(done.clips.columns)
+    done.refuse_if_too_many(0.0, name="none")
+
+
+def test_the_known_broken_file_of_gtzan_is_reported_and_the_others_go_on(root, write):
+    write("genres/jazz/jazz.00053.wav", tone())
+    (root / "genres/jazz/jazz.00054.wav").write_bytes(b"\0" * 1000)
+    gtzan = create("gtzan")
+    found = ingest(locate(gtzan, root), root, known_faults=gtzan.known_faults)
+    assert found.clips["clip_id"].tolist() == ["jazz.00053"]
+    (bad,) = found.bad
+    assert bad["path"] == "genres/jazz/jazz.00054.wav"
+    assert bad["reason"].endswith(
+        "(known: this file is broken in the copies that are passed around)"
+    )
+
+
+def test_one_sound_in_other_containers_has_one_hash(root, write, ingested):
+    sound = np.round(tone() * 2**15) / 2**15
+    write("owl/a.wav", sound)
+    write("owl/b.wav", sound, subtype="PCM_24")
+    write("owl/c.flac", sound)
+    write("owl/d.wav", sound, subtype="FLOAT")
+    with sf.SoundFile(root / "owl/e.wav", "w", RATE, 1) as tagged:
+        tagged.title = "an owl"
+        tagged.write(sound)
+    clips = ingested().clips
+    assert clips["sha256"].nunique() == len(clips) == 5
+    assert clips["sound_sha256"].nunique() == 1
+
+
+def test_another_sound_rate_or_number_of_channels_has_another_hash(write, ingested):
+    sound = tone()
+    write("owl/a.wav", sound)
+    write("owl/louder.wav", tone(peak=0.6))
+    write("owl/faster.wav", sound, rate=2 * RATE)
+    write("owl/stereo.wav", sound.reshape(-1, 2))
+    assert ingested().clips["sound_sha256"].nunique() == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "bits"),
+    [
+        ("a.wav", "PCM_U8", 8),
+        ("a.wav", "PCM_24", 24),
+        ("a.flac", "PCM_16", 16),
+        ("a.wav", "FLOAT", 32),
+        ("a.wav", "DOUBLE", 64),
+        ("a.wav", "MS_ADPCM", 0),
+        ("a.ogg", "VORBIS", 0),
+    ],
+)
+def test_the_bit_depth_is_that_of_the_codec(write, ingested, name, subtype, bits):
+    write(f"owl/{name}", tone(), subtype=subtype)
+    assert ingested().clips["bit_depth"].tolist() == [bits]
+
+
+def test_what_the_recorder_left_is_measured(write, ingested):
+    hiss = (1e-3 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
+    bout = np.concatenate([np.zeros(RATE // 2, np.float32), tone()])
+    write("owl/hiss.wav", bout + hiss)
+    write("owl/gated.wav", bout)
+    clips = ingested().clips
+    assert clips["path"].tolist() == ["owl/gated.wav", "owl/hiss.wav"]
+    assert clips["noise_floor_db"].tolist() == [-120, pytest.approx(-60, abs=1)]
+    assert clips["bandwidth_hz"].max() <= RATE / 2

@@ -1,0 +1,387 @@
+"""Fine-tuning on a tiny network: resumed bit by bit, seeded, and blind to what it validates on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from faunashot.backbones.yamnet.network import PATCH, yamnet_network
+from faunashot.errors import ParameterError, StoreError, WeightsError
+from faunashot.estimators.networks import finetune
+from faunashot.estimators.networks.classifier import FACTS, WEIGHTS
+from faunashot.estimators.networks.end_to_end import Schedule, Training
+from faunashot.estimators.networks.finetune import SHARES, FineTuned
+from faunashot.estimators.networks.windows import Windows
+from faunashot.estimators.temperature import fit_temperature, temper
+
+BLOCKS = [(2, 8), (2, 12), (2, 16)]
+NAMES = np.array(["cat", "hen", "owl"])
+
+
+def clips(n: int, *, seed: int, windows: int = 3, names: np.ndarray = NAMES) -> Windows:
+    """Windows of n clips a class: noise that is louder in the bands of the class."""
+    rng = np.random.default_rng(seed)
+    of = np.repeat(np.tile(np.arange(len(names)), n), windows)
+    X = rng.normal(-3, 1, (len(of), *PATCH))
+    for row, number in zip(X, of, strict=True):
+        row[:, 15 * number : 15 * number + 15] += 0.8
+    ids = np.repeat(np.arange(n * len(names)), windows).astype(str)
+    return Windows(X.reshape(len(of), -1).astype(np.float32), names[of], np.ones(len(of)), ids)
+
+
+@pytest.fixture(scope="module")
+def learn() -> Windows:
+    return clips(4, seed=1)
+
+
+@pytest.fixture(scope="module")
+def held() -> Windows:
+    return clips(2, seed=2)
+
+
+def fine_tuned(**settings: Any) -> FineTuned:
+    plain = {"epochs": 4, "batch_size": 8, "windows_per_clip": 2, "learning_rate": 1e-2}
+    drawn = {"masks": 2, "mixup": 0.2, "label_smoothing": 0.1, "frozen": 0, "seed": 3}
+    return FineTuned(**{"blocks": BLOCKS, "patience": 9, **drawn, **plain, **settings})
+
+
+def fit(model: FineTuned, learn: Windows, held: Windows | None = None, **given: Any) -> FineTuned:
+    return model.fit(*learn, validation=held, **given)
+
+
+def assert_same(ours: FineTuned, other: FineTuned) -> None:
+    for name, array in other.network_.arrays().items():
+        np.testing.assert_array_equal(ours.network_.arrays()[name], array, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(learn: Windows, held: Windows) -> FineTuned:
+    """Fitted undisturbed."""
+    return fit(fine_tuned(), learn, held)
+
+
+class Killed(Exception):
+    """Stands for a process that ends."""
+
+
+def test_what_was_cut_off_ends_as_if_it_had_not_been(learn, held, whole, tmp_path: Path) -> None:
+    file = tmp_path / "runs" / "checkpoint.npz"
+    told = []
+
+    def killed_after_two(facts: dict) -> None:
+        told.append(facts["epoch"])
+        if facts["epoch"] == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(fine_tuned(), learn, held, checkpoint=file, on_epoch=killed_after_two)
+    torn = file.with_name(f".{file.name}.draft")
+    torn.write_bytes(b"what a kill leaves")
+    resumed = fine_tuned(threads=1)
+    fit(resumed, learn, held, checkpoint=file, on_epoch=lambda facts: told.append(facts["epoch"]))
+    assert told == [1, 2, 3, 4]
+    assert_same(resumed, whole)
+    for ours, theirs in zip(resumed.history_, whole.history_, strict=True):
+        assert ours | {"train_s": 0} == theirs | {"train_s": 0}
+    assert_same(fit(fine_tuned(), learn, held, checkpoint=file), whole)  # nothing is left to do
+    assert [f.name for f in file.parent.iterdir()] == [file.name]
+
+
+def test_a_seed_gives_one_result(learn, held, whole) -> None:
+    again, other = fit(fine_tuned(), learn, held), fit(fine_tuned(seed=4), learn, held)
+    assert_same(again, whole)
+    kernel = "logits/kernel"
+    assert not np.array_equal(other.network_.arrays()[kernel], whole.network_.arrays()[kernel])
+
+
+@pytest.fixture
+def checkpoint(learn, held, tmp_path: Path) -> Path:
+    fit(fine_tuned(epochs=1), learn, held, checkpoint=tmp_path / "checkpoint.npz")
+    return tmp_path / "checkpoint.npz"
+
+
+def test_a_checkpoint_of_another_training_is_refused(learn, held, checkpoint: Path) -> None:
+    one_off = learn._replace(X=learn.X.copy())
+    one_off.X[7, 7] += 1
+    initial = yamnet_network(3, blocks=BLOCKS, seed=9).arrays()
+    narrow = [*BLOCKS[:-1], (2, 15)]
+    for model, windows, weights, other in [
+        (fine_tuned(epochs=2), learn, None, "settings"),
+        (fine_tuned(epochs=1), one_off, None, "windows"),
+        (fine_tuned(epochs=1), learn._replace(y=learn.y[::-1]), None, "windows"),
+        (fine_tuned(epochs=1), learn, initial, "weights"),
+        (fine_tuned(epochs=1, blocks=narrow), learn, None, "settings and weights"),
+    ]:
+        with pytest.raises(StoreError, match=f"written with other {other}: delete") as caught:
+            fit(model, windows, held, checkpoint=checkpoint, initial=weights)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_torn_checkpoint_is_refused(learn, held, checkpoint: Path) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    with pytest.raises(StoreError, match="holds no arrays that can be read"):
+        fit(fine_tuned(epochs=1), learn, held, checkpoint=checkpoint)
+    np.savez(checkpoint, something=np.zeros(2))
+    with pytest.raises(StoreError, match="is not a checkpoint"):
+        fit(fine_tuned(epochs=1), learn, held, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[:2]], ids=["three classes", "two classes"])
+def test_it_starts_at_the_linear_probe(names: np.ndarray) -> None:
+    learn, held = clips(4, seed=1, names=names), clips(2, seed=2, names=names)
+    start = fit(fine_tuned(stop_at=0), learn)
+
+    def embed(X: np.ndarray) -> np.ndarray:
+        return start.network_.body(X.reshape(-1, *PATCH), training=False).numpy()
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-6, max_iter=5000))
+    probe.fit(embed(learn.X), learn.y)
+    expected = probe.predict_proba(embed(held.X))
+    assert expected.std(axis=0).min() > 0.01
+    np.testing.assert_allclose(start.predict_proba(held.X), expected, rtol=0, atol=1e-3)
+
+
+def test_validation_windows_are_heard_as_they_are(learn, held) -> None:
+    """With masks that hide nearly all of a patch, the loss is still that of whole patches."""
+    masked = {"masks": 3, "mask_frames": 96, "mask_bands": 64, "mixup": 1.0}
+    model = fit(fine_tuned(epochs=2, **masked), learn, held)
+    pooled = model.predict_proba(held.X).reshape(-1, 3, 3).mean(axis=1)
+    truth = held.y.reshape(-1, 3)[:, 0][:, None] == model.classes_
+    best = model.history_[model.best_epoch_]
+    temperature = fit_temperature(pooled, np.arange(6), truth=truth.argmax(axis=1))
+    own = temper(pooled, temperature)[truth]
+    assert best["validation_loss"] == pytest.approx(-np.log(own).mean())
+    assert best["validation_accuracy"] == truth[np.arange(len(truth)), pooled.argmax(1)].mean()
+
+
+def test_the_surer_network_is_not_the_better_one(learn) -> None:
+    held = clips(6, seed=2, windows=1)
+    model = fit(fine_tuned(stop_at=0), learn, held)
+    scores = model.predict_proba(held.X)
+    for name in ("logits/kernel", "logits/bias"):
+        model.network_.variables[name].assign(3 * model.network_.arrays()[name])
+    surer = model.predict_proba(held.X)
+    truth = held.y[:, None] == model.classes_
+    before, after = model.history_[0], model._validated(held)
+    untempered = np.log(scores[truth]).mean() - np.log(surer[truth]).mean()
+    assert untempered > 0.5
+    assert after["validation_loss"] == pytest.approx(before["validation_loss"], abs=0.1)
+    assert after["validation_accuracy"] == before["validation_accuracy"]
+
+
+@pytest.mark.slow
+def test_a_clips_windows_count_by_their_weight(learn, held) -> None:
+    """Windows of weight 0 and of another class change nothing of the validation loss."""
+    model = fit(fine_tuned(stop_at=0), learn, held)
+    strange = clips(2, seed=8)
+    doubled = Windows(
+        np.concatenate([held.X, strange.X[::-1]]),
+        np.tile(held.y, 2),
+        np.repeat([1.0, 0.0], len(held.y)),
+        np.tile(held.clips, 2),
+    )
+    again = fit(fine_tuned(stop_at=0), learn, doubled)
+    assert again.history_[0] == pytest.approx(model.history_[0])
+
+
+def test_the_share_of_the_lowest_loss_is_kept(learn, held) -> None:
+    def losses(**settings: Any) -> list[float]:
+        history = fit(fine_tuned(epochs=1, **settings), learn, held).history_
+        return [facts["validation_loss"] for facts in history]
+
+    found = fit(fine_tuned(epochs=1), learn, held).history_[1]
+    given = {share: losses(start_share=share)[1] for share in SHARES}
+    assert len(set(given.values())) == len(SHARES)
+    assert found["start_share"] == min(given, key=given.__getitem__)
+    assert found["validation_loss"] == min(given.values())
+
+
+def test_a_tie_goes_to_the_larger_share_and_the_earlier_epoch(learn, held) -> None:
+    model = fit(fine_tuned(stop_at=0), learn, held)
+    silent = {name: np.zeros_like(array) for name, array in model.network_.arrays().items()}
+    _, facts = model._best_mean(silent, silent, held)
+    assert facts["start_share"] == max(SHARES)
+    model.history_ = [facts | {"start_share": 1.0}, facts]
+    assert (model.best_epoch_, model.best_share_) == (0, 1.0)
+
+
+def test_the_start_is_kept_where_every_share_of_what_was_learned_harms(learn, held) -> None:
+    model = fit(fine_tuned(epochs=1, learning_rate=10), learn, held)
+    assert (model.best_epoch_, model.best_share_) == (0, 1.0)
+    assert_same(model, fit(fine_tuned(stop_at=0), learn))
+
+
+@pytest.mark.slow
+def test_the_best_epoch_is_kept(learn, held) -> None:
+    """On validation clips of wrong labels it is an early one."""
+    wrong = held._replace(y=np.roll(held.y, 3))
+    model = fit(fine_tuned(epochs=12, patience=2), learn, wrong)
+    losses = [facts["validation_loss"] for facts in model.history_]
+    assert losses[model.best_epoch_] == min(losses)
+    assert len(losses) == model.best_epoch_ + 3 < 13
+    chosen = {"stop_at": model.best_epoch_, "start_share": model.best_share_}
+    assert_same(model, fit(fine_tuned(epochs=12, **chosen), learn))
+
+
+@pytest.mark.slow
+def test_the_start_is_kept_in_its_share(learn, whole) -> None:
+    start, trained, mean = (
+        fit(fine_tuned(**settings), learn).network_.arrays()
+        for settings in ({"stop_at": 0}, {"start_share": 0}, {"start_share": 0.25})
+    )
+    name = "layer2/pointwise_conv/kernel"
+    assert np.abs(trained[name] - start[name]).max() > 1e-3
+    expected = 0.25 * start[name] + 0.75 * trained[name]
+    np.testing.assert_allclose(mean[name], expected, rtol=0, atol=1e-6)
+
+
+def test_without_validation_the_last_epoch_is_kept(learn, held, whole) -> None:
+    chosen = {"stop_at": whole.best_epoch_, "start_share": whole.best_share_}
+    model = fit(fine_tuned(**chosen), learn)
+    assert whole.best_epoch_ > 0
+    assert {"stop_at": model.best_epoch_, "start_share": model.best_share_} == chosen
+    assert_same(model, whole)
+
+
+def test_a_validation_clip_of_no_learned_class_is_wrong(learn, held) -> None:
+    strange = held._replace(y=np.where(held.y == "owl", "yak", held.y))
+    facts = fit(fine_tuned(stop_at=0), learn, strange).history_[0]
+    assert facts["validation_loss"] > -np.log(1e-7) / 3
+    assert facts["validation_accuracy"] <= 2 / 3
+
+
+def test_a_loss_that_is_not_finite_stops(learn, held, tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.npz"
+    with pytest.raises(ParameterError, match=r"learning_rate: the loss is (nan|inf) in epoch \d"):
+        fit(fine_tuned(learning_rate=1e30), learn, held, checkpoint=file)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reach"),
+    [
+        ("frozen", 4, "0 to 3"),
+        ("frozen", -1, "0 to 3"),
+        ("layer_decay", 1.5, "0 to 1"),
+        ("start_share", -0.1, "0 to 1"),
+        ("start_share", float("nan"), "0 to 1"),
+        ("label_smoothing", 2, "0 to 1"),
+        ("epochs", 0, "1 to inf"),
+        ("patience", 0, "1 to inf"),
+        ("stop_at", -1, "0 to inf"),
+        ("learning_rate", 0, "1e-09 to inf"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(learn, name: str, value: float, reach: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        fit(fine_tuned(**{name: value}), learn)
+    assert str(caught.value) == f"{name}: {value}; needs to lie from {reach}"
+
+
+def test_one_class_is_refused(learn) -> None:
+    with pytest.raises(ParameterError, match="at least two classes"):
+        fit(fine_tuned(), learn._replace(y=np.repeat("cat", len(learn.y))))
+
+
+def test_features_that_are_no_patches_are_refused(learn) -> None:
+    with pytest.raises(ParameterError, match=r"patches of 6144 values.*not rows of 1024"):
+        fit(fine_tuned(), learn._replace(X=learn.X[:, :1024]))
+
+
+def test_each_layer_moves_at_its_rate_and_the_statistics_stay(learn) -> None:
+    """Of equal gradients, a step of Adam is the rate; the schedule's first step is 0.
+
+    Without the biases of the probe, whose gradient is 0 at the start.
+    """
+    still = {"masks": 0, "mixup": 0, "batch_size": 99, "windows_per_clip": 3, "start_share": 0}
+    settings = {"epochs": 2, "learning_rate": 1e-3, "layer_decay": 0.25, "frozen": 1, **still}
+    before = fit(fine_tuned(stop_at=0, **settings), learn).network_.arrays()
+    model = fit(fine_tuned(**settings), learn)
+    for number, layer in enumerate(model.network_.layers):
+        rate = 0 if number == 0 else 1e-3 * 0.25 ** (3 - number)
+        for name, variable in layer.items():
+            moved = np.abs(variable.numpy() - before[name]).max()
+            if "/moving_" in name:
+                assert moved == 0, name
+            elif name != "logits/bias":
+                assert moved == pytest.approx(rate, rel=0.02), name
+
+
+@pytest.mark.slow
+def test_twenty_clips_are_learned_by_heart() -> None:
+    rng = np.random.default_rng(6)
+    noise = rng.normal(-3, 1, (20, PATCH[0] * PATCH[1])).astype(np.float32)
+    learn = Windows(noise, rng.permutation(np.repeat(NAMES[:2], 10)))
+    plain = {"masks": 0, "mixup": 0, "label_smoothing": 0, "C": 1e-4, "start_share": 0}
+    model = fine_tuned(epochs=40, batch_size=20, learning_rate=3e-3, layer_decay=1.0, **plain)
+    start = fit(fine_tuned(stop_at=0, **plain), learn)
+    assert (start.predict(noise) == learn.y).mean() < 0.9
+    assert (fit(model, learn).predict(noise) == learn.y).all()
+
+
+def test_a_clip_weighs_the_same_whatever_its_windows() -> None:
+    ids = np.repeat(["short", "long"], [1, 5])
+    learn = Windows(np.zeros((6, 6144), np.float32), ids, np.repeat([1, 0.2], [1, 5]), ids)
+    settings = fine_tuned(windows_per_clip=2).get_params()
+    schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
+    target = np.repeat([1, 0], [1, 5])
+    made = Training(yamnet_network(2, blocks=BLOCKS), learn, target, schedule)
+    drawn = [made._draw(np.random.default_rng(seed)) for seed in range(20)]
+    for rows in drawn:
+        assert sorted(ids[rows]) == ["long", "long", "short"]
+        assert len(set(rows)) == 3
+        weight = made._weight[rows]
+        assert weight[ids[rows] == "long"].sum() == pytest.approx(weight[ids[rows] == "short"])
+    assert len(np.unique(np.concatenate(drawn))) == 6
+
+
+@pytest.mark.slow
+def test_half_precision_trains_too(learn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU; the optimizer scales the loss, and the weights stay in float32."""
+    monkeypatch.setattr(finetune, "precision", lambda: "mixed_float16")
+    model = fit(fine_tuned(learning_rate=1e-3), learn)
+    assert model.network_.body.layers[2].compute_dtype == "float16"
+    before = yamnet_network(3, blocks=BLOCKS, seed=3).arrays()
+    after = model.network_.arrays()
+    assert {array.dtype for array in after.values()} == {np.dtype(np.float32)}
+    name = "layer1/conv/kernel"
+    assert 0 < np.abs(after[name] - before[name]).max() < 1e-2
+
+
+def test_what_is_saved_answers_the_same(whole, held, tmp_path: Path) -> None:
+    whole.save(tmp_path / "model")
+    loaded = FineTuned.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(held.X), whole.predict_proba(held.X))
+    assert loaded.classes_.tolist() == whole.classes_.tolist()
+    assert (loaded.history_, loaded.best_epoch_) == (whole.history_, whole.best_epoch_)
+
+
+def test_a_folder_without_a_network_is_refused(whole, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="holds no network"):
+        FineTuned.load(tmp_path)
+    whole.save(tmp_path)
+    facts = json.loads((tmp_path / FACTS).read_text())
+    (tmp_path / FACTS).write_text(json.dumps(facts | {"format": 0}))
+    with pytest.raises(StoreError, match="has format 0"):
+        FineTuned.load(tmp_path)
+    facts["settings"]["blocks"] = [(2, 8), (2, 12)]
+    (tmp_path / FACTS).write_text(json.dumps(facts))
+    with pytest.raises(WeightsError, match="have beside it layer3"):
+        FineTuned.load(tmp_path)
+    whole.save(tmp_path)
+    (tmp_path / WEIGHTS).write_bytes(b"none")
+    with pytest.raises(StoreError, match="holds no arrays that can be read"):
+        FineTuned.load(tmp_path)
+
+
+@pytest.mark.slow
+def test_rows_of_a_memory_map_are_enough(learn, held, whole, tmp_path: Path) -> None:
+    np.save(tmp_path / "windows.npy", learn.X)
+    mapped = learn._replace(X=np.load(tmp_path / "windows.npy", mmap_mode="r"))
+    assert_same(fit(fine_tuned(), mapped, held), whole)

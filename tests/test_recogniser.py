@@ -1,0 +1,308 @@
+"""A trained system as one object: saved, loaded, refused where it does not fit, and heard with."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from faunashot.backbones import registry
+from faunashot.errors import AudioError, ParameterError, StoreError
+from faunashot.estimators.class_map import ClassMap
+from faunashot.estimators.heads.base import make_head
+from faunashot.estimators.networks import finetune
+from faunashot.estimators.temperature import Tempered, temper
+from faunashot.estimators.unknown import Novelty, threshold_at
+from faunashot.features.extract import embed_clips, embed_recording
+from faunashot.features.join import join
+from faunashot.frontends.logmel_stats import LogMel
+from faunashot.recogniser import Recogniser
+
+RATE = 32_000
+PITCH_HZ = {"frog": 400, "wren": 3000}
+
+
+def recording(label: str, *, seconds: float = 1.0, seed: int = 0) -> bytes:
+    noise = np.random.default_rng(seed).normal(0, 0.01, round(seconds * RATE))
+    tone = 0.3 * np.sin(2 * np.pi * PITCH_HZ[label] * np.arange(len(noise)) / RATE)
+    file = io.BytesIO()
+    sf.write(file, tone + noise, RATE, format="WAV")
+    return file.getvalue()
+
+
+def means(recordings: list[bytes]) -> np.ndarray:
+    """Mean embedding of each recording, by the seconds that its windows cover."""
+    backbone, rows = LogMel(), []
+    for audio in recordings:
+        found = embed_recording(audio, backbone)
+        weights = found.index["end_s"] - found.index["start_s"]
+        rows.append(np.average(found.windows, axis=0, weights=weights))
+    return np.stack(rows)
+
+
+def facts_of(*backbones: LogMel, takes: str = "clips", **more) -> dict:
+    made_with = [
+        {"name": b.name, "options": {"hop_s": b.hop_s}, "weights_hash": b.weights_hash}
+        for b in backbones
+    ]
+    return {"backbones": made_with, "takes": takes, "classes": sorted(PITCH_HZ), **more}
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    learned = [(label, recording(label, seed=seed)) for label in PITCH_HZ for seed in range(4)]
+    head = make_head("logistic", C=1.0)
+    head.fit(means([audio for _, audio in learned]), [label for label, _ in learned])
+    return Recogniser(Tempered(head, 1.3), facts_of(LogMel()))
+
+
+def noise(*, seed: int, seconds: float = 1.0) -> bytes:
+    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE))
+    file = io.BytesIO()
+    sf.write(file, samples, RATE, format="WAV")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def wary(recogniser: Recogniser) -> Recogniser:
+    """The same recogniser, which tells noise from frogs and wrens."""
+
+    learned = [(label, recording(label, seed=seed)) for label in PITCH_HZ for seed in range(4)]
+    detector = Novelty().fit(
+        means([audio for _, audio in learned]),
+        [label for label, _ in learned],
+        background=means([noise(seed=seed) for seed in range(10)]),
+    )
+    threshold = threshold_at(detector.background_scores_, 0.1)
+    unknown = {"threshold": threshold, "false_alarm_rate": 0.1}
+    return Recogniser(recogniser.head, {**recogniser.facts, "unknown": unknown}, detector)
+
+
+@pytest.fixture
+def folder(recogniser: Recogniser, tmp_path: Path) -> Path:
+    recogniser.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("label", PITCH_HZ)
+def test_a_saved_model_hears_what_it_heard_before(recogniser, folder, label) -> None:
+    heard = Recogniser.load(folder).recognise(recording(label, seed=9))
+    assert heard == recogniser.recognise(recording(label, seed=9))
+    assert heard.label == label
+    assert sum(heard.probabilities.values()) == pytest.approx(1)
+
+
+def test_a_head_of_clips_hears_the_mean_by_the_seconds_that_windows_cover(recogniser) -> None:
+    sound = recording("frog", seconds=1.7)
+    heard = recogniser.recognise(sound)
+    spans = [(start, end) for start, end, _ in heard.windows]
+    assert spans == [(0.0, 1.0), (0.5, 1.5), (1.0, pytest.approx(1.7))]
+    (expected,) = recogniser.head.predict_proba(means([sound]))
+    assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
+    embeddings = embed_recording(sound, LogMel()).windows
+    of_windows = [list(scores.values()) for *_, scores in heard.windows]
+    np.testing.assert_allclose(of_windows, recogniser.head.predict_proba(embeddings), atol=1e-6)
+
+
+class Loud:
+    """A network that takes windows for frogs the more, the louder they are."""
+
+    classes_ = np.array(["frog", "wren"])
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        frog = 1 / (1 + np.exp(-(X[:, 0] + 70) / 10))
+        return np.stack([frog, 1 - frog], axis=1)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir()
+
+    @classmethod
+    def load(cls, folder: Path) -> Loud:
+        assert folder.is_dir()
+        return cls()
+
+
+def test_of_a_head_of_windows_each_counts_by_the_seconds_that_it_covers(tmp_path, monkeypatch):
+    monkeypatch.setattr(finetune, "FineTuned", Loud)
+    tempered = {"value": 2.0, "clips": 9}
+    facts = facts_of(LogMel(), takes="windows", temperature=tempered)
+    facts["system"] = {"head": "end_to_end"}
+    loud = Recogniser(Tempered(Loud(), 2.0), facts)
+    sound = recording("frog", seconds=1.7)
+    heard = loud.recognise(sound)
+    plain = Loud().predict_proba(embed_recording(sound, LogMel()).windows)
+    assert len(set(plain[:, 0])) == 3
+    pooled = np.average(plain, axis=0, weights=[1.0, 1.0, 0.7])[None]
+    (expected,) = temper(pooled, 2.0)  # once pooled, as clips that are scored are
+    assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
+    loud.save(tmp_path / "model")
+    assert not (tmp_path / "model" / "head.skops").exists()
+    loaded = Recogniser.load(tmp_path / "model")
+    assert loaded.head.temperature == 2.0
+    assert loaded.recognise(sound) == heard
+
+
+def test_a_model_is_not_run_on_other_weights(recogniser: Recogniser, folder: Path) -> None:
+    facts = json.loads((folder / "model.json").read_text())
+    facts["backbones"][0]["weights_hash"] = "0" * 64
+    (folder / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(
+        StoreError, match="the head was trained on logmel with weights 000000000000"
+    ):
+        Recogniser.load(folder).recognise(recording("frog"))
+
+
+@pytest.mark.parametrize("harm", ["no folder", "no facts", "other format", "torn head"])
+def test_what_is_no_whole_model_is_refused(folder: Path, harm: str) -> None:
+    if harm == "no folder":
+        folder = folder / "elsewhere"
+    elif harm == "no facts":
+        (folder / "model.json").unlink()
+    elif harm == "other format":
+        (folder / "model.json").write_text('{"format": 99}')
+    else:
+        head = folder / "head.skops"
+        head.write_bytes(head.read_bytes()[:100])
+    with pytest.raises(StoreError) as caught:
+        Recogniser.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_audio_is_an_error_of_ours(recogniser: Recogniser) -> None:
+    with pytest.raises(AudioError):
+        recogniser.recognise(b"not audio")
+
+
+def test_where_nothing_is_heard_every_class_is_as_likely(recogniser: Recogniser) -> None:
+    deaf = ClassMap(sorted(PITCH_HZ), [[], []], head=recogniser.head)
+    heard = Recogniser(deaf, recogniser.facts).recognise(recording("frog"))
+    assert heard.probabilities == {"frog": 0.5, "wren": 0.5}
+
+
+def test_a_zero_shot_model_reads_the_backbone_s_own_scores(recogniser: Recogniser) -> None:
+    class WithClasses(LogMel):
+        def classify(self, embeddings):
+            return np.tile([0.1, 0.9, 0.3], (len(embeddings), 1))
+
+    head = ClassMap(["frog", "wren"], [[0, 2], [1]])
+    zero_shot = Recogniser(head, {**recogniser.facts, "takes": "scores"})
+    zero_shot.__dict__["backbones"] = [WithClasses()]
+    heard = zero_shot.recognise(recording("frog"))
+    assert heard.label == "wren"
+    assert heard.probabilities == pytest.approx({"frog": 0.2 / 1.1, "wren": 0.9 / 1.1})
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0])
+def test_noise_is_unknown_and_a_class_is_not(wary: Recogniser, recogniser, seconds: float) -> None:
+    sound = noise(seed=99, seconds=seconds)
+    heard, plain = wary.recognise(sound), recogniser.recognise(sound)
+    assert heard.label == "unknown"
+    assert heard.unknown_score > wary.facts["unknown"]["threshold"]
+    assert plain.label in PITCH_HZ
+    assert plain.unknown_score is None
+    assert heard.probabilities == plain.probabilities
+    assert heard.windows == plain.windows
+    for label in PITCH_HZ:
+        frog_or_wren = wary.recognise(recording(label, seconds=seconds, seed=9))
+        assert frog_or_wren.label == label
+        assert frog_or_wren.unknown_score < heard.unknown_score
+
+
+def test_a_recording_is_scored_by_the_seconds_that_its_windows_cover(wary: Recogniser) -> None:
+    sound = recording("wren", seconds=1.7)
+    expected = wary.novelty.score(means([sound]))[0]
+    assert wary.recognise(sound).unknown_score == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_detector_is_saved_beside_the_head(wary: Recogniser, folder: Path) -> None:
+    assert not (folder / "unknown.skops").exists()
+    wary.save(folder)
+    for sound in (noise(seed=99), recording("frog", seed=9)):
+        assert Recogniser.load(folder).recognise(sound) == wary.recognise(sound)
+
+
+@pytest.mark.parametrize("harm", ["torn", "gone", "a head"])
+def test_a_model_without_its_detector_is_refused(wary: Recogniser, folder: Path, harm: str) -> None:
+    wary.save(folder)
+    file = folder / "unknown.skops"
+    if harm == "gone":
+        file.unlink()
+    else:
+        whole = file.read_bytes() if harm == "torn" else (folder / "head.skops").read_bytes()
+        file.write_bytes(whole[:100] if harm == "torn" else whole)
+    with pytest.raises(StoreError, match=r"unknown\.skops") as caught:
+        Recogniser.load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_detector_and_threshold_come_together_and_no_class_has_their_name(wary) -> None:
+    facts = dict(wary.facts)
+    with pytest.raises(ParameterError, match="unknown: a detector comes with its threshold"):
+        Recogniser(wary.head, facts)
+    with pytest.raises(ParameterError, match="unknown: a detector comes with its threshold"):
+        Recogniser(wary.head, {**facts, "unknown": None}, wary.novelty)
+    with pytest.raises(ParameterError, match="'unknown' is what none of them is called"):
+        Recogniser(wary.head, {**facts, "classes": ["frog", "unknown"]}, wary.novelty)
+
+
+class Slow(LogMel):
+    """Means of the same statistics over the bands, of three seconds at half the rate."""
+
+    name, version = "slow", "7"
+    sample_rate, window_s, window_samples = 16_000, 3.0, 48_000
+    dim = 4
+
+    def network(self, inputs):
+        statistics = super().network(inputs)
+        return np.stack([statistics[:, at].mean(axis=1) for at in np.split(np.arange(256), 4)], 1)
+
+
+@pytest.fixture
+def joined(monkeypatch) -> list[LogMel]:
+    """Two backbones of different windows, both to be loaded by name."""
+    classes = {"logmel": LogMel, "slow": Slow}
+    monkeypatch.setattr(registry, "load", lambda name, **options: classes[name](**options))
+    return [LogMel(hop_s=0.5), Slow(hop_s=1.5)]
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1.7, 3.0, 7.9])
+@pytest.mark.parametrize("turned", [False, True])
+def test_joined_backbones_hear_what_joined_stores_hold(joined, seconds, turned, tmp_path) -> None:
+    backbones = joined[::-1] if turned else joined
+    (tmp_path / "frog.wav").write_bytes(recording("frog", seconds=seconds))
+    clip = [("frog", tmp_path / "frog.wav")]
+    stored = join([embed_clips(clip, backbone) for backbone in backbones])
+    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), facts_of(*backbones))
+    windows, start_s, end_s = model._features(tmp_path / "frog.wav")
+    np.testing.assert_array_equal(windows, stored.windows)
+    np.testing.assert_array_equal(start_s, stored.index["start_s"])
+    np.testing.assert_array_equal(end_s, stored.index["end_s"])
+    assert model.backbone_name == ("slow+logmel" if turned else "logmel+slow")
+
+
+def test_a_joined_model_is_saved_and_tells_classes_apart(joined, tmp_path) -> None:
+    learned = [(label, recording(label, seed=seed)) for label in PITCH_HZ for seed in range(4)]
+    for n, (_, audio) in enumerate(learned):
+        (tmp_path / f"{n}.wav").write_bytes(audio)
+    clips = [(str(n), tmp_path / f"{n}.wav") for n in range(len(learned))]
+    features = join([embed_clips(clips, backbone) for backbone in joined])
+    head = make_head("logistic", C=1.0, blocks=features.maker.blocks)
+    head.fit(features.windows, [label for label, _ in learned])  # of one window each
+    Recogniser(Tempered(head, 1.0), facts_of(*joined)).save(tmp_path / "model")
+    loaded = Recogniser.load(tmp_path / "model")
+    for label in PITCH_HZ:
+        heard = loaded.recognise(recording(label, seconds=4.0, seed=9))
+        assert heard.label == label
+        assert [(start, end) for start, end, _ in heard.windows] == [(0.0, 3.0), (1.5, 4.0)]
+
+
+def test_of_joined_backbones_each_is_to_be_the_one_that_was_trained_on(joined) -> None:
+    facts = facts_of(*joined)
+    facts["backbones"][1]["weights_hash"] = "0" * 64
+    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), facts)
+    with pytest.raises(StoreError, match="trained on slow with weights 000000000000"):
+        model.recognise(recording("frog"))
