@@ -6,6 +6,7 @@ import sys
 
 from faunashot.pipeline import STAGES, run_stage
 
-if len(sys.argv) != 2 or sys.argv[1] not in STAGES:
-    sys.exit(f"usage: python -m faunashot.pipeline STAGE, one of {', '.join(STAGES)}")
-run_stage(sys.argv[1])
+if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1] not in STAGES:
+        sys.exit(f"usage: python -m faunashot.pipeline STAGE, one of {', '.join(STAGES)}")
+    run_stage(sys.argv[1])
