@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.backbones import registry
-from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.backbones.base import Backbone, FloatArray, class_scores, load
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.heads.base import load_head, save_head, scores_of
 from faunashot.estimators.temperature import Tempered, temper
 from faunashot.estimators.unknown import Novelty
 from faunashot.features.extract import embed_recording
+from faunashot.features.extractors import Extractor, extractor
 from faunashot.features.join import BY, join
 from faunashot.files import whole_folder
 
@@ -115,8 +115,8 @@ class Recogniser:
             (draft / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
     @cached_property
-    def backbones(self) -> list[Backbone]:
-        """The backbones, loaded.
+    def extractors(self) -> list[Extractor]:
+        """What yields the features that the head was trained on.
 
         Raises
         ------
@@ -125,7 +125,9 @@ class Recogniser:
         """
         loaded = []
         for made_with in self.facts["backbones"]:
-            backbone = registry.load(made_with["name"], **made_with["options"])
+            backbone = extractor(
+                made_with["name"], layer=made_with["layer"], options=made_with["options"]
+            )
             if backbone.weights_hash != made_with["weights_hash"]:
                 raise StoreError(
                     f"the head was trained on {backbone.name} with weights "
@@ -133,6 +135,12 @@ class Recogniser:
                 )
             loaded.append(backbone)
         return loaded
+
+    @cached_property
+    def _own_backbone(self) -> Backbone:
+        """The backbone whose own classes are read."""
+        (made_with,) = self.facts["backbones"]
+        return load(made_with["name"], **made_with["options"])
 
     def recognise(self, source: Path | bytes) -> Recognition:
         """Recognise a file, or the bytes of one.
@@ -146,8 +154,7 @@ class Recogniser:
         clip = np.average(embeddings, axis=0, weights=end_s - start_s)[None]
         features = embeddings
         if self.facts["takes"] == "scores":
-            (backbone,) = self.backbones
-            features = backbone.classify(embeddings)
+            features = class_scores(self._own_backbone, embeddings)
         scores = scores_of(self.head, features, self.classes)
         if self.facts["takes"] == "clips":
             mean = scores_of(self.head, clip.astype(np.float32), self.classes)[0]
@@ -178,7 +185,7 @@ class Recogniser:
         self, source: Path | bytes
     ) -> tuple[FloatArray, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Embeddings of a recording's windows, (N, dim), and what each covers, in seconds."""
-        joined = join([embed_recording(source, backbone) for backbone in self.backbones])
+        joined = join([embed_recording(source, backbone) for backbone in self.extractors])
         start_s, end_s = (joined.index[name].to_numpy() for name in ("start_s", "end_s"))
         return joined.windows, start_s, end_s
 

@@ -44,7 +44,7 @@ def ablate(
     params = load_params()
     every = [params.seed + n for n in range(seeds)]
     if queue:
-        _queue(system, chosen.reads, list(variants(chosen)), every)
+        _queue(system, chosen.requires_features, list(variants(chosen)), every)
         return
     from faunashot.cli.progress import count
     from faunashot.evaluation.systems_plots import ablation_figure
@@ -52,9 +52,9 @@ def ablate(
     from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
 
-    data = _stores(params, chosen.reads, system=system)
+    data = _stores(params, chosen.requires_features, system=system)
     official = params.protocol.folds == "official"
-    of_cells = ablation.cells(chosen, chosen.reads, seeds=every, official=official)
+    of_cells = ablation.cells(chosen, chosen.requires_features, seeds=every, official=official)
     classes = sorted(set(data.clips["label"]))
     tables: dict[tuple[str, int], Any] = {}
     with (
@@ -72,7 +72,10 @@ def ablate(
             tables[cell.name, cell.seed] = table
             done()
         runs = {name: [tables[name, seed] for seed in every] for name in variants(chosen)}
-        settings = {"level": params.evaluation.level, "draws": params.evaluation.draws}
+        settings = {
+            "level": params.evaluation.confidence_level,
+            "draws": params.evaluation.n_bootstrap,
+        }
         worth = ablation.worth(chosen, runs, classes, **settings)
         figures = ablation.figures(runs, classes, **settings)
         shown = worth.rename(
@@ -97,10 +100,12 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     from faunashot.data.audit import TARGET
     from faunashot.evaluation.summary import MAIN
     from faunashot.features.store import META
+    from faunashot.params import FeatureName
+    from faunashot.pipeline.paths import NOISE_FEATURES, features_of
     from faunashot.protocols.grid import Stores
 
-    folder = Path("features/recorded") / params.corpus / reads
-    noise = Path("features/noise") / reads / "recordings"
+    folder = features_of(MAIN, params.corpus, FeatureName(reads, ""))
+    noise = NOISE_FEATURES / reads
     if not all((at / META).exists() for at in (folder, noise)) or not CLIPS.exists():
         raise ParameterError(
             f"{folder} and {noise} do not hold features: run `dvc exp run -S system={system} "

@@ -49,19 +49,18 @@ def embed(
     interrupted goes on. A recording, or the part of a long one, that is bad gets a line.
     """
     from faunashot.audio.decode import quiet_native
-    from faunashot.backbones.registry import load
     from faunashot.cli.progress import progress
     from faunashot.errors import AudioError
     from faunashot.features.engine import Engine, local, store_features
+    from faunashot.features.extractors import extractor
     from faunashot.features.plan import plan
 
-    _refuse_hop(backbone, hop_s)
     recordings = _recordings(files)
     if not prune:
         _refuse_to_drop(out, {recording.clip_id for recording in recordings})
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
     with quiet_native():
-        loaded = load(backbone, **options)
+        loaded: Any = extractor(backbone, options=options)
         run: Engine = local(loaded, workers=workers)
         if engine is EngineName.ray:
             from faunashot.features.cluster import ray_actors
@@ -97,18 +96,6 @@ def embed(
         )
     if outcome.bad:
         raise typer.Exit(1)
-
-
-def _refuse_hop(backbone: str, hop_s: float | None) -> None:
-    from faunashot.backbones.registry import backbone_class
-    from faunashot.errors import ParameterError
-
-    found = backbone_class(backbone)
-    if hop_s is not None and not 1 / found.sample_rate <= hop_s <= found.window_s:
-        raise ParameterError(
-            f"--hop-s {hop_s:g}: must be more than 0 and at most {found.window_s:g}, "
-            f"the window of {backbone}"
-        )
 
 
 def _refuse_to_drop(out: str, named: set[str]) -> None:

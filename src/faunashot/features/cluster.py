@@ -12,9 +12,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from faunashot.backbones import registry
 from faunashot.errors import ParameterError, StoreError
 from faunashot.features.engine import Done, Engine, ShardIndex, write_shards
+from faunashot.features.extractors import extractor
 from faunashot.features.plan import Plan, Shard
 from faunashot.storage import Storage
 
@@ -27,7 +27,7 @@ def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None)
 
     Parameters
     ----------
-    name, options : of the backbone, as `registry.load` takes them.
+    name, options : of the backbone, as `extractor` takes them.
     actors : how many at most; as many as the cluster has processors if not given.
 
     Raises
@@ -75,7 +75,7 @@ class _Writer:
     """An actor: one model, and a shard at a time."""
 
     def __init__(self, name: str, options: dict[str, Any], plan: Plan, url: str) -> None:
-        self._backbone = registry.load(name, **options)
+        self._backbone: Any = extractor(name, options=options)
         self._plan, self._url = plan, url
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from faunashot.data.corpora.registry import create
 from faunashot.evaluation import calibration_plots, plots
 from faunashot.evaluation.rejection import rejection
 from faunashot.evaluation.summary import DIGITS, Summary, summarise
-from faunashot.params import Params
+from faunashot.params import CorpusParams, Params
+from faunashot.pipeline.paths import model_of
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
 from faunashot.tracking.models import log_and_register, promote
@@ -21,7 +22,7 @@ from faunashot.tracking.runs import StageRun, stage_run
 
 def run(params: Params) -> None:
     """Run the stage."""
-    model = Path("models") / params.full_system
+    model = model_of(params.full_system)
     tables = {n: Path(f"predictions/{n}.parquet") for n in ("held_out", "windows", "unknown")}
     with stage_run(
         "evaluate",
@@ -39,8 +40,8 @@ def run(params: Params) -> None:
             facts["classes"],
             headline_k=facts["k"],
             windows=None if windows.empty else windows,
-            level=params.evaluation.level,
-            draws=params.evaluation.draws,
+            level=params.evaluation.confidence_level,
+            draws=params.evaluation.n_bootstrap,
             seed=params.seed,
         )
         said = {k: v for k, v in facts["facts"].items() if isinstance(v, int | float)}
@@ -90,8 +91,8 @@ def of_unknown(unknown: pd.DataFrame, params: Params) -> dict[str, Any]:
         groups=unknown["group"],
         threshold=0.0,
         correct=unknown["correct"],
-        n_draws=params.evaluation.draws,
-        level=params.evaluation.level,
+        n_draws=params.evaluation.n_bootstrap,
+        level=params.evaluation.confidence_level,
         seed=params.seed,
     )
     return {
@@ -117,7 +118,7 @@ def register(
     run: StageRun, params: Params, facts: dict[str, Any], metrics: dict[str, Any], model: Path
 ) -> None:
     """Register the model under its alias, with the card."""
-    block = params.corpora[params.corpus]
+    block = params.corpora.get(params.corpus, CorpusParams())
     corpus = create(params.corpus, reader=block.reader, classes=block.classes)
     card = model_card(
         facts, metrics, corpus_licence=corpus.licence, corpus_citation=corpus.citation
@@ -127,7 +128,7 @@ def register(
         run,
         model,
         card=card,
-        requirements=requirements(params.backbone_names),
+        requirements=requirements(params.backbone_names, more=estimator_packages(facts)),
         example_audio=example_audio(),
         tags={
             "corpus": params.corpus,
@@ -142,3 +143,8 @@ def register(
         f"macro-F1 {metrics['macro_f1']} [{metrics['macro_f1_low']}, {metrics['macro_f1_high']}], "
         f"registered as {alias}"
     )
+
+
+def estimator_packages(facts: dict[str, Any]) -> list[str]:
+    """Python packages that the estimator needs beside those of every model."""
+    return ["tensorflow", "keras"] if facts["takes"] == "windows" else []

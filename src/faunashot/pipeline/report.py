@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from faunashot.backbones.registry import backbone_class
 from faunashot.evaluation import calibration_plots, plots
+from faunashot.features.extractors import licence_of
 from faunashot.params import Params
 from faunashot.reporting.page import report_page
 from faunashot.tracking.runs import stage_run
@@ -50,7 +50,7 @@ def run(params: Params) -> None:
                     ),
                 ],
                 findings=findings(),
-                licence="; ".join(backbone_class(n).licence for n in params.backbone_names),
+                licence="; ".join(licence_of(n) for n in params.backbone_names),
             )
         )
         run.artifact(page)

@@ -147,10 +147,14 @@ class Task:
         from faunashot.estimators.networks.windows import Windows
 
         tuning, system = self.tuning, self.system
-        if tuning is None or system.reads not in ("", self.target.maker.backbone):
+        if tuning is None or system.requires_features not in (
+            "",
+            "front_end",
+            self.target.maker.backbone,
+        ):
             raise ParameterError(
-                f"system: {system.name} reads the features of {system.reads}, not of "
-                f"{self.target.maker.backbone}: set backbone={system.reads}"
+                f"system: {system.name} reads the features of {system.requires_features}, not of "
+                f"{self.target.maker.backbone}: set backbone={system.requires_features}"
             )
 
         def windows(clip_ids: Sequence[str]) -> Windows:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from faunashot.backbones import registry
+from faunashot.backbones.base import load
 from faunashot.errors import StoreError
 from faunashot.evaluation.summary import MAIN
+from faunashot.features.extractors import of_layer
 from faunashot.features.store import FeatureSpec
 from faunashot.params import Params
 from faunashot.protocols import few_shot, few_shot_networks, fine_tune, zero_shot
@@ -18,12 +20,13 @@ from faunashot.protocols.base import Outcome, Task
 from faunashot.protocols.leak import leakage_inflation
 from faunashot.protocols.unknown import with_unknown
 
-TARGET_ONLY, EQUALISED = "target_only", "equalised"
-"""Conditions: without the source corpus, and with the recorder hidden. A task brings others."""
-
 
 def run_protocol(
-    task: Task, params: Params, made_by: FeatureSpec, *, equalised: Task | None = None
+    task: Task,
+    params: Params,
+    made_by: FeatureSpec,
+    *,
+    altered: Mapping[str, Task] | None = None,
 ) -> Outcome:
     """Run the protocol that `params` name on features that `made_by` made.
 
@@ -32,7 +35,8 @@ def run_protocol(
 
     Parameters
     ----------
-    equalised : the task on features of recordings brought to one bandwidth, level and length.
+    altered : mapping of str to Task, optional
+        The task under each condition that learns anew, by name.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def run_protocol(
     with threadpool_limits(1):
         outcome = _run(task, params, made_by)
         outcome = replace(outcome, held_out=outcome.held_out.assign(condition=MAIN))
-        others = _others(task, params, equalised)
+        others = _others(task, params, altered or {})
         scored = {name: _run(other, params, made_by).held_out for name, other in others.items()}
         conditions = [
             table.assign(condition=name) for name, table in (scored | outcome.heard).items()
@@ -55,12 +59,8 @@ def run_protocol(
         return replace(outcome, facts={**outcome.facts, "leak": leakage_inflation(task)})
 
 
-def _others(task: Task, params: Params, equalised: Task | None) -> Mapping[str, Task]:
-    others: dict[str, Task] = {}
-    if task.learns_source and params.protocol.name == "few_shot":
-        others[TARGET_ONLY] = task.without_source()
-    if equalised is not None:
-        others[EQUALISED] = equalised
+def _others(task: Task, params: Params, altered: Mapping[str, Task]) -> Mapping[str, Task]:
+    others = dict(altered)
     if params.protocol.name == "zero_shot":  # which learns nothing of the target
         others |= {name: replace(task, target=heard) for name, heard in task.heard.items()}
     return others
@@ -76,9 +76,10 @@ def _run(task: Task, params: Params, made_by: FeatureSpec) -> Outcome:
         return fine_tune.run(task)
     if protocol.zero_shot == "assignment":
         return zero_shot.run(task, protocol)
-    backbone = registry.load(params.backbone, **params.options_of(params.backbone))
-    if FeatureSpec.of(backbone) != made_by:
+    backbone = load(params.backbone, **params.options_of(params.backbone))
+    expected: Any = of_layer(backbone)
+    if FeatureSpec.of(expected) != made_by:
         raise StoreError(
-            f"features are stale: made by {made_by}, not by {FeatureSpec.of(backbone)}"
+            f"features are stale: made by {made_by}, not by {FeatureSpec.of(expected)}"
         )
     return zero_shot.run(task, protocol, backbone=backbone, extra=protocol.class_map)

@@ -18,22 +18,13 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from faunashot.backbones.base import Backbone
+from faunashot.backbones.base import Backbone, ClassList, class_scores, own_classes
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import ClassMap, read_class_map, spelled
 from faunashot.evaluation.representation import representation
 from faunashot.evaluation.uncertainty import bootstrap_by_group
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Outcome, Task
-
-POOL = {"audioset": "geometric", "birdnet": "max"}
-"""How the names of a class are pooled.
-
-AudioSet's are heard together (Dog, Bark), so each bears witness: of the mean, the geometric mean,
-the maximum and the chance of any, this tells ESC-50's environment classes apart best, ten of them
-at a time, and it is kept whatever it does to animals, which are what is scored. BirdNET's are
-species, of which one is heard at a time.
-"""
 
 UNMATCHED = "(none)"
 """What a clip counts as whose winning output is matched to no class."""
@@ -61,13 +52,12 @@ def run(
     """
     if params.zero_shot == "assignment":
         return _assignment(task, params)
-    if backbone is None or backbone.classes is None or backbone.vocabulary is None:
-        name = backbone.name if backbone is not None else "this backbone"
+    if backbone is None:
         raise ParameterError(
-            f"protocol.zero_shot: ontology needs a backbone with classes of its own, {name} has "
-            "none; use yamnet or birdnet, or protocol.zero_shot=assignment with a source corpus"
+            "protocol.zero_shot: ontology needs a backbone with classes of its own; or use "
+            "protocol.zero_shot=assignment with a source corpus"
         )
-    return _ontology(task, backbone, backbone.classes, backbone.vocabulary, extra)
+    return _ontology(task, backbone, own_classes(backbone).class_list, extra)
 
 
 def class_map(
@@ -95,25 +85,23 @@ def class_map(
     return {label: table.get(spelled(label)) for label in wanted}
 
 
-def _ontology(
-    task: Task, backbone: Backbone, known: Sequence[str], vocabulary: str, extra: Path | None
-) -> Outcome:
+def _ontology(task: Task, backbone: Backbone, known: ClassList, extra: Path | None) -> Outcome:
     classes = task.target.classes
-    listed = class_map(vocabulary, known, classes, extra=extra)
+    listed = class_map(known.vocabulary, known.names, classes, extra=extra)
     mapped = {label: names or [] for label, names in listed.items()}
     unmapped = [label for label in classes if not mapped[label]]
     if len(unmapped) == len(classes):
         raise ParameterError(
-            f"protocol.zero_shot: none of {', '.join(classes)} is in classmaps/{vocabulary}.csv; "
-            "map them in a table of your own (label,source_class), protocol.class_map"
+            f"protocol.zero_shot: none of {', '.join(classes)} is in "
+            f"classmaps/{known.vocabulary}.csv; map them in a table of your own (label,source_class), protocol.class_map"
         )
-    at = {name: i for i, name in enumerate(known)}
+    at = {name: i for i, name in enumerate(known.names)}
     columns = [[at[name] for name in mapped[label]] for label in classes]
-    head = ClassMap(classes, columns, pool=POOL[vocabulary])
+    head = ClassMap(classes, columns, pool=known.several)
     everything = task.target.clips["clip_id"].tolist()
     embeddings = task.target.of(everything)
     scores = np.concatenate(
-        [head.predict_proba(backbone.classify(part)) for part in _blocks(embeddings)]
+        [head.predict_proba(class_scores(backbone, part)) for part in _blocks(embeddings)]
     )
     return Outcome(
         held_out=_with_fold(task, task.target.held_out(everything, scores, classes, **WHERE)),
@@ -122,7 +110,9 @@ def _ontology(
         head=head,
         takes="scores",
         facts={"mode": "ontology", "unmapped": unmapped, "mapped": mapped},
-        notes=[_note(label, backbone.name, known=listed[label] is not None) for label in unmapped],
+        notes=[
+            _note(label, backbone.card.name, known=listed[label] is not None) for label in unmapped
+        ],
     )
 
 

@@ -24,7 +24,8 @@ class System:
     steps : that shape embeddings before the head, see `faunashot.estimators.heads.steps`.
     fit_steps_on : "unlabelled", all clips of the training side, or "labelled".
     learns_from : "clips", one mean embedding each, or "windows".
-    reads : the one backbone whose features it takes; any where empty.
+    requires_features : the one front end whose features it takes, or "front_end" for that of the
+        backbone; any where empty.
     least_k : labelled clips a class that it needs.
     parts : windows of a labelled clip that are learned beside its mean, for a half of its weight.
     """
@@ -36,7 +37,7 @@ class System:
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
     learns_from: str = "clips"
-    reads: str = ""
+    requires_features: str = ""
     least_k: int = 1
     parts: int = 0
 

@@ -1,0 +1,101 @@
+"""Stage embed: recordings to all features that the run needs, those from the cache that it has."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pandas as pd
+
+from faunashot.audio.decode import quiet_native, recordings_in
+from faunashot.audio.noise import Noise
+from faunashot.conditions.base import asked_for
+from faunashot.data.locate import hashed
+from faunashot.errors import ParameterError
+from faunashot.evaluation.summary import MAIN
+from faunashot.features.extractors import extractor
+from faunashot.features.jobs import EmbedJob
+from faunashot.features.plan import Recording
+from faunashot.params import ABSENT, FeatureName, Params
+from faunashot.pipeline.paths import (
+    FEATURES,
+    NOISE_CLIPS,
+    NOISE_FEATURES,
+    RUN_RECORDS,
+    clips_of,
+    features_of,
+)
+from faunashot.tracking.runs import stage_run
+
+
+def run(params: Params) -> None:
+    """Embed corpus and source, as they are and under each condition that alters the audio."""
+    clips = {name: pd.read_parquet(clips_of(name)) for name in (params.corpus, params.source)}
+    shutil.rmtree(FEATURES, ignore_errors=True)  # DVC has removed it; a run by hand has not
+    with (
+        quiet_native(),
+        stage_run(
+            "embed",
+            params=params.model_dump(mode="json"),
+            inputs=[clips_of(name) for name in clips],
+            record=RUN_RECORDS / "embed.json",
+            name=params.run_name,
+        ) as stage,
+    ):
+        stage.params({"corpus": params.corpus, "source": params.source})
+        for features in params.features:
+            source = extractor(
+                features.name, layer=features.layer, options=params.options_of(features.name)
+            )
+            embed_all(list(jobs(params, clips, features)), source)
+
+
+def jobs(
+    params: Params, clips: dict[str, pd.DataFrame], features: FeatureName
+) -> Iterator[EmbedJob]:
+    """What of these features the run needs."""
+    recordings = {
+        name: [
+            Recording(clip.clip_id, params.root_of(name) / clip.path, clip.sha256)
+            for clip in table.itertuples()
+        ]
+        for name, table in clips.items()
+        if len(table)
+    }
+    for corpus, of_corpus in recordings.items():
+        yield EmbedJob(corpus, of_corpus, features_of(MAIN, corpus, features))
+    conditions = asked_for(params.conditions)
+    noisy = params.mixes_noise or any(condition.needs_noise for condition in conditions)
+    noises = recordings_of_noise(params) if noisy else []
+    if params.mixes_noise:
+        yield EmbedJob("noise", noises, NOISE_FEATURES / features.folder)
+    mixed = [Noise(noise.path, str(noise.sha256)) for noise in noises]
+    for noise in mixed:
+        noise.at()  # refuses what is no noise, by its name
+    for condition in conditions:
+        perturbation = condition.perturbation(mixed)
+        if perturbation is None:
+            continue
+        for corpus, of_corpus in recordings.items():
+            if condition.refits or corpus == params.corpus:
+                folder = features_of(condition.name, corpus, features)
+                yield EmbedJob(f"{corpus}, {condition.name}", of_corpus, folder, perturbation)
+
+
+def recordings_of_noise(params: Params) -> list[Recording]:
+    """Recordings of noise in ``noise.root``, or those that the corpus brings.
+
+    Raises
+    ------
+    ParameterError
+        There are none.
+    """
+    if params.noise.root == ABSENT:
+        root, table = params.root, pd.read_parquet(NOISE_CLIPS)
+        lack = f"{params.corpus} has no Noise/Wind of its own"
+    else:
+        root = params.noise.root
+        table, lack = hashed(recordings_in(root), root), f"{root} holds no recordings"
+    if table.empty:
+        raise ParameterError(f"noise.root: {lack}; name a folder of recordings of noise")
+    return [Recording(row.path, root / row.path, row.sha256) for row in table.itertuples()]
