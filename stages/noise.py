@@ -69,7 +69,7 @@ def noise_of(params: Any) -> tuple[list[Any], Path]:
     import pandas as pd
 
     from faunashot.audio.decode import recordings_in
-    from faunashot.data.locate import hashed
+    from faunashot.data.ingest import hashed
     from faunashot.errors import ParameterError
     from faunashot.features.plan import Recording
     from faunashot.params import ABSENT

@@ -172,7 +172,7 @@ class Params(_Block):
     @model_validator(mode="after")
     def _names_exist(self) -> Params:
         from faunashot.backbones.registry import BACKBONES
-        from faunashot.data.corpora.registry import CORPORA
+        from faunashot.data.corpora import CORPORA
         from faunashot.systems.catalogue import system, system_names
         from faunashot.systems.variants import variant
 
