@@ -33,9 +33,9 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import quiet_native
 from faunashot.data.audit import audit
-from faunashot.data.corpora.folder import Folder
+from faunashot.data.corpora import create
+from faunashot.data.corpora.base import Corpus
 from faunashot.data.ingest import ingest
-from faunashot.data.locate import locate
 from faunashot.data.splits import Splits
 from faunashot.features import store
 from faunashot.features.store import Features, FeatureSpec
@@ -97,31 +97,29 @@ def made_up(n: int) -> npt.NDArray[np.float64]:
     return np.asarray(0.5 * sound / np.abs(sound).max())
 
 
-def located(folder: Path, clips: int) -> pd.DataFrame:
-    """The first clips of the folder, each listed; made once."""
-    file = folder / f"located{clips}.parquet"
-    if not file.exists():
-        table = f"first{clips}.csv"
+def corpus_of(folder: Path, clips: int) -> Corpus:
+    """The first clips of the folder, listed in a table; made once."""
+    table = f"first{clips}.csv"
+    if not (folder / table).exists():
         with (folder / table).open("w", newline="", encoding="utf-8") as opened:
             rows = ((path_of(n), label_of(n), n // OF_RECORDING) for n in range(clips))
             csv.writer(opened).writerows([("path", "label", "group"), *rows])
-        locate(Folder(table=table), folder).to_parquet(file)
-    return pd.read_parquet(file)
+    return create("folder", table=table)
 
 
 def ingested(folder: Path, clips: int) -> pd.DataFrame:
     """The first clips of the folder, each measured; made once."""
     file = folder / f"ingested{clips}.parquet"
     if not file.exists():
-        ingest(located(folder, clips), folder).clips.to_parquet(file)
+        ingest(corpus_of(folder, clips), folder).clips.to_parquet(file)
     return pd.read_parquet(file)
 
 
 def of_ingest(folder: Path, clips: int) -> Callable[[], Any]:
-    """Decode and measure every clip."""
-    table = located(folder, clips)
+    """Hash, decode and measure every clip."""
+    corpus = corpus_of(folder, clips)
     file = folder / f"ingested{clips}.parquet"
-    return lambda: ingest(table, folder).clips.to_parquet(file)
+    return lambda: ingest(corpus, folder).clips.to_parquet(file)
 
 
 def of_audit(folder: Path, clips: int) -> Callable[[], Any]:

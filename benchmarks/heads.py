@@ -30,9 +30,8 @@ from faunashot.audio.decode import quiet_native
 from faunashot.audio.perturbation import Perturbation
 from faunashot.backbones import registry
 from faunashot.data.audit import SOURCE, TARGET, audit
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.data.ingest import ingest
-from faunashot.data.locate import empty, locate
 from faunashot.errors import FaunashotError, StoreError
 from faunashot.estimators.heads.base import scores_of
 from faunashot.estimators.heads.steps import Steps
@@ -85,10 +84,10 @@ def read(asked: argparse.Namespace) -> Corpora:
     if asked.source is not None:
         wanted[SOURCE] = create("esc50", classes="environment")
         roots[SOURCE] = asked.source
-    tables = {SOURCE: ingest(empty(), Path()).clips}
+    tables = {SOURCE: ingest(create("none"), Path()).clips}
     for role, corpus in wanted.items():
         root = roots[role]
-        tables[role] = ingest(locate(corpus, root), root, known_faults=corpus.known_faults).clips
+        tables[role] = ingest(corpus, root).clips
     audited = audit(tables[TARGET], tables[SOURCE], files=lambda role, path: roots[role] / path)
     return Corpora(audited.clips, roots)
 

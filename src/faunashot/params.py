@@ -99,14 +99,6 @@ class NoiseParams(Options):
         return root
 
 
-class CorpusParams(Options):
-    """What is wanted of a corpus."""
-
-    classes: str | list[str] = "all"
-    reader: str | None = None
-    table: str | None = None
-
-
 class Params(Options):
     """All of ``params.yaml``."""
 
@@ -126,9 +118,9 @@ class Params(Options):
     evaluation: EvaluationParams
     backbones: Block
     frontends: Block = Field(default_factory=dict)
-    corpora: dict[str, CorpusParams]
+    corpora: Block = Field(default_factory=dict)
 
-    @field_validator("conditions", "backbones", "frontends", mode="before")
+    @field_validator("conditions", "backbones", "frontends", "corpora", mode="before")
     @classmethod
     def _blocks(cls, given: Any) -> Any:
         """Take a block without options, ``birdnet:``, for an empty one."""
@@ -146,10 +138,10 @@ class Params(Options):
         return self
 
     def _check_corpora(self) -> None:
-        from faunashot.data.corpora.registry import CORPORA
+        from faunashot.data.corpora import CORPORA, create
 
-        for name, corpus in self.corpora.items():
-            _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)
+        for name, block in self.corpora.items():
+            create(name, **block)  # refuses what is no option of its reader
         for key in ("corpus", "source"):
             _known(key, getattr(self, key), [*CORPORA, *self.corpora])
         for key in ("root", "source_root"):
@@ -328,10 +320,7 @@ def _first(error: ValidationError) -> str:
     if wrong is None:
         return first_fault(error)
     key = ".".join(str(part) for part in wrong["loc"])
-    keys = _keys(Params)
-    if wrong["loc"][0] == "corpora":  # whose names are the user's own
-        keys = [name.replace("corpora.", f"corpora.{wrong['loc'][1]}.") for name in keys]
-    near = difflib.get_close_matches(key, keys, n=1)
+    near = difflib.get_close_matches(key, _keys(Params), n=1)
     return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 

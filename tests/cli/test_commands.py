@@ -15,7 +15,7 @@ import soundfile as sf
 
 from faunashot.cli.fetch import set_root
 from faunashot.cli.main import COMMANDS, main
-from faunashot.data.corpora.registry import CORPORA
+from faunashot.data.corpora import CORPORA
 from faunashot.estimators.heads.base import make_head
 from faunashot.frontends.logmel_stats import LogMel
 from faunashot.recogniser import Recogniser

@@ -11,7 +11,8 @@ import pytest
 import soundfile as sf
 
 from faunashot.data.audit import SOURCE, TARGET, Audited, audit, examine
-from faunashot.data.locate import empty
+from faunashot.data.corpora import create
+from faunashot.data.ingest import located
 
 RATE = 16_000
 
@@ -51,6 +52,11 @@ def audited(clips_of: Callable[..., pd.DataFrame], sounds) -> Callable[..., Audi
 
 def ingested(clips_of: Callable[..., pd.DataFrame], text: str, sounds: str) -> pd.DataFrame:
     return clips_of(text).assign(sound_sha256=sounds.split(), codec="WAV/PCM_16")
+
+
+def empty() -> pd.DataFrame:
+    """The clips of no corpus."""
+    return located(create("none"), Path())
 
 
 def groups(found: Audited) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""ingest: every located clip is decoded once; the good go on, the bad are listed with a reason."""
+"""ingest: every clip is decoded once; the good go on, the bad are listed with a reason."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.data.ingest import MEASURED, ingest
-from faunashot.data.locate import empty, locate
 from faunashot.errors import CorpusError
 
 RATE = 8000
@@ -36,7 +35,7 @@ def write(root: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def ingested(root: Path) -> Callable[[], object]:
-    return lambda: ingest(locate(create("folder"), root), root)
+    return lambda: ingest(create("folder"), root)
 
 
 def test_a_good_clip_is_measured(root, write, ingested):
@@ -77,7 +76,7 @@ def test_the_faintest_sound_is_not_silence(write, ingested):
     assert len(ingested().clips) == 1
 
 
-def test_what_locate_found_wrong_is_listed_too(root, write, write_table, ingested):
+def test_what_the_corpus_found_wrong_is_listed_too(root, write, write_table, ingested):
     write("a.wav", tone())
     write("b.wav", tone())
     write_table(
@@ -135,7 +134,7 @@ def test_too_many_bad_clips_raise_and_name_the_first(root, write, ingested):
 
 
 def test_a_corpus_that_is_not_here_has_no_clips_and_none_bad(root):
-    done = ingest(empty(), root)
+    done = ingest(create("none"), root / "missing")
     assert done.clips.empty
     assert set(MEASURED) <= set(done.clips.columns)
     done.refuse_if_too_many(0.0, name="none")
@@ -144,8 +143,7 @@ def test_a_corpus_that_is_not_here_has_no_clips_and_none_bad(root):
 def test_the_known_broken_file_of_gtzan_is_reported_and_the_others_go_on(root, write):
     write("genres/jazz/jazz.00053.wav", tone())
     (root / "genres/jazz/jazz.00054.wav").write_bytes(b"\0" * 1000)
-    gtzan = create("gtzan")
-    found = ingest(locate(gtzan, root), root, known_faults=gtzan.known_faults)
+    found = ingest(create("gtzan"), root)
     assert found.clips["clip_id"].tolist() == ["jazz.00053"]
     (bad,) = found.bad
     assert bad["path"] == "genres/jazz/jazz.00054.wav"

@@ -13,7 +13,7 @@ def fetch(
     root: Annotated[Path | None, typer.Option(help="Where to; data/CORPUS if not given.")] = None,
 ) -> None:
     """Bring a corpus and say how to use it."""
-    from faunashot.data.corpora.registry import create
+    from faunashot.data.corpora import create
 
     target = root or Path("data") / corpus
     reader = create(corpus)

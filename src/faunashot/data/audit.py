@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from faunashot.data.labels import carry_several
 from faunashot.data.near_duplicates import NearDuplicate, near_duplicates
 
 TARGET, SOURCE = "target", "source"
@@ -132,8 +133,17 @@ class _Copies:
 
     @property
     def conflicts(self) -> list[pd.DataFrame]:
-        """Copies in one corpus with several labels."""
-        return [g for g in self.within if g["label"].nunique() > 1]
+        """Copies in one corpus with several labels.
+
+        Clips that carry several classes may share a part and rightly differ in what else is in
+        them: of these, only copies with the same samples have to agree.
+        """
+        return [
+            g
+            for g in self.within
+            if g["label"].nunique() > 1
+            and (g["sound_sha256"].nunique() == 1 or not carry_several(g))
+        ]
 
     @property
     def across(self) -> list[pd.DataFrame]:

@@ -10,7 +10,7 @@ import pandas as pd
 from faunashot.audio.decode import quiet_native, recordings_in
 from faunashot.audio.noise import Noise
 from faunashot.conditions.base import asked_for
-from faunashot.data.locate import hashed
+from faunashot.data.ingest import hashed
 from faunashot.errors import ParameterError
 from faunashot.evaluation.summary import MAIN
 from faunashot.features.extractors import extractor

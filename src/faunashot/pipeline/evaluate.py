@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.evaluation import calibration_plots, plots
 from faunashot.evaluation.rejection import rejection
 from faunashot.evaluation.summary import DIGITS, Summary, summarise

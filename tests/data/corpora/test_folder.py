@@ -41,7 +41,7 @@ def test_a_class_that_is_a_link(root: Path, make: Make, tmp_path: Path, touch: T
     make("folder", root)
     touch(tmp_path, "elsewhere/x.wav")
     (root / "kite").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    assert [clip.path for clip in Folder(["kite"]).clips(root)] == ["kite/x.wav"]
+    assert [clip.path for clip in Folder(classes=["kite"]).clips(root)] == ["kite/x.wav"]
 
 
 def test_a_recording_linked_into_two_classes(root: Path, make: Make) -> None:

@@ -19,6 +19,9 @@ _NOT_AUDIO = frozenset({
 # fmt: on
 _NOT_AUDIO_NAMES = frozenset({"thumbs.db", "desktop.ini", "readme", "license", "licence"})
 
+SURPLUS = "\0surplus"
+"""Key of what a row of a table holds beyond the columns of its header."""
+
 
 def is_recording(name: str) -> bool:
     """Whether a file of this name may be a recording: not hidden, no document, table or picture."""
@@ -75,8 +78,10 @@ def inside(path: str, *, below: str = "") -> str | None:
 
     Parameters
     ----------
-    path : as written in the table; a backslash counts as a slash.
-    below : POSIX path, relative to the root, of the folder that the table lies in.
+    path : str
+        As written in the table; a backslash counts as a slash.
+    below : str
+        POSIX path, relative to the root, of the folder that the table lies in.
     """
     path = path.replace("\\", "/")
     if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
@@ -90,13 +95,16 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
 
     Parameters
     ----------
-    path : the table, UTF-8.
-    columns : names of the columns that have to be there, in lower case.
+    path : Path
+        The table, UTF-8.
+    columns : iterable of str
+        Names of the columns that have to be there, in lower case.
 
     Returns
     -------
-    list
+    list of dict
         A dict a row: lower-case column name -> text, stripped; "" for an empty or missing cell.
+        A row with more cells than the header has them joined under `SURPLUS`.
 
     Raises
     ------
@@ -121,4 +129,6 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
 
 
 def _cells(names: list[str], row: list[str]) -> dict[str, str]:
-    return {name: cell.strip() for name, cell in zip(names, row, strict=False)}
+    cells = [cell.strip() for cell in row]
+    surplus = " ".join(filter(None, cells[len(names) :]))
+    return dict(zip(names, cells, strict=False)) | ({SURPLUS: surplus} if surplus else {})

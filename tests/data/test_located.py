@@ -1,4 +1,4 @@
-"""locate: a corpus' folder to a sorted table of hashed clips."""
+"""located: a corpus' folder to a sorted table of hashed clips."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 
 import pandas as pd
 
-from faunashot.data.corpora.registry import create
-from faunashot.data.locate import COLUMNS, NOISE_COLUMNS, empty, hashed, locate
+from faunashot.data.corpora import create
+from faunashot.data.ingest import LOCATED, NOISE_COLUMNS, hashed, located
 
 
 def test_clips_are_listed_by_path_with_their_hash(root, make):
     make("folder", root)
-    table = locate(create("folder"), root)
-    assert list(table.columns) == COLUMNS
+    table = located(create("folder"), root)
+    assert list(table.columns) == LOCATED
     assert table["path"].tolist() == ["owl/three.mp3", "wren/2024/one.wav", "wren/two.flac"]
     assert table["label"].tolist() == ["owl", "wren", "wren"]
     assert table["problem"].isna().all()
@@ -23,12 +23,12 @@ def test_clips_are_listed_by_path_with_their_hash(root, make):
 
 def test_no_fold_is_null_and_not_the_word_none(root, make):
     make("folder", root)
-    assert locate(create("folder"), root)["fold"].isna().all()
+    assert located(create("folder"), root)["fold"].isna().all()
 
 
 def test_official_folds_are_kept_as_text(root, make):
     make("esc50", root)
-    table = locate(create("esc50"), root)
+    table = located(create("esc50"), root)
     assert dict(zip(table["clip_id"], table["fold"], strict=True))["5-9-A-1"] == "5"
 
 
@@ -37,7 +37,7 @@ def test_an_entry_that_the_corpus_left_out_is_listed_with_the_reason(root, touch
     write_table(
         root / "labels.csv", ("path", "label"), ("a.wav", "owl"), ("b.wav", "owl"), ("b.wav", "cat")
     )
-    table = locate(create("folder"), root).set_index("path")
+    table = located(create("folder"), root).set_index("path")
     assert table.at["b.wav", "problem"] == "it has more than one label: cat, owl"
     assert table["problem"].isna().to_dict() == {"a.wav": True, "b.wav": False}
 
@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_read_is_listed_with_the_reason(root, make):
     clips = list(table_of.clips(root))
     (root / clips[0].path).unlink()
     table_of.clips = lambda _: iter(clips)  # gone between the listing and the hashing
-    table = locate(table_of, root).set_index("path")
+    table = located(table_of, root).set_index("path")
     assert table.at[clips[0].path, "problem"] == "unreadable: No such file or directory"
     assert table["problem"].notna().sum() == 1
 
@@ -71,6 +71,12 @@ def test_a_corpus_without_noise_has_the_same_columns_and_no_rows(root, make, tmp
         assert found.empty
 
 
-def test_a_corpus_that_is_not_here_has_the_same_columns_and_no_rows():
-    assert list(empty().columns) == COLUMNS
-    assert empty().empty
+def test_no_corpus_has_the_same_columns_and_no_rows(tmp_path):
+    table = located(create("none"), tmp_path / "missing")
+    assert list(table.columns) == LOCATED
+    assert table.empty
+
+
+def test_a_class_called_none_is_a_class(root, touch):
+    touch(root, "None/a.wav", "owl/b.wav")
+    assert located(create("folder"), root)["label"].tolist() == ["None", "owl"]
