@@ -29,7 +29,7 @@ DEFAULT_LAYER = "default"
 JOINED_BY = "+"
 """Between the names of backbones whose features are joined."""
 
-Block = dict[str, dict[str, Any]]
+Block = dict[str, Any]
 """Options by the name of their owner; what is left out has the owner's defaults."""
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -141,6 +141,8 @@ class Params(Options):
         from faunashot.data.corpora import CORPORA, create
 
         for name, block in self.corpora.items():
+            if not isinstance(block, Mapping):
+                raise ParameterError(f"corpora.{name}: needs a block of options, got {block!r}")
             create(name, **block)  # refuses what is no option of its reader
         for key in ("corpus", "source"):
             _known(key, getattr(self, key), [*CORPORA, *self.corpora])

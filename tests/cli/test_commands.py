@@ -13,15 +13,12 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from faunashot.cli.fetch import set_root
 from faunashot.cli.main import COMMANDS, main
 from faunashot.data.corpora import CORPORA
 from faunashot.estimators.heads.base import make_head
 from faunashot.frontends.logmel_stats import LogMel
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import system_names
-
-PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 
 
 @pytest.fixture
@@ -235,7 +232,9 @@ def test_recognise_by_windows_gives_a_row_each(faunashot, model):
 
 
 def test_recognise_takes_the_model_of_the_parameters(faunashot, tmp_path):
-    (tmp_path / "params.yaml").write_text(PARAMS.read_text("utf-8"), "utf-8")
+    (tmp_path / "params.yaml").write_text(
+        (Path(__file__).parents[2] / "params.yaml").read_text("utf-8"), "utf-8"
+    )
     said = one_line(faunashot("recognise", "owl.wav"))
     assert said.startswith("models/birdnet-rectified holds no model: run `dvc repro`")
 
@@ -276,13 +275,3 @@ def test_the_traceback_is_there_for_who_asks(faunashot, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["faunashot", "show"])
     with pytest.raises(Exception, match="is not here"):
         main()
-
-
-def test_fetch_notes_the_root_and_leaves_the_comments(tmp_path: Path) -> None:
-    params = tmp_path / "params.yaml"
-    params.write_text(PARAMS.read_text())
-    before = params.read_text().splitlines()
-    set_root(params, "gtzan", Path("data/gtzan"))
-    after = params.read_text().splitlines()
-    changed = [new for old, new in zip(before, after, strict=True) if old != new]
-    assert changed == ["    root: data/gtzan"]

@@ -16,6 +16,7 @@ COMMANDS = {
     "audit": "Duplicates, leaks and faults in folders of recordings.",
     "corpora": "The corpora that can be read, and their licences.",
     "backbones": "The pretrained models, their licences and what they were trained on.",
+    "study": "Run a grid of experiments, and write one table and one plot of it.",
     "systems": "The heads and networks, and their settings.",
     "synth": "Synthesise a corpus of any size in the demo's layout.",
     "sync": "Log to MLflow what cached stages and restored experiments skipped.",

@@ -99,7 +99,7 @@ def asked_for(blocks: Mapping[str, Mapping[str, Any]]) -> list[Condition]:
         condition
         for name, kind in CONDITIONS.classes().items()
         for condition in kind.asked_for(
-            kind.Options.read(blocks.get(name) or {}, key=f"conditions.{name}")
+            kind.Options.read(blocks.get(name, {}), key=f"conditions.{name}")
         )
     ]
 

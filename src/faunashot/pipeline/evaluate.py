@@ -12,7 +12,7 @@ from faunashot.data.corpora import create
 from faunashot.evaluation import calibration_plots, plots
 from faunashot.evaluation.rejection import rejection
 from faunashot.evaluation.summary import DIGITS, Summary, summarise
-from faunashot.params import CorpusParams, Params
+from faunashot.params import Params
 from faunashot.pipeline.paths import model_of
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
@@ -118,8 +118,7 @@ def register(
     run: StageRun, params: Params, facts: dict[str, Any], metrics: dict[str, Any], model: Path
 ) -> None:
     """Register the model under its alias, with the card."""
-    block = params.corpora.get(params.corpus, CorpusParams())
-    corpus = create(params.corpus, reader=block.reader, classes=block.classes)
+    corpus = create(params.corpus, **params.corpora.get(params.corpus, {}))
     card = model_card(
         facts, metrics, corpus_licence=corpus.licence, corpus_citation=corpus.citation
     )

@@ -93,7 +93,8 @@ def _ontology(task: Task, backbone: Backbone, known: ClassList, extra: Path | No
     if len(unmapped) == len(classes):
         raise ParameterError(
             f"protocol.zero_shot: none of {', '.join(classes)} is in "
-            f"classmaps/{known.vocabulary}.csv; map them in a table of your own (label,source_class), protocol.class_map"
+            f"classmaps/{known.vocabulary}.csv; map them in a table of your own "
+            "(label,source_class), protocol.class_map"
         )
     at = {name: i for i, name in enumerate(known.names)}
     columns = [[at[name] for name in mapped[label]] for label in classes]
