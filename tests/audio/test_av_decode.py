@@ -6,10 +6,12 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import av
 import encoded
 import numpy as np
 import pytest
 
+from faunashot.audio.av_decode import _SAMPLES, _float32
 from faunashot.audio.decode import announced, decode
 from faunashot.errors import AudioError
 
@@ -272,6 +274,20 @@ def test_what_is_no_audio_is_refused(content: bytes) -> None:
         decode(content)
 
 
+def test_an_offset_before_the_file_is_refused_without_a_traceback(tmp_path, capfd) -> None:
+    """In a table of blocks of MP4, which FFmpeg then seeks to."""
+    noise = np.random.default_rng(0).normal(0, 0.1, RATE)
+    file = encoded.write(tmp_path / "a.m4a", noise, RATE, codec="alac")
+    content = bytearray(file.read_bytes())
+    at = content.index(b"stco") + 12
+    content[at : at + 4] = b"\xff\xff\xff\xff"
+    file.write_bytes(content)
+    for read in (file, bytes(content)):
+        with pytest.raises(AudioError):
+            decode(read)
+    assert capfd.readouterr().err == ""
+
+
 PLAYLISTS = {
     "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{file}\n#EXT-X-ENDLIST\n",
     "list.ffconcat": "ffconcat version 1.0\nfile {file}\n",
@@ -292,3 +308,19 @@ def test_playlists_open_no_other_file(name: str, absolute: bool, convert, monkey
             decode(source)
     with pytest.raises(AudioError, match="nor FFmpeg can decode it"):
         announced(playlist)
+
+
+@pytest.mark.parametrize("kind", ["u8", "s16", "s32", "flt", "dbl"])
+@pytest.mark.parametrize("planar", ["", "p"])
+def test_samples_are_scaled_as_by_ffmpegs_own_conversion(kind: str, planar: str) -> None:
+    dtype, _ = _SAMPLES[kind]
+    rng = np.random.default_rng(0)
+    coded = rng.normal(0, 0.5, (2, 9_000)).astype(dtype)
+    if dtype[0] in "iu":
+        info = np.iinfo(dtype)
+        coded = rng.integers(info.min, info.max, (2, 9_000), dtype, endpoint=True)
+    given = coded if planar else np.ascontiguousarray(coded.T).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(given, kind + planar, "stereo")
+    frame.sample_rate = RATE
+    (theirs,) = av.AudioResampler("flt", "stereo", RATE).resample(frame)
+    np.testing.assert_array_equal(_float32(frame), theirs.to_ndarray().reshape(-1, 2))

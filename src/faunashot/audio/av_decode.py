@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +99,24 @@ def announced(file: Path, *, why: str) -> tuple[float, int] | None:
         return (length_s, stream.sample_rate) if length_s > 0 else None
 
 
+class _File:
+    """An open file to be read by FFmpeg, which is told by -1 that it cannot seek somewhere.
+
+    PyAV prints the traceback of an exception, which a damaged container is enough for.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.name = str(getattr(file, "name", ""))
+        self.read, self.tell = file.read, file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
+
+
 @contextmanager
 def _opened(source: Path | bytes, *, why: str) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open the audio of a container; what FFmpeg raises meanwhile becomes an `AudioError`."""
@@ -108,7 +127,9 @@ def _opened(source: Path | bytes, *, why: str) -> Iterator[tuple[InputContainer,
     try:
         with (
             io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
-            av.open(file, "r", container_options=allowed, metadata_errors="replace") as container,
+            av.open(
+                _File(file), "r", container_options=allowed, metadata_errors="replace"
+            ) as container,
         ):
             stream = container.streams.best("audio")
             if stream is None:
@@ -129,7 +150,8 @@ def _read(
     """Decode a span; None where there is nothing, or a seek did not lead to before it."""
     samples = bytearray()  # grows in place: a long recording is held once
     rate = channels = 0
-    with _opened(source, why=why) as (container, stream):
+    # a float64 past float32 becomes infinite, and is refused as that
+    with _opened(source, why=why) as (container, stream), np.errstate(over="ignore"):
         codec = f"{_name(container)}/{stream.codec_context.codec.canonical_name}".upper()
         for at, frame in _numbered(container, stream, seek_s=seek_s):
             if not rate:
@@ -197,13 +219,15 @@ def _frames(container: InputContainer, stream: AudioStream) -> Generator[AudioFr
 def _float32(frame: AudioFrame) -> FloatArray:
     """Samples of a frame, shape (frames, channels), as FFmpeg's own conversion scales them."""
     dtype, unit = _SAMPLES[frame.format.packed.name]
-    count = frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)
-    planes = [np.frombuffer(memoryview(plane), dtype, count) for plane in frame.planes]
-    with np.errstate(over="ignore"):  # of float64, to infinity, which is refused
-        samples = np.stack(planes, axis=1).reshape(frame.samples, -1).astype(np.float32)
+    planes = frame.planes if frame.format.is_planar else frame.planes[:1]
+    count = frame.samples * frame.layout.nb_channels // len(planes)
+    each = [np.frombuffer(memoryview(plane), dtype, count) for plane in planes]
+    coded = each[0].reshape(frame.samples, -1) if len(each) == 1 else np.stack(each, axis=1)
+    samples = coded.astype(np.float32)
     if dtype == "u1":
         samples -= 128
-    samples *= np.float32(unit)
+    if unit != 1:
+        samples *= np.float32(unit)
     return samples
 
 
