@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import encoded
 import numpy as np
 import pandas as pd
 import pytest
@@ -201,3 +202,20 @@ def test_what_the_recorder_left_is_measured(write, ingested):
     assert clips["path"].tolist() == ["owl/gated.wav", "owl/hiss.wav"]
     assert clips["noise_floor_db"].tolist() == [-120, pytest.approx(-60, abs=1)]
     assert clips["bandwidth_hz"].max() <= RATE / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "coder", "codec", "bits"),
+    [
+        ("a.mka", "pcm_s24le", "MATROSKA/PCM_S24LE", 24),
+        ("a.mka", "pcm_f32le", "MATROSKA/PCM_F32LE", 32),
+        ("a.M4A", "aac", "MOV/AAC", 0),
+    ],
+)
+def test_what_libsndfile_does_not_read_is_measured_too(root, ingested, name, coder, codec, bits):
+    (root / "owl").mkdir()
+    written = encoded.write(root / "owl" / name.lower(), tone(), RATE, codec=coder)
+    written.rename(root / "owl" / name)
+    clip = ingested().clips.iloc[0]
+    assert (clip["sample_rate"], clip["codec"], clip["bit_depth"]) == (RATE, codec, bits)
+    assert clip["rms_db"] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1)

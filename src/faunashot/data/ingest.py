@@ -211,8 +211,8 @@ def _values(audio: Audio) -> list[Any]:
 
 
 def _bit_depth(codec: str) -> int:
-    """Bits a sample of a codec such as "WAV/PCM_U8"; 0 where it has none, as MP3."""
-    found = re.search(r"/(?:PCM|ALAC)_[SU]?(\d+)$", codec)
+    """Bits a sample of a codec such as "WAV/PCM_U8" or "AVI/PCM_S16LE"; 0 for MP3."""
+    found = re.search(r"/(?:PCM|ALAC)_[SUF]?(\d+)(?:LE|BE)?$", codec)
     return int(found[1]) if found else {"FLOAT": 32, "DOUBLE": 64}.get(codec.split("/")[-1], 0)
 
 
