@@ -130,12 +130,12 @@ def candidates(marked: Iterable[Landmarks]) -> pd.DataFrame:
             for match in _matches(rows):
                 by_pair.append(**match)
         keys = np.array(n_keys)
-        found = pd.concat([_PAIRS, *(_agreeing(rows, keys) for rows in by_pair)])
+        found = pd.concat([_PAIRS, *(_agreeing(rows, keys) for rows in by_pair)], ignore_index=True)
     found = found[found["anchors"] >= fewest_anchors(found["anchors"], n=len(keys))]
     found = found.sort_values("size", ascending=False, kind="stable")
     rank = np.minimum(*(found.groupby(end).cumcount().to_numpy() for end in ("first", "second")))
     found = found[rank < MOST_CANDIDATES].sort_values(["first", "second"])
-    return found[["first", "second", "offset", "around"]]
+    return found[["first", "second", "offset", "around"]].reset_index(drop=True)
 
 
 def fewest_anchors(anchors: pd.Series, *, n: int) -> int:
