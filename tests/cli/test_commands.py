@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+import yaml
 
 from faunashot.cli.fetch import set_root
 from faunashot.cli.main import COMMANDS, main
@@ -286,3 +287,30 @@ def test_fetch_notes_the_root_and_leaves_the_comments(tmp_path: Path) -> None:
     after = params.read_text().splitlines()
     changed = [new for old, new in zip(before, after, strict=True) if old != new]
     assert changed == ["    root: data/gtzan"]
+
+
+@pytest.mark.parametrize(
+    ("corpus", "role", "key"),
+    [("esc50", "corpus", "root"), ("gtzan", "source", "source_root"), ("demo", None, "")],
+)
+def test_fetch_notes_the_root_of_the_corpus_in_use_alone(
+    tmp_path: Path, corpus: str, role: str | None, key: str
+) -> None:
+    params = tmp_path / "params.yaml"
+    text = (
+        "corpus: esc50  # scored\nroot: data/none  # where\n"
+        "source: gtzan\nsource_root: data/none\ncorpora:\n  gtzan:\n    classes: all\n"
+    )
+    params.write_text(text)
+    assert set_root(params, corpus, Path("my") / corpus) == role
+    expected = yaml.safe_load(text) | ({key: f"my/{corpus}"} if role else {})
+    assert yaml.safe_load(params.read_text()) == expected
+    assert "# where" in params.read_text()
+    assert set_root(tmp_path / "none.yaml", corpus, Path("my")) is None
+
+
+def test_fetch_says_how_to_use_what_it_brought(faunashot, tmp_path):
+    answer = faunashot("fetch", "demo", "--root", "made")
+    assert (tmp_path / "made" / "clips.csv").is_file()
+    assert "dvc exp run -S corpus=demo -S root=made" in answer.out
+    assert "params.yaml says so" not in answer.out
