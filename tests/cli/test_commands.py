@@ -275,3 +275,9 @@ def test_the_traceback_is_there_for_who_asks(faunashot, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["faunashot", "show"])
     with pytest.raises(Exception, match="is not here"):
         main()
+
+
+def test_fetch_says_how_to_use_what_it_brought(faunashot, tmp_path):
+    answer = faunashot("fetch", "demo", "--root", "made")
+    assert (tmp_path / "made" / "clips.csv").is_file()
+    assert "dvc exp run -S corpus=demo -S root=made" in answer.out

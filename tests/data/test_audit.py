@@ -246,3 +246,17 @@ def test_a_name_that_does_not_say_what_the_file_holds_is_told(
     table = clips_of("a owl 1 g").assign(path=name, codec=codec, sound_sha256="x")
     report = audit(table, empty(), files=lambda role, path: tmp_path / path).report
     assert report["wrong_extension"] == ([] if fits else [{"path": name, "codec": codec}])
+
+
+def test_of_several_labels_a_clip_only_the_same_samples_conflict(clips_of, sounds):
+    """Clips that share a part may differ in what else is in them; copies may not."""
+    text = "a owl 1 g1\nb owl;wren 1 g2\nc owl 1 g3\nd cat 1 g4"
+    table = ingested(clips_of, text, "x x y y~").assign(multi_label=True)
+    heard = dict(zip(table["path"], table["sound_sha256"], strict=True))
+    found = audit(table, empty(), files=lambda role, path: sounds(heard[path]))
+    assert found.report["conflicts"] == [["a.wav", "b.wav"]]
+    assert found.clips["clip_id"].tolist() == ["c", "d"]
+    assert groups(found)["c"] == groups(found)["d"]
+    single = table.assign(multi_label=False)
+    found = audit(single, empty(), files=lambda role, path: sounds(heard[path]))
+    assert found.report["conflicts"] == [["a.wav", "b.wav"], ["c.wav", "d.wav"]]

@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from faunashot.data.corpora import create
-from faunashot.data.ingest import MEASURED, ingest
+from faunashot.data.ingest import LOCATED, MEASURED, ingest
 from faunashot.errors import CorpusError
 
 RATE = 8000
@@ -219,3 +219,34 @@ def test_what_libsndfile_does_not_read_is_measured_too(root, ingested, name, cod
     clip = ingested().clips.iloc[0]
     assert (clip["sample_rate"], clip["codec"], clip["bit_depth"]) == (RATE, codec, bits)
     assert clip["rms_db"] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1)
+
+
+def test_several_labels_a_clip_are_counted_by_class(root, write, write_table):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        write(name, tone())
+    rows = [("path", "label"), ("a.wav", "owl;frog"), ("b.wav", "owl"), ("c.wav", "")]
+    write_table(root / "labels.csv", *rows)
+    found = ingest(create("folder", multi_label=True), root)
+    assert found.clips["label"].tolist() == ["frog;owl", "owl", ""]
+    assert found.clips["multi_label"].tolist() == [True] * 3
+    report = found.report()
+    assert report["clips_a_class"] == {"frog": 1, "owl": 2}
+    assert report["clips_of_no_class"] == 1
+
+
+def test_one_label_a_clip_is_said_in_a_column_and_nowhere_else(root, write, ingested):
+    write("owl/a.wav", tone())
+    done = ingested()
+    columns = [name for name in LOCATED if name != "problem"]
+    assert list(done.clips.columns) == [*columns, *MEASURED, "multi_label"]
+    assert done.clips["multi_label"].dtype == bool
+    assert done.clips["multi_label"].tolist() == [False]
+    assert "clips_of_no_class" not in done.report()
+
+
+def test_a_corpus_of_bad_clips_alone_has_all_columns_and_a_report(root, ingested):
+    (root / "owl").mkdir()
+    (root / "owl/empty.wav").touch()
+    done = ingested()
+    assert done.report()["clips_a_class"] == {}
+    assert {"label", "multi_label"} <= set(done.clips.columns)

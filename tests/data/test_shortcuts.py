@@ -121,3 +121,8 @@ def test_equalised_animals_give_away_little_of_what_their_recorders_did(shared: 
     assert above[1] < above[0] / 2
     assert before["header"]["macro_f1"] > before["chance_macro_f1"] + 0.1
     assert after["header"]["macro_f1"] < after["chance_macro_f1"]
+
+
+def test_of_several_labels_a_clip_it_is_skipped_with_the_reason():
+    clips = pd.DataFrame({"label": ["frog;owl", "owl"], "multi_label": True})
+    assert "several classes" in shortcut_score(clips, seed=0)["skipped"]
