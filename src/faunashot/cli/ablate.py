@@ -72,7 +72,10 @@ def ablate(
             tables[cell.name, cell.seed] = table
             done()
         runs = {name: [tables[name, seed] for seed in every] for name in variants(chosen)}
-        settings = {"level": params.evaluation.level, "draws": params.evaluation.draws}
+        settings = {
+            "confidence_level": params.evaluation.level,
+            "n_bootstrap": params.evaluation.draws,
+        }
         worth = ablation.worth(chosen, runs, classes, **settings)
         figures = ablation.figures(runs, classes, **settings)
         shown = worth.rename(
