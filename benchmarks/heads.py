@@ -36,7 +36,7 @@ from faunashot.errors import FaunashotError, StoreError
 from faunashot.estimators.heads.base import scores_of
 from faunashot.estimators.heads.steps import Steps
 from faunashot.evaluation.figures import episode_scores
-from faunashot.evaluation.plots import curve_figure
+from faunashot.evaluation.plots.curve import curve_figure
 from faunashot.evaluation.significance import holm, sign_flip_p
 from faunashot.evaluation.uncertainty import Interval, mean_interval, paired_difference
 from faunashot.features import store

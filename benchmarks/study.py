@@ -28,8 +28,8 @@ from faunashot.data.audit import TARGET
 from faunashot.data.corpora import create
 from faunashot.data.ingest import hashed
 from faunashot.evaluation import systems_plots
-from faunashot.evaluation.metrics import confusion
-from faunashot.evaluation.plots import confusion_figure
+from faunashot.evaluation.labels import confusion
+from faunashot.evaluation.plots.confusion import confusion_figure
 from faunashot.evaluation.repeated import repeated_intervals, repeated_per_class
 from faunashot.evaluation.summary import MAIN, flat
 from faunashot.features import store

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from faunashot.audio.noise import Noise
-from faunashot.conditions.base import CONDITIONS, asked_for, sentence
+from faunashot.conditions.base import CONDITIONS, asked_for, sentence_of
 from faunashot.errors import ParameterError
+from faunashot.evaluation.uncertainty import Interval
 
 ALL_ON = {"equalised": {"score": True}, "noise": {"snr_db": [20, 0, -2.5]}}
 
@@ -61,10 +61,8 @@ def test_what_is_wrong_is_told_in_a_line(blocks: dict, told: str) -> None:
 
 def test_every_condition_has_its_sentence_and_an_unknown_one_too() -> None:
     conditions = asked_for(ALL_ON)
-    said = {
-        name: sentence(name, conditions, macro_f1=0.8, difference=0.123)
-        for name in [*(c.name for c in conditions), "moonlight"]
-    }
-    assert all("0.80" in text and "0.12" in text for text in said.values())
-    assert len(set(said.values())) == len(said)
-    assert np.array(["20 dB" in text for text in said.values()]).sum() == 1
+    names = [*(condition.name for condition in conditions), "moonlight"]
+    said = [sentence_of(name, conditions, Interval(0.1234, 0.1, 0.2)) for name in names]
+    assert all("0.123" in text for text in said)
+    assert len(set(said)) == len(said)
+    assert sum("20 dB" in text for text in said) == 1

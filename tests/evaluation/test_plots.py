@@ -13,7 +13,11 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_fscore_support
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation import metrics, plots
+from faunashot.evaluation.labels import confusion
+from faunashot.evaluation.metrics import scores
+from faunashot.evaluation.plots.confusion import confusion_figure
+from faunashot.evaluation.plots.curve import curve_figure
+from faunashot.evaluation.plots.per_class import per_class_figure
 
 TITLE = "birdnet-linear on animals_sounds"
 
@@ -43,10 +47,10 @@ def curve_of(systems: dict[str, float], ks=(0, 1, 5, 20)) -> pd.DataFrame:
 
 def make(kind: str, n_classes: int, title: str = "") -> Figure:
     if kind == "confusion":
-        return plots.confusion_figure(metrics.confusion(*guesses(n_classes)), title=title)
+        return confusion_figure(confusion(*guesses(n_classes)), title=title)
     if kind == "per_class":
-        return plots.per_class_figure(f1_by_class(*guesses(n_classes)), title=title)
-    return plots.curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
+        return per_class_figure(f1_by_class(*guesses(n_classes)), title=title)
+    return curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -88,8 +92,8 @@ def test_a_figure_says_what_it_shows_with_and_without_a_title(kind, shows):
 
 
 def test_confusion_writes_the_counts_that_are_not_nought():
-    matrix = metrics.confusion(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "c"])
-    axes = plots.confusion_figure(matrix).axes[0]
+    matrix = confusion(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "c"])
+    axes = confusion_figure(matrix).axes[0]
 
     assert [text.get_text() for text in axes.texts] == ["1", "1", "1"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
@@ -113,7 +117,7 @@ def test_labels_of_neighbouring_classes_do_not_overlap(n_classes):
 
 
 def test_curve_has_a_line_for_each_system_the_best_first():
-    axes = plots.curve_figure(curve_of({"low": 0.1, "high": 0.6})).axes[0]
+    axes = curve_figure(curve_of({"low": 0.1, "high": 0.6})).axes[0]
 
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["high", "low"]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.6, 0.61, 0.65, 0.8])
@@ -125,7 +129,7 @@ def test_curve_has_a_line_for_each_system_the_best_first():
 
 def test_curve_of_one_system_has_no_legend_and_takes_rows_in_any_order():
     curve = curve_of({"a": 0.3}).drop(columns="system").sample(frac=1, random_state=0)
-    axes = plots.curve_figure(curve).axes[0]
+    axes = curve_figure(curve).axes[0]
 
     assert axes.get_legend() is None
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0, 1, 5, 20])
@@ -134,20 +138,20 @@ def test_curve_of_one_system_has_no_legend_and_takes_rows_in_any_order():
 def test_curve_without_intervals_claims_none():
     curve = curve_of({"a": 0.3}).assign(macro_f1_low=None, macro_f1_high=None)
 
-    assert plots.curve_figure(curve).axes[0].get_title(loc="left") == (
+    assert curve_figure(curve).axes[0].get_title(loc="left") == (
         "Macro-F1 by number of labelled clips"
     )
 
 
 def test_curve_of_one_k_shows_its_interval():
-    axes = plots.curve_figure(curve_of({"a": 0.3}, ks=(5,))).axes[0]
+    axes = curve_figure(curve_of({"a": 0.3}, ks=(5,))).axes[0]
 
     (segment,) = axes.collections[0].get_segments()
     np.testing.assert_allclose(segment, [[5, 0.3], [5, 0.4]])
 
 
 def test_equal_factors_of_k_are_equal_steps():
-    axes = plots.curve_figure(curve_of({"a": 0.3}, ks=(1, 2, 4, 64))).axes[0]
+    axes = curve_figure(curve_of({"a": 0.3}, ks=(1, 2, 4, 64))).axes[0]
 
     at = axes.transData.transform([(k, 0) for k in (1, 2, 4, 64)])[:, 0]
 
@@ -155,7 +159,7 @@ def test_equal_factors_of_k_are_equal_steps():
 
 
 def test_ticks_of_many_ks_keep_the_ends_and_do_not_overlap():
-    figure = plots.curve_figure(curve_of({"a": 0.1}, ks=range(1, 65)))
+    figure = curve_figure(curve_of({"a": 0.1}, ks=range(1, 65)))
     figure.draw_without_rendering()
     axes = figure.axes[0]
 
@@ -174,7 +178,7 @@ def test_curves_are_shared_out_over_panels_in_the_same_colours():
         "logmel": {"a": 0.2, "c": 0.1},
     }
     parts = [curve_of(systems).assign(panel=name) for name, systems in ends.items()]
-    figure = plots.curve_figure(pd.concat(parts), title=TITLE)
+    figure = curve_figure(pd.concat(parts), title=TITLE)
 
     colours = [{line.get_label(): line.get_color() for line in axes.lines} for axes in figure.axes]
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(ends)
@@ -188,7 +192,7 @@ def test_curves_are_shared_out_over_panels_in_the_same_colours():
 def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
     y_true, y_pred, names = guesses(5, without=2)
     table = f1_by_class(y_true, y_pred, names)
-    figure = plots.per_class_figure(table)
+    figure = per_class_figure(table)
     axes = figure.axes[0]
 
     widths = [bar.get_width() for bar in axes.patches]
@@ -197,7 +201,7 @@ def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
     assert widths == sorted(widths, reverse=True)
     assert labels[-1] == "class_number_2"
     assert texts(figure)[-2:] == ["none", "n = 0"]
-    macro = metrics.scores(y_true, y_pred, names)["macro_f1"]
+    macro = scores(y_true, y_pred, names)["macro_f1"]
     assert axes.lines[0].get_xdata()[0] == pytest.approx(macro)
     # the best class is on top
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
@@ -206,11 +210,11 @@ def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
 @pytest.mark.parametrize(
     ("figure", "table", "message"),
     [
-        (plots.confusion_figure, pd.DataFrame([[1, 2]]), "confusion: shape"),
-        (plots.confusion_figure, pd.DataFrame(), "confusion: shape"),
-        (plots.curve_figure, pd.DataFrame({"k": [1]}), "curve: no column 'macro_f1'"),
-        (plots.curve_figure, curve_of({}), "curve: no rows"),
-        (plots.per_class_figure, pd.DataFrame({"label": ["a"]}), "per_class: no column 'f1'"),
+        (confusion_figure, pd.DataFrame([[1, 2]]), "confusion: shape"),
+        (confusion_figure, pd.DataFrame(), "confusion: shape"),
+        (curve_figure, pd.DataFrame({"k": [1]}), "curve: no column 'macro_f1'"),
+        (curve_figure, curve_of({}), "curve: no rows"),
+        (per_class_figure, pd.DataFrame({"label": ["a"]}), "per_class: no column 'f1'"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(figure, table, message):
@@ -220,7 +224,8 @@ def test_a_table_that_does_not_fit_is_refused(figure, table, message):
 
 def test_plots_leave_pyplot_alone():
     code = (
-        "import sys, faunashot.evaluation.plots, faunashot.evaluation.calibration_plots; "
+        "import sys; from faunashot.evaluation.plots import PLOTS; "
+        "assert {'curve', 'confusion', 'calibration'} <= set(PLOTS.classes()); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
 

@@ -11,12 +11,13 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.figures import FIGURES, OF_SCORES
+from faunashot.evaluation.metrics import metrics_for
 from faunashot.evaluation.significance import paired_runs
-from faunashot.evaluation.summary import CONDITION_COLUMNS, DIGITS, summarise
+from faunashot.evaluation.summary import DIGITS, condition_columns, summarise
 from faunashot.tracking.keys import as_metrics
 
 CLASSES = ["cat", "hen", "owl"]
+FIGURES, OF_SCORES = (list(metrics_for(of=kind)) for kind in ("labels", "scores"))
 COLUMNS = [f"p_{name}" for name in CLASSES]
 FACTS = ["k", "episode", "fold", "clip_id", "label", "group", "start_s", "end_s"]
 
@@ -73,7 +74,7 @@ def test_a_hand_made_table_gives_the_figures_counted_by_hand():
         [2, -1, "2", "c", "owl", "c", 0.0, 1.0, 0.2, 0.8],
     ]
     held_out = pd.DataFrame(rows, columns=[*FACTS, "p_cat", "p_owl"])
-    found = summarise(held_out, ["cat", "owl"], headline_k=2, draws=100)
+    found = summarise(held_out, ["cat", "owl"], headline_k=2, n_bootstrap=100)
     assert found.metrics["accuracy"] == 0.6667
     assert found.metrics["macro_f1"] == 0.6667
     assert found.metrics["window"]["accuracy"] == 0.5
@@ -87,7 +88,7 @@ def test_a_hand_made_table_gives_the_figures_counted_by_hand():
 
 def test_figures_without_episodes_are_those_of_all_clips_together(once):
     clips = pooled(once)
-    metrics = summarise(once, CLASSES, headline_k=3, draws=200).metrics
+    metrics = summarise(once, CLASSES, headline_k=3, n_bootstrap=200).metrics
     for name, value in figures(clips["label"], clips["predicted"]).items():
         assert metrics[name] == round(value, DIGITS)
         assert 0 <= metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"] <= 1
@@ -95,7 +96,7 @@ def test_figures_without_episodes_are_those_of_all_clips_together(once):
 
 def test_windows_are_scored_one_by_one(once):
     guess = once[COLUMNS].idxmax(axis=1).str.removeprefix("p_")
-    window = summarise(once, CLASSES, headline_k=3, draws=200).metrics["window"]
+    window = summarise(once, CLASSES, headline_k=3, n_bootstrap=200).metrics["window"]
     for name, value in figures(once["label"], guess).items():
         assert window[name] == round(value, DIGITS)
 
@@ -105,7 +106,7 @@ def test_figures_of_episodes_are_their_mean_with_students_interval(drawn):
     each = pd.DataFrame(
         [figures(of["label"], of["predicted"]) for _, of in clips.groupby("episode")]
     )
-    metrics = summarise(drawn, CLASSES, headline_k=3, level=0.9).metrics
+    metrics = summarise(drawn, CLASSES, headline_k=3, confidence_level=0.9).metrics
     for name in FIGURES:
         low, high = stats.t.interval(0.9, 3, loc=each[name].mean(), scale=stats.sem(each[name]))
         assert metrics[name] == round(each[name].mean(), DIGITS)
@@ -136,7 +137,7 @@ def test_the_confusion_and_the_classes_are_of_the_headline_k_alone(drawn):
 
 def test_every_class_has_its_figures_with_intervals_in_metrics_and_table(drawn, once):
     for held_out, k in ((drawn, 3), (once, 3)):
-        found = summarise(held_out, CLASSES, headline_k=k, draws=200)
+        found = summarise(held_out, CLASSES, headline_k=k, n_bootstrap=200)
         assert list(found.per_class.columns[:5]) == [
             "label",
             "precision",
@@ -153,7 +154,9 @@ def test_every_class_has_its_figures_with_intervals_in_metrics_and_table(drawn, 
 
 def test_figures_of_every_class_are_logged_by_their_dotted_names(once):
     renamed = once.rename(columns={"p_owl": "p_Owl (tawny)"}).replace({"owl": "Owl (tawny)"})
-    metrics = summarise(renamed, ["cat", "hen", "Owl (tawny)"], headline_k=3, draws=100).metrics
+    metrics = summarise(
+        renamed, ["cat", "hen", "Owl (tawny)"], headline_k=3, n_bootstrap=100
+    ).metrics
     logged = as_metrics(metrics)
     assert logged["per_class.cat.f1_low"] == metrics["per_class"]["cat"]["f1_low"]
     assert logged["per_class.Owl _tawny_.f1"] == metrics["per_class"]["Owl (tawny)"]["f1"]
@@ -171,7 +174,7 @@ def test_the_run_itself_is_that_without_its_conditions(drawn, once, main):
     for held_out in (drawn, once):
         rows = [held_out.assign(condition=main), changed(held_out, "leaky")]
         alone, beside = (
-            summarise(table, CLASSES, headline_k=3, draws=100)
+            summarise(table, CLASSES, headline_k=3, n_bootstrap=100)
             for table in (held_out, pd.concat(rows))
         )
         assert "conditions" not in alone.metrics
@@ -179,7 +182,7 @@ def test_the_run_itself_is_that_without_its_conditions(drawn, once, main):
         assert beside.metrics == alone.metrics
         pd.testing.assert_frame_equal(beside.curve, alone.curve)
         pd.testing.assert_frame_equal(beside.predictions, alone.predictions)
-        assert list(alone.conditions.columns) == list(CONDITION_COLUMNS)
+        assert list(alone.conditions.columns) == condition_columns()
 
 
 def test_a_condition_has_its_figures_and_its_paired_difference_at_every_k(drawn):
@@ -206,12 +209,12 @@ def test_a_condition_has_its_figures_and_its_paired_difference_at_every_k(drawn)
 def test_a_condition_without_episodes_is_paired_by_clip_in_the_run_s_own_groups(once):
     """Scored on other folds, and its duplicates in groups of their own."""
     other = changed(once, "leaky").assign(fold="2", group=once["clip_id"])
-    found = summarise(pd.concat([other[::-1], once]), CLASSES, headline_k=3, draws=300)
+    found = summarise(pd.concat([other[::-1], once]), CLASSES, headline_k=3, n_bootstrap=300)
 
     said = found.metrics["conditions"]["leaky"]
     regrouped = other.assign(group=once["group"]).drop(columns="condition")
-    of_other = summarise(regrouped, CLASSES, headline_k=3, draws=300)
-    difference = paired_runs(found.predictions, of_other.predictions, CLASSES, draws=300)
+    of_other = summarise(regrouped, CLASSES, headline_k=3, n_bootstrap=300)
+    difference = paired_runs(found.predictions, of_other.predictions, CLASSES, n_bootstrap=300)
     assert said["difference_high"] == round(difference.macro_f1.high, DIGITS)
     assert said["macro_f1"] == of_other.metrics["macro_f1"]
     assert said["macro_f1_low"] < said["macro_f1"] < said["macro_f1_high"]
@@ -253,7 +256,7 @@ def test_predictions_recompute_to_the_printed_figure(drawn):
 def test_scores_that_do_not_sum_to_one_become_probabilities_of_the_clip(once):
     once[COLUMNS] *= np.linspace(0.1, 0.9, len(once))[:, None]
     once.loc[once["clip_id"] == "c5", COLUMNS] = 0.0
-    found = summarise(once, CLASSES, headline_k=3, draws=100)
+    found = summarise(once, CLASSES, headline_k=3, n_bootstrap=100)
     probabilities = found.predictions.set_index("clip_id")[COLUMNS]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=2e-6)
     np.testing.assert_allclose(probabilities.loc["c5"], 1 / 3, atol=1e-6)
@@ -270,19 +273,20 @@ def test_every_figure_is_rounded_to_four_digits(drawn):
 
 def test_metrics_are_json_and_come_back_the_same(drawn, once):
     for held_out in (drawn, once):
-        metrics = summarise(held_out, CLASSES, headline_k=3, draws=100).metrics
+        metrics = summarise(held_out, CLASSES, headline_k=3, n_bootstrap=100).metrics
         assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
 
 
 def test_a_single_recording_has_no_interval_and_the_json_says_null(once):
-    metrics = summarise(once.assign(group="one"), CLASSES, headline_k=3, draws=100).metrics
+    metrics = summarise(once.assign(group="one"), CLASSES, headline_k=3, n_bootstrap=100).metrics
     assert metrics["macro_f1_low"] is None
     assert json.loads(json.dumps(metrics))["macro_f1_low"] is None
 
 
 def test_the_bootstrap_is_that_of_its_seed(once):
     first, again, other = (
-        summarise(once, CLASSES, headline_k=3, draws=150, seed=seed).metrics for seed in (1, 1, 2)
+        summarise(once, CLASSES, headline_k=3, n_bootstrap=150, seed=seed).metrics
+        for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other
@@ -292,7 +296,7 @@ def test_the_bootstrap_draws_recordings_not_clips(once):
     """Where all clips of a recording share its fate, more of them narrow nothing."""
     more = pd.concat([once, *(once.assign(clip_id=once["clip_id"] + f"-{n}") for n in range(9))])
     few, many = (
-        summarise(table, CLASSES, headline_k=3, draws=400).metrics for table in (once, more)
+        summarise(table, CLASSES, headline_k=3, n_bootstrap=400).metrics for table in (once, more)
     )
     assert few["accuracy_high"] - few["accuracy_low"] == pytest.approx(
         many["accuracy_high"] - many["accuracy_low"], abs=1e-4

@@ -37,7 +37,7 @@ def worth(outcome: Outcome) -> pd.Series:
         outcome.classes,
         headline_k=outcome.headline_k,
         windows=outcome.windows,
-        draws=100,
+        n_bootstrap=100,
     )
     return found.conditions.set_index(["condition", "k"]).loc[(TARGET_ONLY, outcome.headline_k)]
 

@@ -17,7 +17,7 @@ from faunashot.data.corpora.esc50 import Esc50
 from faunashot.data.ingest import located
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import ClassMap, spelled
-from faunashot.evaluation.metrics import pool_windows
+from faunashot.evaluation.pooling import pool_windows
 from faunashot.features.extract import embed_clips
 from faunashot.protocols import zero_shot
 from faunashot.protocols.table import WindowTable

@@ -73,8 +73,8 @@ def ablate(
             done()
         runs = {name: [tables[name, seed] for seed in every] for name in variants(chosen)}
         settings = {
-            "level": params.evaluation.confidence_level,
-            "draws": params.evaluation.n_bootstrap,
+            "confidence_level": params.evaluation.confidence_level,
+            "n_bootstrap": params.evaluation.n_bootstrap,
         }
         worth = ablation.worth(chosen, runs, classes, **settings)
         figures = ablation.figures(runs, classes, **settings)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from faunashot import options
 from faunashot.audio.noise import Noise
 from faunashot.audio.perturbation import Perturbation
+from faunashot.evaluation.uncertainty import Interval
 from faunashot.registry import Registry
 
 CONDITIONS: Registry[Condition] = Registry(
@@ -69,17 +70,15 @@ class Condition(ABC):
         """
         return None
 
-    def sentence(self, macro_f1: float, difference: float) -> str:
+    def sentence(self, difference: Interval) -> str:
         """What the report says of it.
 
         Parameters
         ----------
-        macro_f1 : float
-            Of the clips as they are.
-        difference : float
-            That figure less the one under the condition.
+        difference : Interval
+            Macro-F1 of the clips as they are less that under the condition.
         """
-        return f"Of the {macro_f1:.2f}, {difference:.2f} goes under {self.name}"
+        return plain_sentence(self.name, difference)
 
 
 def asked_for(blocks: Mapping[str, Mapping[str, Any]]) -> list[Condition]:
@@ -104,11 +103,14 @@ def asked_for(blocks: Mapping[str, Mapping[str, Any]]) -> list[Condition]:
     ]
 
 
-def sentence(
-    name: str, conditions: Sequence[Condition], *, macro_f1: float, difference: float
-) -> str:
-    """What the report says of a condition, also of one that is not known here any more."""
+def sentence_of(name: str, conditions: Sequence[Condition], difference: Interval) -> str:
+    """What the report says of a condition by its name, also of one that nobody knows any more."""
     for condition in conditions:
         if condition.name == name:
-            return condition.sentence(macro_f1, difference)
-    return f"Of the {macro_f1:.2f}, {difference:.2f} goes under {name}"
+            return condition.sentence(difference)
+    return plain_sentence(name, difference)
+
+
+def plain_sentence(name: str, difference: Interval) -> str:
+    """What the report says of a condition that says nothing of its own."""
+    return f"{difference.value:+.3f} of macro-F1 goes under the condition {name}"

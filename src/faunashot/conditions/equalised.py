@@ -11,6 +11,7 @@ from faunashot import options
 from faunashot.audio.equalise import Equaliser
 from faunashot.audio.noise import Noise
 from faunashot.conditions.base import Condition
+from faunashot.evaluation.uncertainty import Interval
 
 
 class Equalised(Condition):
@@ -38,6 +39,6 @@ class Equalised(Condition):
         """The equaliser."""
         return Equaliser(**self.options.model_dump(exclude={"score"}))
 
-    def sentence(self, macro_f1: float, difference: float) -> str:
+    def sentence(self, difference: Interval) -> str:
         """What hiding the recorder takes."""
-        return f"Of the {macro_f1:.2f}, {difference:.2f} goes when the recorder is hidden"
+        return f"{difference.value:+.3f} of macro-F1 goes when the recorder is hidden"

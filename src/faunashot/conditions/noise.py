@@ -11,6 +11,7 @@ from faunashot import options
 from faunashot.audio.noise import Noise, NoiseMixer
 from faunashot.conditions.base import Condition
 from faunashot.errors import ParameterError
+from faunashot.evaluation.uncertainty import Interval
 
 
 class UnderNoise(Condition):
@@ -46,6 +47,6 @@ class UnderNoise(Condition):
         """Mixes one of the recordings of noise into a clip."""
         return NoiseMixer(self.snr_db, tuple(noises))
 
-    def sentence(self, macro_f1: float, difference: float) -> str:
+    def sentence(self, difference: Interval) -> str:
         """What the noise takes."""
-        return f"Of the {macro_f1:.2f}, {difference:.2f} goes under noise at {self.snr_db:g} dB"
+        return f"{difference.value:+.3f} of macro-F1 goes under noise at {self.snr_db:g} dB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faunashot.conditions.base import Condition
+from faunashot.evaluation.uncertainty import Interval
 
 
 class TargetOnly(Condition):
@@ -11,6 +12,6 @@ class TargetOnly(Condition):
     name = "target_only"
     without_source = True
 
-    def sentence(self, macro_f1: float, difference: float) -> str:
+    def sentence(self, difference: Interval) -> str:
         """What the source corpus adds."""
-        return f"Of the {macro_f1:.2f}, {difference:+.3f} is owed to the source corpus"
+        return f"{difference.value:+.3f} of macro-F1 is owed to the source corpus"

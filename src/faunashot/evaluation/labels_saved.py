@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import FloatArray
+from faunashot.evaluation.labels import FloatArray
 
 
 def labels_saved(better: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:

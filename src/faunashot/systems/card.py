@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-
-FIGURES = {
-    "macro_f1": "macro-F1",
-    "accuracy": "accuracy",
-    "weighted_f1": "weighted F1",
-    "map": "mAP",
-    "calibration_error": "calibration error",
-}
 
 
 def model_card(
-    facts: dict[str, Any], metrics: dict[str, Any], *, corpus_licence: str, corpus_citation: str
+    facts: dict[str, Any],
+    metrics: Mapping[str, Any],
+    *,
+    titles: Mapping[str, str],
+    corpus_licence: str,
+    corpus_citation: str,
 ) -> str:
-    """Markdown card from a model's facts (`Recogniser.facts`) and the metrics of its run."""
+    """Markdown card from a model's facts (`Recogniser.facts`) and the metrics of its run.
+
+    Parameters
+    ----------
+    facts : dict
+        Of the model.
+    metrics : mapping
+        As in ``metrics.json``.
+    titles : mapping of str to str
+        Of each metric in `metrics` by name, what people call it.
+    corpus_licence, corpus_citation : str
+        Of the recordings.
+    """
     name = "+".join(backbone["name"] for backbone in facts["backbones"])
     learned = facts["facts"].get("learned_from")
     trained = (
@@ -38,11 +48,12 @@ def model_card(
         "| | clips | 95 % interval | windows |",
         "|---|---|---|---|",
     ]
-    for key, figure in FIGURES.items():
+    for key, figure in titles.items():
         low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
         interval = "none" if low is None else f"{low} to {high}"
         of_windows = metrics["window"].get(key, "")
-        lines.append(f"| {figure} | {metrics[key]} | {interval} | {of_windows} |")
+        value = "none" if metrics[key] is None else metrics[key]
+        lines.append(f"| {figure} | {value} | {interval} | {of_windows} |")
     lines += [
         "",
         f"{_network(facts)}{_tempered(facts)}The model that is served was fitted "

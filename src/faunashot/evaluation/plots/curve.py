@@ -1,81 +1,51 @@
-"""Figures of how well classes are told apart, for the report page and the tracked runs."""
+"""Macro-F1 against the number of labelled clips."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from faunashot.errors import ParameterError
 from faunashot.evaluation.plot_style import (
     COLOURS,
     GRID,
     INK,
     LEGEND,
     MARKERS,
-    MUTED,
     head_line,
     need_columns,
     new_figure,
     one_panel,
     plain,
 )
+from faunashot.evaluation.plots.base import DvcPlot, Plot
+from faunashot.evaluation.summary import Summary
 
 
-def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
-    """Confusion matrix: counts as text, coloured by the share of the true class.
+class Curve(Plot):
+    """How macro-F1 grows with labelled clips, where several k were scored."""
 
-    Parameters
-    ----------
-    confusion : counts, shape (C, C), rows true, columns predicted (`metrics.confusion`).
-    title : of what; the figure itself says what it shows.
+    title = "Macro-F1 against k"
+    order = 10
+    dvc = DvcPlot(
+        template="simple",
+        x="k",
+        y="macro_f1",
+        x_label="labelled clips a class",
+        y_label="macro-F1",
+        file="curve.csv",
+    )
 
-    Raises
-    ------
-    ParameterError
-        If the matrix is empty or not square.
-    """
-    counts = confusion.to_numpy()
-    n = len(counts)
-    if not n or counts.shape != (n, n):
-        raise ParameterError(f"confusion: shape {counts.shape}; needs as many rows as columns")
-    totals = counts.sum(axis=1, keepdims=True)
-    share = counts / np.where(totals > 0, totals, 1)
-    # a cell keeps room for its count, which shrinks with many classes but stays legible
-    cell_in, font = (0.46, 9.0) if n <= 15 else (0.32, 7.5) if n <= 30 else (0.25, 6.5)
-    side = max(cell_in * n, 3.2)
-    figure, axes = one_panel(side + 2.6, side + 2.1, compress=True)
-    colours = matplotlib.colormaps["Blues"]
-    image = axes.imshow(share, cmap=colours, vmin=0, vmax=1, aspect="equal")
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        axes.text(
-            column,
-            row,
-            f"{counts[row, column]:g}",
-            ha="center",
-            va="center",
-            fontsize=font,
-            color="white" if share[row, column] > 0.55 else INK,
-            fontweight="bold" if row == column else "normal",
-        )
-    axes.set_xticks(range(n), list(map(str, confusion.columns)), rotation=90, fontsize=font + 0.5)
-    axes.set_yticks(range(n), list(map(str, confusion.index)), fontsize=font + 0.5)
-    axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color=GRID, linewidth=0.6)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_visible(False)
-    axes.set(xlabel="predicted", ylabel="true")
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.set_label("share of the true class", color=MUTED, fontsize=9.5)
-    bar.ax.tick_params(length=0, colors=MUTED, labelsize=8.5)
-    head_line(axes, title, f"Confusion of {counts.sum()}: counts, coloured by share of the row")
-    return figure
+    def table(self, summary: Summary) -> pd.DataFrame | None:
+        """One row a k."""
+        return summary.curve if len(summary.curve) > 1 else None
+
+    def figure(self, table: pd.DataFrame, *, title: str = "") -> Figure:
+        """See `curve_figure`."""
+        return curve_figure(table, title=title)
 
 
 def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
@@ -83,10 +53,12 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    curve : columns ``k, macro_f1, macro_f1_low, macro_f1_high``, ``system`` where there are
+    curve : DataFrame
+        Columns ``k, macro_f1, macro_f1_low, macro_f1_high``, ``system`` where there are
         several lines, and ``panel`` where they are shared out. k >= 0, 0 being zero-shot; the
         ends of the interval may be missing, where one episode was run.
-    title : of what; the figure itself says what it shows.
+    title : str
+        Of what; the figure itself says what it shows.
 
     Raises
     ------
@@ -165,57 +137,6 @@ def _curves(axes: Axes, parts: dict[str, pd.DataFrame], names: list[str]) -> Non
     axes.set(ylim=(0, 1), xlabel="labelled clips per class, k", ylabel="macro-F1")
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.grid(color=GRID, linewidth=0.8)
-
-
-def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
-    """F1 of every class as a bar, best on top, its support beside it.
-
-    Parameters
-    ----------
-    per_class : columns ``label, f1, support``. A class with support 0 comes
-        last, has no bar, and no part in the macro-F1 that the dashed line marks.
-    title : of what; the figure itself says what it shows.
-
-    Raises
-    ------
-    ParameterError
-        If a column is missing, or there are no rows.
-    """
-    need_columns(per_class, "per_class", ("label", "f1", "support"))
-    scored = per_class["support"] > 0
-    table = per_class.assign(scored=scored).sort_values(
-        ["scored", "f1", "label"], ascending=[False, False, True]
-    )
-    n = len(table)
-    figure, axes = one_panel(6.8, 1.5 + 0.24 * max(n, 6))
-    rows = range(n)
-    axes.barh(rows, table["f1"].where(table["scored"], 0), height=0.68, color=COLOURS[0])
-    for row, f1, support in zip(rows, table["f1"], table["support"], strict=True):
-        for text, right_pt, colour in (
-            (f"{f1:.2f}" if support else "none", 10, INK),
-            (f"n = {support}", 40, MUTED),
-        ):
-            axes.annotate(
-                text,
-                (1, row),
-                xytext=(right_pt, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8.5,
-                color=colour,
-            )
-    shows = "F1 and support (n) of each class"
-    if scored.any():
-        macro = float(per_class.loc[scored, "f1"].mean())
-        axes.axvline(macro, color=COLOURS[1], linewidth=1.5, linestyle=(0, (4, 3)), zorder=3)
-        shows += f"; dashed: macro-F1 {macro:.3f}"
-    axes.set_yticks(rows, list(map(str, table["label"])), fontsize=9)
-    axes.set(xlim=(0, 1), ylim=(n - 0.4, -0.6), xlabel="F1")
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    head_line(axes, title, shows)
-    return figure
 
 
 def _k_axis(axes: Axes, ks: np.ndarray[Any, np.dtype[np.float64]]) -> None:
