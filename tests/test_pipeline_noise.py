@@ -1,4 +1,4 @@
-"""The condition noise: every clip once more under noise, and in one line what is wrong with the noise."""
+"""The condition noise: every clip under noise, and in one line what is wrong with it."""
 
 from __future__ import annotations
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from embedding import embed_windows
 
 from faunashot.cli.main import COMMANDS, main
 from faunashot.data.corpora import CORPORA
 from faunashot.estimators.heads.base import make_head
-from faunashot.frontends.logmel_stats import LogMel
+from faunashot.features.extractors import extractor
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import system_names
 
@@ -37,7 +38,8 @@ def metrics(tmp_path) -> dict:
 @pytest.fixture
 def model(tmp_path) -> Path:
     """A model that tells low tones from high ones by the log-mel statistics, and two recordings."""
-    rate, backbone = LogMel.sample_rate, LogMel()
+    features = extractor("logmel_stats", options={"hop_s": 1.0})
+    rate = features.sample_rate
     t = np.arange(3 * rate) / rate
     floor = 0.01 * np.random.default_rng(0).standard_normal(t.size)
     pitch_hz = {"owl": 300, "wren": 4000}
@@ -45,8 +47,9 @@ def model(tmp_path) -> Path:
     for label, samples in tones.items():
         sf.write(tmp_path / f"{label}.wav", samples, rate)
     windows = np.concatenate([s.reshape(3, rate) for s in tones.values()]).astype(np.float32)
-    head = make_head("prototype").fit(backbone.embed(windows), np.repeat(list(tones), 3))
-    made_with = {"name": "logmel", "options": {"hop_s": 1.0}, "weights_hash": backbone.weights_hash}
+    head = make_head("prototype").fit(embed_windows(features, windows), np.repeat(list(tones), 3))
+    made_with = {"name": "logmel_stats", "layer": "", "options": {"hop_s": 1.0}}
+    made_with["weights_hash"] = features.weights_hash
     facts = {"backbones": [made_with], "takes": "clips", "classes": list(tones)}
     Recogniser(head, facts).save(tmp_path / "model")
     return tmp_path / "model"

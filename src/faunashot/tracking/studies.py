@@ -171,7 +171,7 @@ def _rows(client: MlflowClient, experiment: Planned, run: Run) -> list[dict[str,
 
 
 def _with_differences(root: Path, study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    axes = [key for key in dict.fromkeys(key for grid in study.grid for key in grid)]
+    axes = list(dict.fromkeys(key for grid in study.grid for key in grid))
     others = [key for key in axes if key not in study.reference]
     if not study.reference:
         return table
