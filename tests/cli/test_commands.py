@@ -96,7 +96,7 @@ def test_a_list_is_the_same_as_json_and_as_a_table(faunashot, command):
     rows = json.loads(faunashot(command, "--json").out)
     table = faunashot(command)
     assert table.code == 0
-    key = {"corpora": "corpus", "backbones": "backbone", "systems": "name"}[command]
+    key = {"corpora": "corpus", "backbones": "name", "systems": "name"}[command]
     assert all(row[key] in table.out for row in rows)
 
 
