@@ -49,7 +49,7 @@ def test_every_clip_is_embedded_at_every_ratio(noisy):
     assert 0 < further[0] < further[1]
     for part in parts.values():
         pd.testing.assert_frame_equal(part.index, recorded.index)
-        assert part.maker == recorded.maker
+        assert part.spec == recorded.spec
 
 
 def test_a_backbone_that_is_not_named_is_left_out(noisy):

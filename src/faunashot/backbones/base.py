@@ -23,6 +23,7 @@ class Backbone(ABC):
     Attributes
     ----------
     name : key in the registry.
+    layer : of the network; empty for its own default.
     version : of the published model.
     weights_hash : SHA-256 of the weights that were loaded; features carry it.
     sample_rate : in Hz, of what the front end takes.
@@ -37,6 +38,7 @@ class Backbone(ABC):
     """
 
     name: str
+    layer: str = ""
     version: str
     weights_hash: str
     sample_rate: int

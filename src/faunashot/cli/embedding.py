@@ -1,33 +1,21 @@
-"""What the stages that embed share: not to where nothing is wanted, and what is told of it."""
+"""What the stages that embed share: not to where nothing is wanted, and what is logged of it."""
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faunashot.errors import StoreError
+from faunashot.features.jobs import EmbedJob as Wish
 
 if TYPE_CHECKING:
-    from faunashot.audio.perturbation import Perturbation
     from faunashot.backbones.base import Backbone
-    from faunashot.features.plan import Recording
     from faunashot.tracking.runs import StageRun
 
+__all__ = ["Wish", "embed_all", "is_wanted"]
+
 NOT_WANTED = "not_wanted"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """Recordings whose features are wanted in a folder; `name` is for messages."""
-
-    name: str
-    recordings: Sequence[Recording]
-    folder: Path
-    perturbation: Perturbation | None = None
 
 
 def is_wanted(file: Path, *, folder: Path, record: Path) -> bool:
@@ -44,39 +32,10 @@ def is_wanted(file: Path, *, folder: Path, record: Path) -> bool:
 
 
 def embed_all(wishes: Sequence[Wish], backbone: Backbone, run: StageRun) -> None:
-    """Store features of recordings that could be read before; log and print how it went.
+    """Store features, and log how it went; see `faunashot.features.jobs.embed_jobs`."""
+    from faunashot.features.jobs import embed_jobs
 
-    Raises
-    ------
-    StoreError
-        A recording cannot be embedded.
-    """
-    from faunashot.cli.progress import progress
-    from faunashot.features.engine import local, store_features
-    from faunashot.features.plan import plan
-
-    windows, embedded, began = 0, 0, time.perf_counter()
-    for wish in wishes:
-        before = time.perf_counter()
-        made = plan(wish.recordings, backbone, perturbation=wish.perturbation)
-        with progress(f"{wish.name} by {backbone.name}", total_s=made.seconds) as on_done:
-            outcome = store_features(
-                made, wish.folder, local(backbone), replace=True, on_done=on_done
-            )
-        if outcome.bad:
-            raise StoreError(
-                f"{wish.name}: {len(outcome.bad)} recordings cannot be embedded, though they were "
-                f"read before; the first is {outcome.bad[0]['clip_id']}: "
-                f"{outcome.bad[0]['reason']}"
-            )
-        windows, embedded = windows + outcome.windows, embedded + outcome.embedded
-        rate = outcome.embedded / (time.perf_counter() - before)
-        print(
-            f"{wish.name}: {outcome.windows} windows by {backbone.name} {backbone.version}, "
-            f"{outcome.embedded} of them embedded now, {rate:.0f} a second; "
-            f"licence of the weights: {backbone.licence}"
-        )
-    took_s = time.perf_counter() - began
-    run.metrics({"windows": windows, "windows_per_s": embedded / took_s, "embed_s": took_s})
-    run.tag("weights", backbone.weights_hash)
-    run.tag("licence", backbone.licence)
+    summary = embed_jobs(wishes, backbone)
+    run.metrics(summary.metrics)
+    for name, value in summary.tags.items():
+        run.tag(name, value)

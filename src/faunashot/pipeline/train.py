@@ -15,6 +15,7 @@ from faunashot.backbones import registry
 from faunashot.data.audit import SOURCE, TARGET
 from faunashot.features import store
 from faunashot.features.join import join
+from faunashot.features.spec import FeatureSpec
 from faunashot.params import Params
 from faunashot.protocols.base import Outcome, Task, TrainingContext
 from faunashot.protocols.registry import run_protocol
@@ -59,7 +60,7 @@ def run(params: Params) -> None:
             )
             heard = heard_under(params, target.clips) if version == "recorded" else {}
             tasks[version] = make_task(params, target, source, run, version=version, heard=heard)
-        makers = [part.maker for part in parts["recorded", params.corpus]]
+        makers = [part.spec for part in parts["recorded", params.corpus]]
         outcome = run_protocol(
             tasks["recorded"],
             params,
@@ -134,7 +135,7 @@ def varied(params: Params) -> System:
     return variant(system(params.system), params.variant).system
 
 
-def write(outcome: Outcome, params: Params, makers: list[store.FeatureSpec]) -> None:
+def write(outcome: Outcome, params: Params, makers: list[FeatureSpec]) -> None:
     """Write the model that is served, and what was held out."""
     facts = {
         "backbones": [of_backbone(params, maker) for maker in makers],
@@ -163,7 +164,7 @@ def write(outcome: Outcome, params: Params, makers: list[store.FeatureSpec]) -> 
         table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
-def of_backbone(params: Params, maker: store.FeatureSpec) -> dict[str, Any]:
+def of_backbone(params: Params, maker: FeatureSpec) -> dict[str, Any]:
     """What a model says of a backbone that it was trained on."""
     backbone = registry.backbone_class(maker.backbone)
     return {

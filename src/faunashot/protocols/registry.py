@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from faunashot.backbones import registry
 from faunashot.errors import StoreError
 from faunashot.evaluation.summary import MAIN
-from faunashot.features.store import FeatureSpec
+from faunashot.features.spec import FeatureSpec
 from faunashot.params import Params
 from faunashot.protocols import few_shot, few_shot_networks, fine_tune, zero_shot
 from faunashot.protocols.base import Outcome, Task
