@@ -37,8 +37,10 @@ from faunashot.data.corpora import create
 from faunashot.data.corpora.base import Corpus
 from faunashot.data.ingest import ingest
 from faunashot.data.splits import Splits
-from faunashot.features import store
-from faunashot.features.store import Features, FeatureSpec
+from faunashot.features import shards, store
+from faunashot.features.cut import ChunkSpan
+from faunashot.features.spec import Derivation, FeatureSpec
+from faunashot.features.store import Features, IndexWriter
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Task
 from faunashot.protocols.table import WindowTable
@@ -132,20 +134,22 @@ def of_store(folder: Path, clips: int) -> Callable[[], Any]:
     """Write features shard by shard, and open them."""
     place = Storage(folder / STORE)
     windows = np.random.default_rng(SEED).standard_normal((SHARD_ROWS, DIM), dtype=np.float32)
-    maker = FeatureSpec("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM)
+    derivation = Derivation(FeatureSpec("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM))
 
     def written_and_opened() -> Features:
-        keys = []
+        written, index = [], IndexWriter()
         for start in range(0, clips * WINDOWS, SHARD_ROWS):
             row = np.arange(start, min(start + SHARD_ROWS, clips * WINDOWS))
             start_s = (row % WINDOWS).astype(float)
-            ids = [path_of(n) for n in row // WINDOWS]
-            index = pd.DataFrame({"clip_id": ids, "start_s": start_s, "end_s": start_s + 1})
-            keys.append(f"{start:064x}")
+            numbers, lengths = np.unique(row // WINDOWS, return_counts=True)
+            named = [(path_of(n), int(rows)) for n, rows in zip(numbers, lengths, strict=True)]
             windows[:, 0] = start
-            store.write_shard(place, keys[-1], windows[: len(row)], index, facts={})
-        written = store.shards_in(place)
-        store.finish(place, [written[key] for key in keys], maker=maker)
+            rows = shards.ShardRows(windows[: len(row)], start_s, start_s + 1)
+            chunks = [(f"{clip_id:>64}", ChunkSpan(), n) for clip_id, n in named]
+            facts = shards.write_shard(place, derivation, chunks, rows)
+            written.append((facts.key, facts.npy))
+            index.add(named, start_s, start_s + 1)
+        store.finish(place, written, index, spec=derivation.spec)
         return store.load(folder / STORE)
 
     return written_and_opened

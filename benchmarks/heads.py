@@ -134,7 +134,7 @@ def task_of(corpora: Corpora, backbones: Sequence[str], asked: argparse.Namespac
 def _only(features: Features, clip_ids: set[str]) -> Features:
     keep = features.index["clip_id"].isin(clip_ids).to_numpy()
     index = features.index[keep].reset_index(drop=True)
-    return Features(np.asarray(features.windows[keep]), index, features.maker)
+    return Features(np.asarray(features.windows[keep]), index, features.spec)
 
 
 class Arena:

@@ -13,6 +13,19 @@ import pytest
 
 from faunashot.audio.windows import split_windows
 from faunashot.backbones.base import Backbone, FloatArray, load
+from faunashot.files import CACHE, cache_folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, but for the networks that are converted once on a machine."""
+    converted = cache_folder() / "litert"
+    converted.mkdir(parents=True, exist_ok=True)
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / converted.name).symlink_to(converted, target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE, str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,8 @@ LAYERS = [
     {"frontends", "runtimes"},
     {"data", "audio", "evaluation"},
     {"download", "registry"},
-    {"files", "storage"},
+    {"storage"},
+    {"files", "progress"},
     {"options", "targets"},
     {"errors", "__init__"},
 ]

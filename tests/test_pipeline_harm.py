@@ -238,7 +238,7 @@ def test_no_space_for_features_is_one_line_and_the_old_ones_stay_whole(copy):
     assert done.returncode == 1
     assert "no disk space left" in own_line(done.stderr)
     assert {file.name for file in (copy / FEATURES).iterdir()} == files
-    after = store.load(copy / FEATURES, maker=before.maker)
+    after = store.load(copy / FEATURES, spec=before.spec)
     np.testing.assert_array_equal(after.windows, before.windows)
 
 

@@ -56,14 +56,14 @@ class Study:
             }
         )
         features = self._embedded(backbone, params.options_of(backbone))
-        nothing = empty(registry.backbone_class(backbone), hop_s=features.maker.hop_s)
+        nothing = empty(registry.backbone_class(backbone), hop_s=features.spec.hop_s)
         task = Task(
             target=WindowTable(self.clips[self.clips["role"] == TARGET], features),
             source=WindowTable(self.clips[self.clips["role"] == SOURCE], nothing),
             system=system(head),
             seed=params.seed,
         )
-        outcome = run_protocol(task, params, features.maker)
+        outcome = run_protocol(task, params, features.spec)
         self.held_out = outcome.held_out
         return summarise(
             outcome.held_out,

@@ -290,7 +290,7 @@ def test_a_joined_model_is_saved_and_tells_classes_apart(joined, tmp_path) -> No
         (tmp_path / f"{n}.wav").write_bytes(audio)
     clips = [(str(n), tmp_path / f"{n}.wav") for n in range(len(learned))]
     features = join([embed_clips(clips, backbone) for backbone in joined])
-    head = make_head("logistic", C=1.0, blocks=features.maker.blocks)
+    head = make_head("logistic", C=1.0, blocks=features.spec.blocks)
     head.fit(features.windows, [label for label, _ in learned])  # of one window each
     Recogniser(Tempered(head, 1.0), facts_of(*joined)).save(tmp_path / "model")
     loaded = Recogniser.load(tmp_path / "model")

@@ -66,7 +66,7 @@ def network_task(task, clips, table, tmp_path_factory) -> NetworkTask:
         of = clips(per_class) if isinstance(per_class, dict) else per_class
         target = table(of, apart=3.0)
         maker = replace(target.maker, backbone="logmel_frames")
-        frames = WindowTable(target.clips, replace(target._features, maker=maker))
+        frames = WindowTable(target.clips, replace(target._features, spec=maker))
         tuning = TrainingContext(dict, folder, noise=lambda: NOISE)
         settings = {"system": system("cnn1d"), "tuning": tuning, **more}
         return task(frames, **settings)

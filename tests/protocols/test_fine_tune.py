@@ -225,7 +225,7 @@ def network_task(task, clips, table, monkeypatch, tmp_path) -> tuple[Task, list]
     monkeypatch.setattr(Nearest, "fits", [], raising=False)
     target = table(clips(THREE), apart=3.0)
     patches = replace(target.maker, backbone="yamnet_patches")
-    of_patches = WindowTable(target.clips, replace(target._features, maker=patches))
+    of_patches = WindowTable(target.clips, replace(target._features, spec=patches))
     epochs: list[tuple[str, dict]] = []
     tuning = TrainingContext(
         lambda: {"published": np.ones(1)},

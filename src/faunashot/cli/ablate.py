@@ -46,8 +46,8 @@ def ablate(
     if queue:
         _queue(system, chosen.requires_features, list(variants(chosen)), every)
         return
-    from faunashot.cli.progress import count
-    from faunashot.evaluation.systems_plots import ablation_figure
+        from faunashot.evaluation.systems_plots import ablation_figure
+    from faunashot.progress import progress
     from faunashot.protocols import ablation, grid
     from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
@@ -65,7 +65,7 @@ def ablate(
             record=out / "mlflow.json",
             name=f"{params.corpus}-{system}-ablation",
         ) as run,
-        count(system, total=len(of_cells)) as done,
+        progress(system, total=len(of_cells)) as done,
     ):
         place = Storage(out / "cells")
         for cell, table in grid.score(of_cells, data, place=place, workers=workers):

@@ -21,6 +21,9 @@ FRONT_END = "front_end"
 class Extractor:
     """Turns samples into features, a row a window.
 
+    Planning and looking up what is cached read the attributes alone; `front_end` and `network` are
+    called where something is missing, from several threads at once.
+
     Attributes
     ----------
     name : str

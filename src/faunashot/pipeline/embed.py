@@ -16,6 +16,7 @@ from faunashot.evaluation.summary import MAIN
 from faunashot.features.extractors import extractor
 from faunashot.features.jobs import EmbedJob
 from faunashot.features.plan import Recording
+from faunashot.features.store import META
 from faunashot.params import ABSENT, FeatureName, Params
 from faunashot.pipeline.paths import (
     FEATURES,
@@ -31,7 +32,6 @@ from faunashot.tracking.runs import stage_run
 def run(params: Params) -> None:
     """Embed corpus and source, as they are and under each condition that alters the audio."""
     clips = {name: pd.read_parquet(clips_of(name)) for name in (params.corpus, params.source)}
-    shutil.rmtree(FEATURES, ignore_errors=True)  # DVC has removed it; a run by hand has not
     with (
         quiet_native(),
         stage_run(
@@ -42,12 +42,30 @@ def run(params: Params) -> None:
             name=params.run_name,
         ) as stage,
     ):
-        stage.params({"corpus": params.corpus, "source": params.source})
+        stage.params(params.model_dump(mode="json", include={"corpus", "source", "conditions"}))
+        stage.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
+        folders = []
         for features in params.features:
             source = extractor(
                 features.name, layer=features.layer, options=params.options_of(features.name)
             )
-            embed_all(list(jobs(params, clips, features)), source)
+            wanted = list(jobs(params, clips, features))
+            folders += [job.folder for job in wanted]
+            summary = embed_jobs(wanted, source)
+            stage.metrics({features.folder: summary.metrics})
+            for name, value in summary.tags.items():
+                stage.tag(f"{features.folder}.{name}", value)
+        remove_others(folders)
+
+
+def remove_others(folders: Sequence[Path]) -> None:
+    """Remove features of earlier runs: what the stage leaves depends on its parameters alone."""
+    for meta in FEATURES.rglob(META):
+        if meta.parent not in folders:
+            shutil.rmtree(meta.parent)
+    for folder in sorted(FEATURES.rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def jobs(

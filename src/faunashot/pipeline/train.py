@@ -56,7 +56,7 @@ def run(params: Params) -> None:
         clips = pd.read_parquet(AUDITED)
         task = make_task(params, clips, stage)
         outcome = run_protocol(
-            task, params, task.target.maker, altered=altered_tasks(params, clips, task)
+            task, params, task.target.spec, altered=altered_tasks(params, clips, task)
         )
         write(outcome, params)
         shutil.rmtree(checkpoints(stage), ignore_errors=True)

@@ -150,11 +150,11 @@ class Task:
         if tuning is None or system.requires_features not in (
             "",
             "front_end",
-            self.target.maker.backbone,
+            self.target.spec.backbone,
         ):
             raise ParameterError(
                 f"system: {system.name} reads the features of {system.requires_features}, not of "
-                f"{self.target.maker.backbone}: set backbone={system.requires_features}"
+                f"{self.target.spec.backbone}: set backbone={system.requires_features}"
             )
 
         def windows(clip_ids: Sequence[str]) -> Windows:

@@ -13,7 +13,7 @@ from faunashot.backbones.base import load
 from faunashot.errors import StoreError
 from faunashot.evaluation.summary import MAIN
 from faunashot.features.extractors import of_layer
-from faunashot.features.store import FeatureSpec
+from faunashot.features.spec import FeatureSpec
 from faunashot.params import Params
 from faunashot.protocols import few_shot, few_shot_networks, fine_tune, zero_shot
 from faunashot.protocols.base import Outcome, Task

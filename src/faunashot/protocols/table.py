@@ -12,7 +12,8 @@ import pandas as pd
 
 from faunashot.errors import SplitError
 from faunashot.estimators.heads.logistic import Support
-from faunashot.features.store import Features, FeatureSpec
+from faunashot.features.spec import FeatureSpec
+from faunashot.features.store import Features
 
 P = "p_"
 """Prefix of the columns that hold class probabilities."""
@@ -53,7 +54,7 @@ class WindowTable:
     @property
     def blocks(self) -> tuple[int, ...]:
         """Widths of the backbones' parts of a row."""
-        return self._features.maker.blocks or (self._features.maker.dim,)
+        return self._features.spec.blocks or (self._features.spec.dim,)
 
     def rows(self, clip_ids: Sequence[str]) -> npt.NDArray[np.intp]:
         """Rows of the windows of the clips, in their order."""
@@ -71,7 +72,7 @@ class WindowTable:
     @property
     def maker(self) -> FeatureSpec:
         """What made the features."""
-        return self._features.maker
+        return self._features.spec
 
     def counts(self, clip_ids: Sequence[str]) -> list[int]:
         """Windows of each clip."""
@@ -87,7 +88,7 @@ class WindowTable:
 
     @cached_property
     def _means(self) -> npt.NDArray[np.float32]:
-        means = np.zeros((len(self.clips), self._features.maker.dim), np.float32)
+        means = np.zeros((len(self.clips), self._features.spec.dim), np.float32)
         for at, clip_id in enumerate(self.clips["clip_id"]):
             rows = self._rows[clip_id]
             covered_s = self._covered_s[rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import zipfile
@@ -12,11 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from faunashot.errors import WeightsError
-from faunashot.files import whole_folder
+from faunashot.files import cache_folder, whole_folder
 
 T = TypeVar("T")
-CACHE = "FAUNASHOT_CACHE"
-"""Folder of what is kept; in the user's cache unless set."""
 
 
 def converted(
@@ -36,9 +33,7 @@ def converted(
     WeightsError
         It cannot be read even when just made.
     """
-    own = os.environ.get(CACHE)
-    cache = Path(own) if own else Path.home() / ".cache" / "faunashot"
-    folder = cache / "litert" / f"{name}-{weights_hash[:16]}"
+    folder = cache_folder() / "litert" / f"{name}-{weights_hash[:16]}"
     with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, WeightsError):
         return read(folder)
     print(f"{name}: converting the network for LiteRT, once; some 10 s", file=sys.stderr)
