@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from faunashot.errors import ParameterError
 from faunashot.options import Options, first_fault
+from faunashot.registry import Registry
 
 NO_CORPUS = "none"
 """Name of the corpus that stands for no source."""
@@ -161,8 +162,8 @@ class Params(Options):
         from faunashot.frontends.base import FRONT_ENDS
         from faunashot.systems.catalogue import system_names
 
-        owners = [("backbones", BACKBONES), ("frontends", FRONT_ENDS)]
-        for key, registry in owners:
+        owners: dict[str, Registry[Any]] = {"backbones": BACKBONES, "frontends": FRONT_ENDS}
+        for key, registry in owners.items():
             for name, block in getattr(self, key).items():
                 if name not in registry:
                     raise ParameterError.unknown_key(f"{key}.{name}", f"{key}.", registry.names())

@@ -75,7 +75,7 @@ def _row(record: dict[Any, Any], asked: Any, *, whole: bool) -> dict[str, Any]:
 
 
 def _draw(table: Any, asked: Any, png: Path) -> None:
-    from faunashot.evaluation.plots import curve_figure
+    from faunashot.evaluation.plots.curve import curve_figure
     from faunashot.evaluation.systems_plots import scores_figure
 
     axes = list(dict.fromkeys(key for grid in asked.grid for key in grid))

@@ -15,8 +15,8 @@ from typing import Any
 
 from faunashot.errors import ParameterError, StoreError
 from faunashot.features.engine import Engine, Progress, ShardIndex, ShardTarget, write_shards
+from faunashot.features.extractors import Extractor
 from faunashot.features.plan import Plan, Shard
-from faunashot.features.spec import Extractor
 
 
 def ray_actors(load: Callable[[], Extractor], *, actors: int | None = None) -> Engine:

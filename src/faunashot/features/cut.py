@@ -13,7 +13,8 @@ from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import count_windows
 from faunashot.errors import AudioError
-from faunashot.features.spec import Extractor, FloatArray
+from faunashot.features.extractors import Extractor
+from faunashot.frontends.base import FloatArray
 
 CHUNK_S = 60.0
 """A recording longer than this is decoded in chunks of whole windows, about so long."""

@@ -13,9 +13,9 @@ import numpy as np
 from faunashot.errors import StoreError
 from faunashot.features import cache, shards
 from faunashot.features.extract import Chunk, EmbeddedChunk, embed
+from faunashot.features.extractors import Extractor
 from faunashot.features.plan import Plan, Shard
 from faunashot.features.shards import ChunkKey, ShardFacts, ShardRows
-from faunashot.features.spec import Extractor
 from faunashot.storage import Storage
 
 

@@ -19,8 +19,10 @@ from faunashot.audio.decode import announced
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
 from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
-from faunashot.features.spec import Extractor, FeatureSpec, FloatArray
+from faunashot.features.extractors import Extractor
+from faunashot.features.spec import FeatureSpec
 from faunashot.features.store import Features, empty_index
+from faunashot.frontends.base import FloatArray
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import StoreError
 from faunashot.features.build import StoredFeatures, store_features
 from faunashot.features.engine import Engine, Progress, local
+from faunashot.features.extractors import Extractor
 from faunashot.features.plan import Plan, Recording, plan
-from faunashot.features.spec import Extractor
 from faunashot.progress import progress
 
 

@@ -14,8 +14,9 @@ from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
 from faunashot.features.cut import chunk_spans, expected_windows
 from faunashot.features.extract import Chunk, cores, stamp
+from faunashot.features.extractors import Extractor
 from faunashot.features.shards import shard_key
-from faunashot.features.spec import Derivation, Extractor
+from faunashot.features.spec import Derivation
 
 SHARD_WINDOWS = 4_096
 """Windows of a shard: what a killed run loses at most, and what is in memory at once."""

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 
 from faunashot.errors import StoreError
 from faunashot.features.cut import ChunkSpan
-from faunashot.features.spec import Derivation, FloatArray
+from faunashot.features.spec import Derivation
+from faunashot.frontends.base import FloatArray
 from faunashot.storage import Storage
 
 ARRAY, TIMES = SUFFIXES = "npy", "parquet"

@@ -21,7 +21,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from faunashot.backbones.base import Backbone
 from faunashot.errors import StoreError
 from faunashot.features.shards import ARRAY, AT_ONCE, SUFFIXES, TIMES, read_array
 from faunashot.features.spec import FORMAT, FeatureSpec
@@ -134,10 +133,8 @@ def empty_index() -> pd.DataFrame:
     return index
 
 
-def empty(backbone: type[Backbone], *, hop_s: float) -> Features:
-    """Features of a corpus without clips, for which no weights need to be loaded."""
-    facts = {k: getattr(backbone, k) for k in ("version", "sample_rate", "window_s", "dim")}
-    spec = FeatureSpec(backbone=backbone.name, weights_hash="", hop_s=hop_s, **facts)
+def empty(spec: FeatureSpec) -> Features:
+    """Features of a corpus without clips."""
     return Features(np.zeros((0, spec.dim), np.float32), empty_index(), spec)
 
 

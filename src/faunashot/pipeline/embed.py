@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,7 +15,7 @@ from faunashot.data.ingest import hashed
 from faunashot.errors import ParameterError
 from faunashot.evaluation.summary import MAIN
 from faunashot.features.extractors import extractor
-from faunashot.features.jobs import EmbedJob
+from faunashot.features.jobs import EmbedJob, embed_jobs
 from faunashot.features.plan import Recording
 from faunashot.features.store import META
 from faunashot.params import ABSENT, FeatureName, Params
@@ -73,10 +74,7 @@ def jobs(
 ) -> Iterator[EmbedJob]:
     """What of these features the run needs."""
     recordings = {
-        name: [
-            Recording(clip.clip_id, params.root_of(name) / clip.path, clip.sha256)
-            for clip in table.itertuples()
-        ]
+        name: recordings_of(table, params.root_of(name))
         for name, table in clips.items()
         if len(table)
     }
@@ -116,4 +114,10 @@ def recordings_of_noise(params: Params) -> list[Recording]:
         table, lack = hashed(recordings_in(root), root), f"{root} holds no recordings"
     if table.empty:
         raise ParameterError(f"noise.root: {lack}; name a folder of recordings of noise")
-    return [Recording(row.path, root / row.path, row.sha256) for row in table.itertuples()]
+    return recordings_of(table.assign(clip_id=table["path"]), root)
+
+
+def recordings_of(table: pd.DataFrame, root: Path) -> list[Recording]:
+    """Recordings of a table with the columns clip_id, path and sha256."""
+    rows = zip(table["clip_id"], table["path"], table["sha256"], strict=True)
+    return [Recording(clip_id, root / path, sha256) for clip_id, path, sha256 in rows]

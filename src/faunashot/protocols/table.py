@@ -70,7 +70,7 @@ class WindowTable:
         return np.asarray(self.windows[self.rows(clip_ids)])
 
     @property
-    def maker(self) -> FeatureSpec:
+    def spec(self) -> FeatureSpec:
         """What made the features."""
         return self._features.spec
 

@@ -165,7 +165,12 @@ def _rows(client: MlflowClient, experiment: Planned, run: Run) -> list[dict[str,
         return []
     headline = run.data.metrics["k"]
     return [
-        {**experiment.axes, "experiment": experiment.name, **row, "headline": row["k"] == headline}
+        {
+            **experiment.axes,
+            "experiment": experiment.name,
+            **{str(key): value for key, value in row.items()},
+        }
+        | {"headline": row["k"] == headline}
         for row in curve.to_dict("records")
     ]
 
