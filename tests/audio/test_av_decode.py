@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,7 @@ import encoded
 import numpy as np
 import pytest
 
-from faunashot.audio.av_decode import _SAMPLES, _float32
+from faunashot.audio.av_decode import _SAMPLES, _File, _float32
 from faunashot.audio.decode import announced, decode
 from faunashot.errors import AudioError
 
@@ -274,18 +276,24 @@ def test_what_is_no_audio_is_refused(content: bytes) -> None:
         decode(content)
 
 
-def test_an_offset_before_the_file_is_refused_without_a_traceback(tmp_path, capfd) -> None:
-    """In a table of blocks of MP4, which FFmpeg then seeks to."""
-    noise = np.random.default_rng(0).normal(0, 0.1, RATE)
-    file = encoded.write(tmp_path / "a.m4a", noise, RATE, codec="alac")
-    content = bytearray(file.read_bytes())
-    at = content.index(b"stco") + 12
-    content[at : at + 4] = b"\xff\xff\xff\xff"
-    file.write_bytes(content)
-    for read in (file, bytes(content)):
-        with pytest.raises(AudioError):
-            decode(read)
+def test_a_size_that_no_file_has_is_refused_without_a_traceback(convert, capfd) -> None:
+    file = convert("a.m4a", "alac")
+    content = file.read_bytes()
+    at = int.from_bytes(content[:4])
+    free = struct.pack(">I4sQ", 1, b"free", 2**63 - 99)
+    file.write_bytes(content[:at] + free + content[at:])
+    for read in (announced, decode):
+        with pytest.raises(AudioError, match="can decode it"):
+            read(file)
     assert capfd.readouterr().err == ""
+
+
+def test_a_seek_that_is_not_possible_raises_nothing_within_pyav(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    with (tmp_path / "a").open("rb") as opened:
+        for file in (_File(opened), _File(io.BytesIO(b"abc"))):
+            assert (file.seek(-5), file.seek(2**80)) == (-1, -1)
+            assert (file.seek(1), file.read(9), file.tell()) == (1, b"bc", 3)
 
 
 PLAYLISTS = {

@@ -100,10 +100,7 @@ def announced(file: Path, *, why: str) -> tuple[float, int] | None:
 
 
 class _File:
-    """An open file to be read by FFmpeg, which is told by -1 that it cannot seek somewhere.
-
-    PyAV prints the traceback of an exception, which a damaged container is enough for.
-    """
+    """An open file as PyAV reads it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.name = str(getattr(file, "name", ""))
@@ -111,6 +108,10 @@ class _File:
         self._seek = file.seek
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position; -1 where that is not possible.
+
+        A damaged container names such positions, and PyAV would print the exception's traceback.
+        """
         try:
             return self._seek(offset, whence)
         except (OSError, ValueError, OverflowError):
