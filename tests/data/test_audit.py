@@ -114,6 +114,13 @@ def test_copies_with_several_labels_are_left_out(audited):
     assert found.clips["clip_id"].tolist() == ["c"]
 
 
+def test_several_labels_of_a_clip_are_compared_as_a_whole(audited):
+    clips = "a cat;owl 1 g1\nb cat;owl 1 g2\nc cat;owl 1 g3\nd owl 1 g4"
+    found = audited((clips, "x x~ y y"))
+    assert found.report["conflicts"] == [["c.wav", "d.wav"]]
+    assert found.clips["clip_id"].tolist() == ["a", "b"]
+
+
 def test_source_clips_that_are_in_the_target_are_left_out(audited):
     found = audited(("a owl 1 g1\nb cat 1 g2", "x y"), ("s rain 1 g1\nt wind 1 g2", "x z"))
     assert found.report["across_corpora"] == [["a.wav", "s.wav"]]
