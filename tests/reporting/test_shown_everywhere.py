@@ -273,3 +273,13 @@ def test_a_metric_that_gives_no_number_a_weighting_is_named(monkeypatch) -> None
     monkeypatch.setattr(type(found), "values", lambda self, clips: clips.counts.hits)
     with pytest.raises(ValueError, match=r"metric 'misses': shape \(.*\) for .* weightings"):
         scored()
+
+
+def test_the_list_for_dvc_is_what_the_plots_declare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = scored()
+    evaluate.write(summary, summary.metrics)
+    committed = Path(__file__).resolve().parents[2] / DVC_LIST
+    assert committed.read_text("utf-8") == DVC_LIST.read_text("utf-8")

@@ -216,3 +216,20 @@ def test_curves_pass_over_runs_without_one(project, client):
     assert comparison.curves(project).empty
     log("curved", of=curve(0.4, 0.5, 0.6))
     assert comparison.curves(project)["system"].tolist() == ["curved"] * 3
+
+
+def test_every_metric_of_a_run_is_a_column_beside_the_others(project, client):
+    log("plain")
+    with stage_run(
+        "evaluate", params={"name": "more"}, inputs=[], record=Path("r.json"), name="more"
+    ) as run:
+        figures = {"map": 0.9, "map_low": 0.8, "map_high": 0.95, "rarity": 3, "rarity_low": 2}
+        run.parent_metrics({"macro_f1": 0.6, "k": 4, **figures, "window": {"map_low": 0.1}})
+
+    table = comparison.compare(project).set_index("name")
+
+    metrics = [name for name in table if name.endswith("_low")]
+    assert metrics == ["macro_f1_low", "map_low", "rarity_low"]
+    assert table.loc["more", ["map", "map_high", "rarity"]].tolist() == [0.9, 0.95, 3]
+    assert table.loc["plain", ["map", "rarity"]].isna().all()
+    assert table["k"].tolist() == [4, 4]
