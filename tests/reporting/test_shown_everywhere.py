@@ -223,7 +223,7 @@ def test_another_package_s_plot_is_drawn_everywhere() -> None:
         line.get_label() for drawn in read_figures() for axes in drawn.axes for line in axes.lines
     ]
     assert "of the meadow" in labels
-    assert page(summary).count("<img") == len(run.pictures) == 5
+    assert page(summary).count("<img") == len(run.pictures) == 6
 
     listed = yaml.safe_load(DVC_LIST.read_text())["plots"]
     (drawn,) = [each for each in listed if "Confidence of each clip" in each]
