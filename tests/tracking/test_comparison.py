@@ -141,6 +141,22 @@ def test_without_episodes_mcnemar_s_test_is_there(project, client):
     assert row["p_holm"] == row["p_value"]
 
 
+def test_runs_of_several_labels_a_clip_are_compared_by_their_own_metrics(project, client):
+    label = {"cat": "NA;cat", "NA": "", "owl": "owl"}
+    one = scored(0.4, episodes=0).replace({"label": label})
+    two = scored(0.8, episodes=0, seed=1).replace({"label": label})
+    log("one", one)
+    log("two", two)
+
+    (row,) = pairing.differences(pairing.scored_runs(project, ["one", "two"]))
+
+    found = paired_runs(two, one, CLASSES, multi_label=True)
+    assert row["difference"] == round(found.macro_f1.value, 4)
+    assert row["micro_f1_difference"] == round(found.figures["micro_f1"].value, 4) > 0
+    assert "accuracy_difference" not in row
+    assert row["p_mcnemar"] is None
+
+
 @pytest.mark.parametrize(
     ("other", "settings", "what"),
     [

@@ -52,8 +52,9 @@ class ScoredRun:
 
     @property
     def multi_label(self) -> bool:
-        """Whether clips carry several labels, joined, or none."""
-        return not set(self.predictions["label"]) <= set(self.classes)
+        """Whether clips carry several labels, joined, or none, or were taken for that."""
+        labels = {*self.predictions["label"], *self.predictions["predicted"]}
+        return not labels <= set(self.classes)
 
     @property
     def is_drawn(self) -> bool:
@@ -101,7 +102,10 @@ def differences(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
         refuse_unlike(first, other)
     found = [
         paired_runs(
-            run.predictions, first.predictions, first.classes, multi_label=first.multi_label
+            run.predictions,
+            first.predictions,
+            first.classes,
+            multi_label=first.multi_label or run.multi_label,
         )
         for run in others
     ]
