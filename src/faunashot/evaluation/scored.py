@@ -61,7 +61,7 @@ OF_CLASS = ("precision", "recall", "f1")
 
 @dataclass(frozen=True)
 class ScoredClips:
-    """Clips, or windows, with what was said of each.
+    """Clips, or windows, with the classes that each was taken for.
 
     Attributes
     ----------

@@ -32,10 +32,14 @@ class ScoredRun:
 
     Attributes
     ----------
-    name : of the experiment, with the run's id where two of them are named the same.
-    facts : corpus, k, and seed where episodes were drawn.
-    predictions : as in ``predictions.csv``.
-    curve : as in ``curve.csv``, None where there is none.
+    name : str
+        Of the experiment, with the run's id where two of them are named the same.
+    facts : dict
+        Corpus, k, and seed where episodes were drawn.
+    predictions : DataFrame
+        As in ``predictions.csv``.
+    curve : DataFrame or None
+        As in ``curve.csv``, None where there is none.
     """
 
     name: str
