@@ -236,6 +236,31 @@ def test_another_package_s_plot_is_drawn_everywhere() -> None:
     }
 
 
+@pytest.mark.usefixtures("meadow")
+def test_one_that_lacks_a_title_is_named_and_the_others_go_on(tmp_path, capsys) -> None:
+    for name in ("misses", "sure"):
+        file = tmp_path / "site" / "meadow" / f"{name}.py"
+        text = file.read_text()
+        file.write_text(text.replace("    title = ", "    heading = "))
+    summary = scored()
+    assert "misses" not in summary.metrics
+    assert "macro_f1" in summary.metrics
+    evaluate.write(summary, summary.metrics)
+    assert not Path("plots/sure.csv").exists()
+    of_metric, of_plot = capsys.readouterr().err.splitlines()
+    assert "metric 'misses' of package meadow" in of_metric
+    assert of_metric.endswith("Misses declares no title")
+    assert "plot 'sure' of package meadow" in of_plot
+
+
+@pytest.mark.usefixtures("meadow")
+def test_a_metric_of_a_name_that_is_taken_is_refused(tmp_path) -> None:
+    entries = tmp_path / "site" / "meadow-1.dist-info" / "entry_points.txt"
+    entries.write_text(entries.read_text().replace("misses =", "window ="))
+    with pytest.raises(ValueError, match="metric 'window': another figure has that name"):
+        scored()
+
+
 def test_what_is_not_installed_leaves_no_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

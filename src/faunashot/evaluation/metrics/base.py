@@ -53,6 +53,13 @@ class Metric(ABC):
     biased_upwards: ClassVar[bool] = False
     pooled_over_episodes: ClassVar[bool] = False
 
+    def __init_subclass__(cls) -> None:
+        """Refuse one that leaves out what it must declare, so that its import names it."""
+        super().__init_subclass__()
+        for name in ("title", "of"):
+            if not hasattr(cls, name):
+                raise TypeError(f"{cls.__name__} declares no {name}")
+
     @abstractmethod
     def values(self, clips: WeightedClips) -> FloatArray:
         """The figure under each weighting of the clips.
