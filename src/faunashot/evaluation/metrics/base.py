@@ -82,3 +82,11 @@ class Metric(ABC):
         Where that is as much as the figure, its interval begins at the lower end of the range.
         """
         return None
+
+
+def mean_of_classes(each: FloatArray) -> FloatArray:
+    """Mean over the classes that are not NaN, shape (D, C) to (D,); NaN where all are."""
+    known = ~np.isnan(each)
+    count = known.sum(axis=1)
+    mean: FloatArray = np.where(known, each, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
+    return mean
