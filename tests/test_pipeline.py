@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 def test_everything_that_is_promised_is_there(whole):
     for name in (
         *("metrics.json", "curve.csv", "predictions.csv"),
-        *("plots/per_class.csv", "plots/confusion.csv", "plots/calibration.csv"),
+        *(f"plots/{name}.csv" for name in ("per_class", "confusion", "calibration", "curve")),
         *("reports/report.html", "reports/model_card.md"),
         *("reports/ingest.json", "reports/audit.json"),
         *("models/logmel_stats-rectified/head.skops", "models/logmel_stats-rectified/model.json"),

@@ -29,8 +29,8 @@ def metrics(tmp_path) -> dict:
     written = {**figures, "k": 5, "clips": 9, "classes": 3, "calibration_error": 0.1}
     (tmp_path / "metrics.json").write_text(json.dumps(written))
     (tmp_path / "curve.csv").write_text(
-        "k,runs,macro_f1,macro_f1_low,macro_f1_high,accuracy,weighted_f1\n"
-        "1,5,0.3,0.2,0.4,0.31,0.32\n5,1,0.5,,,0.51,0.52\n"
+        "k,runs,macro_f1,macro_f1_low,macro_f1_high,map,map_low,map_high\n"
+        "1,5,0.3,0.2,0.4,0.31,0.2,0.4\n5,1,0.5,,,0.875,,\n"
     )
     return written
 
@@ -125,6 +125,9 @@ def test_show_marks_the_headline_and_says_where_there_is_no_interval(faunashot, 
     assert "*" not in first
     assert "5 *" in headline
     assert "9 clips, 3 classes" in lines[-1]
+    (titles,) = [line for line in lines if "macro-F1" in line]
+    assert "mAP" in titles
+    assert "0.875" in headline
 
 
 def test_show_before_any_run_says_what_to_run(faunashot):
@@ -180,6 +183,38 @@ def test_compare_of_two_prints_how_they_differ_and_the_labels_saved(faunashot, e
     assert accuracy[-1] == str(row["p_mcnemar"])
     assert "Less logmel, paired by source recordings" in table
     assert "under 1" in table
+
+
+def test_compare_of_two_has_a_line_for_every_metric_of_labels(faunashot, experiments):
+    row = json.loads(faunashot("compare", "logmel", "yamnet", "--json").out)["differences"][0]
+    table = faunashot("compare", "logmel", "yamnet").out
+    for title, key in {
+        "macro-F1": "difference",
+        "accuracy": "accuracy_difference",
+        "weighted F1": "weighted_f1_difference",
+    }.items():
+        lines = [line for line in table.splitlines() if line.split()[:1] == ["yamnet"]]
+        (line,) = [line for line in lines if f" {title} " in line]
+        assert f"{row[key]:+}" in line
+        assert f"{row[f'{key}_low']} to {row[f'{key}_high']}" in line
+
+
+def test_compare_shows_the_metrics_that_are_asked_for(faunashot, monkeypatch):
+    from faunashot.tracking import comparison, store
+
+    row = dict.fromkeys(("corpus", "backbone", "system", "protocol"), "x")
+    figures = {f"{n}{end}": 0.25 for n in ("macro_f1", "map") for end in ("", "_low", "_high")}
+    table = pd.DataFrame([{"name": "a", **row, "k": 5, **figures, "map": 0.875, "run_id": "1"}])
+    monkeypatch.setattr(store, "root", Path.cwd)
+    monkeypatch.setattr(comparison, "compare", lambda root: table)
+    assert "0.25 to 0.25" in faunashot("compare").out
+    shown = faunashot("compare", "--metric", "map").out
+    assert "mAP" in shown
+    assert "0.875" in shown
+    assert "macro-F1" not in shown
+    (found,) = json.loads(faunashot("compare", "--json").out)
+    assert found["map"] == 0.875
+    assert one_line(faunashot("compare", "--metric", "mpa")).endswith("did you mean 'map'?")
 
 
 def test_compare_of_two_draws_their_curves(faunashot, experiments, tmp_path):

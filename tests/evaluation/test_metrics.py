@@ -18,9 +18,10 @@ from sklearn.metrics import (
 from faunashot.errors import ParameterError
 from faunashot.evaluation.labels import confusion, label_codes
 from faunashot.evaluation.metrics import METRICS, metric_values, metrics_for, scores
+from faunashot.evaluation.metrics.base import mean_of_classes
 from faunashot.evaluation.metrics.map import average_precision
 from faunashot.evaluation.metrics.mauc import roc_auc
-from faunashot.evaluation.scored import Counts, ScoredClips, counts_by, mean_of_classes, ratios
+from faunashot.evaluation.scored import Counts, ScoredClips, counts_by, ratios
 
 CLASSES = ("cat", "cow", "dog", "frog")
 PAIRS = st.lists(

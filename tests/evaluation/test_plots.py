@@ -9,12 +9,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from dvc_render.vega_templates import TEMPLATES
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_fscore_support
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.labels import confusion
 from faunashot.evaluation.metrics import scores
+from faunashot.evaluation.plots import PLOTS, all_plots
+from faunashot.evaluation.plots.conditions import conditions_figure
 from faunashot.evaluation.plots.confusion import confusion_figure
 from faunashot.evaluation.plots.curve import curve_figure
 from faunashot.evaluation.plots.per_class import per_class_figure
@@ -50,7 +53,17 @@ def make(kind: str, n_classes: int, title: str = "") -> Figure:
         return confusion_figure(confusion(*guesses(n_classes)), title=title)
     if kind == "per_class":
         return per_class_figure(f1_by_class(*guesses(n_classes)), title=title)
+    if kind == "conditions":
+        return conditions_figure(conditions_of(n_classes), title=title)
     return curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
+
+
+def conditions_of(n: int) -> pd.DataFrame:
+    """So many conditions at two k, of which the first k has no interval."""
+    rows = [(f"snr_{-number}", k, 0.1 * number - 0.1) for number in range(n) for k in (1, 5)]
+    table = pd.DataFrame(rows, columns=["condition", "k", "difference"])
+    middle = table["difference"].where(table["k"] == 5)
+    return table.assign(difference_low=middle - 0.05, difference_high=middle + 0.05)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -59,7 +72,14 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize(
     ("kind", "n_classes"),
-    [("confusion", 10), ("confusion", 50), ("per_class", 50), ("curve", 0)],
+    [
+        ("confusion", 10),
+        ("confusion", 50),
+        ("per_class", 50),
+        ("curve", 0),
+        ("conditions", 1),
+        ("conditions", 9),
+    ],
 )
 def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
     figure = make(kind, n_classes, TITLE)
@@ -81,6 +101,7 @@ def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
         ("confusion", "Confusion of 120"),
         ("per_class", "F1 and support"),
         ("curve", "Macro-F1 by number of labelled clips, with the 95 % interval"),
+        ("conditions", "Macro-F1 that goes under each condition, with the 95 % interval"),
     ],
 )
 def test_a_figure_says_what_it_shows_with_and_without_a_title(kind, shows):
@@ -215,11 +236,35 @@ def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
         (curve_figure, pd.DataFrame({"k": [1]}), "curve: no column 'macro_f1'"),
         (curve_figure, curve_of({}), "curve: no rows"),
         (per_class_figure, pd.DataFrame({"label": ["a"]}), "per_class: no column 'f1'"),
+        (conditions_figure, pd.DataFrame({"k": [1]}), "conditions: no column 'condition'"),
+        (conditions_figure, conditions_of(0), "conditions: no rows"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(figure, table, message):
     with pytest.raises(ParameterError, match=message):
         figure(table)
+
+
+def test_a_condition_is_a_row_with_a_point_a_k_and_its_interval():
+    axes = conditions_figure(conditions_of(3)).axes[0]
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["snr_0", "snr_-1", "snr_-2"]
+    first, second = (line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert (second.get_ydata() > first.get_ydata()).all()
+    drawn = [segment for lines in axes.collections for segment in lines.get_segments()]
+    ends = np.array([segment[:, 0] for segment in drawn])
+    np.testing.assert_allclose(ends, [[-0.15, -0.05], [-0.05, 0.05], [0.05, 0.15]])
+
+
+def test_every_plot_says_what_it_is():
+    assert {"curve", "confusion", "per_class", "calibration", "unknown"} <= set(PLOTS)
+    plots = all_plots()
+    assert len({plot.title for plot in plots.values()}) == len(plots)
+    for plot in plots.values():
+        assert plot.title
+        assert plot.single_label or plot.multi_label
+        if plot.dvc:
+            assert plot.dvc.template in {template.DEFAULT_NAME for template in TEMPLATES}
 
 
 def test_plots_leave_pyplot_alone():

@@ -141,6 +141,22 @@ def test_without_episodes_mcnemar_s_test_is_there(project, client):
     assert row["p_holm"] == row["p_value"]
 
 
+def test_runs_of_several_labels_a_clip_are_compared_by_their_own_metrics(project, client):
+    label = {"cat": "NA;cat", "NA": "", "owl": "owl"}
+    one = scored(0.4, episodes=0).replace({"label": label})
+    two = scored(0.8, episodes=0, seed=1).replace({"label": label})
+    log("one", one)
+    log("two", two)
+
+    (row,) = pairing.differences(pairing.scored_runs(project, ["one", "two"]))
+
+    found = paired_runs(two, one, CLASSES, multi_label=True)
+    assert row["difference"] == round(found.macro_f1.value, 4)
+    assert row["micro_f1_difference"] == round(found.figures["micro_f1"].value, 4) > 0
+    assert "accuracy_difference" not in row
+    assert row["p_mcnemar"] is None
+
+
 @pytest.mark.parametrize(
     ("other", "settings", "what"),
     [
@@ -216,3 +232,20 @@ def test_curves_pass_over_runs_without_one(project, client):
     assert comparison.curves(project).empty
     log("curved", of=curve(0.4, 0.5, 0.6))
     assert comparison.curves(project)["system"].tolist() == ["curved"] * 3
+
+
+def test_every_metric_of_a_run_is_a_column_beside_the_others(project, client):
+    log("plain")
+    with stage_run(
+        "evaluate", params={"name": "more"}, inputs=[], record=Path("r.json"), name="more"
+    ) as run:
+        figures = {"map": 0.9, "map_low": 0.8, "map_high": 0.95, "rarity": 3, "rarity_low": 2}
+        run.parent_metrics({"macro_f1": 0.6, "k": 4, **figures, "window": {"map_low": 0.1}})
+
+    table = comparison.compare(project).set_index("name")
+
+    metrics = [name for name in table if name.endswith("_low")]
+    assert metrics == ["macro_f1_low", "map_low", "rarity_low"]
+    assert table.loc["more", ["map", "map_high", "rarity"]].tolist() == [0.9, 0.95, 3]
+    assert table.loc["plain", ["map", "rarity"]].isna().all()
+    assert table["k"].tolist() == [4, 4]

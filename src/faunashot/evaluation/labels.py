@@ -51,8 +51,10 @@ def confusion(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, classes: Sequence[st
 
     Parameters
     ----------
-    y_true, y_pred : labels, shape (N,), each one of `classes`.
-    classes : every class that can be predicted; gives the order of rows and columns.
+    y_true, y_pred : array_like of str, shape (N,)
+        Labels, each one of `classes`.
+    classes : sequence of str, length C
+        Every class that can be predicted, in the order of rows and columns.
 
     Returns
     -------

@@ -18,8 +18,8 @@ def labels_saved(better: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    better, worse : curves, columns ``k, macro_f1``; k = 0 (no labels) has no logarithm, and is
-        left out.
+    better, worse : DataFrame
+        Curves, columns ``k, macro_f1``; k = 0 (no labels) has no logarithm, and is left out.
 
     Returns
     -------

@@ -22,12 +22,16 @@ def pool_windows(
 
     Parameters
     ----------
-    windows : one row per window, with the columns of `by` and one column per class.
-    classes : names of the probability columns, in [0, 1].
-    by : columns that together name a clip (in an episode, of a system, ...). A missing value
-        is a key of its own.
-    weight : of each window, shape (N,), positive, such as the seconds of the clip that it
-        covers; equal if not given.
+    windows : DataFrame
+        One row per window, with the columns of `by` and one column per class.
+    classes : sequence of str
+        Names of the probability columns, in [0, 1].
+    by : sequence of str
+        Columns that together name a clip (in an episode, of a system, ...). A missing value is a
+        key of its own.
+    weight : array_like, shape (N,)
+        Of each window, positive, such as the seconds of the clip that it covers; equal if not
+        given.
 
     Returns
     -------

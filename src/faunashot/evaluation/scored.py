@@ -61,7 +61,7 @@ OF_CLASS = ("precision", "recall", "f1")
 
 @dataclass(frozen=True)
 class ScoredClips:
-    """Clips, or windows, with what was said of each.
+    """Clips, or windows, with the classes that each was taken for.
 
     Attributes
     ----------
@@ -215,11 +215,3 @@ def ratios(counts: Counts) -> dict[str, FloatArray]:
     """
     occurs = np.where(counts.support > 0, 1.0, np.nan)
     return {name: occurs * getattr(counts, name) for name in OF_CLASS}
-
-
-def mean_of_classes(each: FloatArray) -> FloatArray:
-    """Mean over the classes that are not NaN, shape (D, C) to (D,); NaN where all are."""
-    known = ~np.isnan(each)
-    count = known.sum(axis=1)
-    mean: FloatArray = np.where(known, each, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
-    return mean

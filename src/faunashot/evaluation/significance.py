@@ -58,7 +58,7 @@ def paired_runs(
     n_permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Difference:
-    """Compare two runs by what each said of the same clips.
+    """Compare two runs by what each predicted of the same clips.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def paired_runs(
     Where episodes were drawn, they are the pairs: the interval is that of the paired t test, the
     permutation test flips their signs. Both are about the draw of labelled clips, not about other
     recordings, as episodes share those they are scored on. Elsewhere source recordings are the
-    pairs: both runs are bootstrapped by the same draws, and the test swaps what the two said of a
-    recording.
+    pairs: both runs are bootstrapped by the same draws, and the test swaps what the two predicted
+    of a recording.
     """
     if (a["episode"] >= 0).any():
         first, second = (episode_scores(run, classes, multi_label=multi_label) for run in (a, b))
@@ -162,12 +162,12 @@ def sign_flip_p(differences: FloatArray, n_permutations: int = PERMUTATIONS, *, 
 
     All signs are tried where there are no more than `n_permutations` of them, else so many draws.
     """
-    said = differences[differences != 0]
+    nonzero = differences[differences != 0]
 
     def total(signs: FloatArray, axis: int) -> FloatArray:
-        return np.asarray(signs @ said)
+        return np.asarray(signs @ nonzero)
 
-    return _permuted(total, said.size, n_permutations, seed=seed)
+    return _permuted(total, nonzero.size, n_permutations, seed=seed)
 
 
 def swap_p(

@@ -40,6 +40,8 @@ def ends(figures: Mapping[Any, Any], name: str) -> str:
 
 def _condition(name: str, of: Mapping[str, Any], conditions: Sequence[Condition]) -> str:
     difference = Interval(*(of[f"difference{end}"] for end in ("", "_low", "_high")))
+    if difference.value is None:  # nothing that was scored says anything of it
+        return f"Of the condition {name} there is no macro-F1"
     return (
         f"{sentence_of(name, conditions, difference)} (macro-F1 {of['macro_f1']}; difference "
         f"{of['difference']}, {ends(of, 'difference')}, p = {of['p_value']})"

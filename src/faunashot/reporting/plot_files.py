@@ -35,14 +35,15 @@ def write_tables(tables: Mapping[str, pd.DataFrame]) -> None:
 
 
 def read_figures() -> list[Figure]:
-    """Draw every plot of which there is a ``plots/NAME.csv``, in order."""
+    """Draw every plot of which there is a ``plots/NAME.csv`` with rows, in order."""
     figures = []
     for name, plot in all_plots().items():
         file = FOLDER / f"{name}.csv"
         if file.exists():
             # a class may well be called "None" or "NA"
             table = pd.read_csv(file, keep_default_na=False, na_values=[""])
-            figures.append(plot.figure(table))
+            if len(table):
+                figures.append(plot.figure(table))
     return figures
 
 

@@ -84,9 +84,12 @@ def evaluated_table(
 
     Parameters
     ----------
-    parent : the experiment's own run.
-    name : of the artifact, such as ``curve.csv``.
-    reading : options of `pandas.read_csv`.
+    parent : Run
+        The experiment's own.
+    name : str
+        Of the artifact, such as ``curve.csv``.
+    reading : Any
+        Options of `pandas.read_csv`.
     """
     for run in find_runs(client, {PARENT: parent.info.run_id, DVC_STAGE: "evaluate"}):
         if run.info.status != "FINISHED":

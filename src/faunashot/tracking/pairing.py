@@ -32,10 +32,14 @@ class ScoredRun:
 
     Attributes
     ----------
-    name : of the experiment, with the run's id where two of them are named the same.
-    facts : corpus, k, and seed where episodes were drawn.
-    predictions : as in ``predictions.csv``.
-    curve : as in ``curve.csv``, None where there is none.
+    name : str
+        Of the experiment, with the run's id where two of them are named the same.
+    facts : dict
+        Corpus, k, and seed where episodes were drawn.
+    predictions : DataFrame
+        As in ``predictions.csv``.
+    curve : DataFrame or None
+        As in ``curve.csv``, None where there is none.
     """
 
     name: str
@@ -52,8 +56,9 @@ class ScoredRun:
 
     @property
     def multi_label(self) -> bool:
-        """Whether clips carry several labels, joined, or none."""
-        return not set(self.predictions["label"]) <= set(self.classes)
+        """Whether clips carry several labels, joined, or none, or were taken for that."""
+        labels = {*self.predictions["label"], *self.predictions["predicted"]}
+        return not labels <= set(self.classes)
 
     @property
     def is_drawn(self) -> bool:
@@ -101,7 +106,10 @@ def differences(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
         refuse_unlike(first, other)
     found = [
         paired_runs(
-            run.predictions, first.predictions, first.classes, multi_label=first.multi_label
+            run.predictions,
+            first.predictions,
+            first.classes,
+            multi_label=first.multi_label or run.multi_label,
         )
         for run in others
     ]

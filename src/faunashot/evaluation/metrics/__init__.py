@@ -24,6 +24,16 @@ METRICS: Registry[Metric] = Registry(
 )
 
 
+TAKEN = frozenset(
+    [
+        *("calibration_error_before", "classes", "clips", "condition", "conditions", "corpus"),
+        *("difference", "experiment", "k", "leak", "name", "p_value", "per_class", "protocol"),
+        *("run_id", "runs", "scored", "system", "temperature", "unknown", "window"),
+    ]
+)
+"""What ``metrics.json`` and the tables hold under names of their own."""
+
+
 def metrics_for(
     *, multi_label: bool = False, of: Literal["labels", "scores"] | None = None
 ) -> dict[str, Metric]:
@@ -124,4 +134,6 @@ def scores(
 @cache
 def _in_order() -> dict[str, Metric]:
     made = {name: metric() for name, metric in METRICS.classes().items()}
+    if taken := sorted(TAKEN & made.keys()):
+        raise ParameterError(f"metric {taken[0]!r}: another figure has that name; rename it")
     return dict(sorted(made.items(), key=lambda item: (item[1].order, item[0])))

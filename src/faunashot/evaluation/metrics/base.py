@@ -53,6 +53,13 @@ class Metric(ABC):
     biased_upwards: ClassVar[bool] = False
     pooled_over_episodes: ClassVar[bool] = False
 
+    def __init_subclass__(cls) -> None:
+        """Refuse one that leaves out what it must declare, so that its import names it."""
+        super().__init_subclass__()
+        for name in ("title", "of"):
+            if not hasattr(cls, name):
+                raise TypeError(f"{cls.__name__} declares no {name}")
+
     @abstractmethod
     def values(self, clips: WeightedClips) -> FloatArray:
         """The figure under each weighting of the clips.
@@ -75,3 +82,11 @@ class Metric(ABC):
         Where that is as much as the figure, its interval begins at the lower end of the range.
         """
         return None
+
+
+def mean_of_classes(each: FloatArray) -> FloatArray:
+    """Mean over the classes that are not NaN, shape (D, C) to (D,); NaN where all are."""
+    known = ~np.isnan(each)
+    count = known.sum(axis=1)
+    mean: FloatArray = np.where(known, each, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
+    return mean

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from faunashot.evaluation.metrics.base import FloatArray, Metric
-from faunashot.evaluation.scored import WeightedClips
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.scored import WeightedClips
 
 BINS = 15
 """Of equal width in confidence, as `calibration.expected_calibration_error` has by default."""

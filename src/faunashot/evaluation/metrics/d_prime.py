@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from faunashot.evaluation.metrics.base import FloatArray, Metric
 from faunashot.evaluation.metrics.mauc import MeanAuc
-from faunashot.evaluation.scored import WeightedClips
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.scored import WeightedClips
 
 CLOSEST = 1e-6
 """How near to 0 and to 1 the area is let come, where d-prime would be infinite."""

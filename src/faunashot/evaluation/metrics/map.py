@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics.base import FloatArray, Metric
-from faunashot.evaluation.scored import WeightedClips, mean_of_classes
+from faunashot.evaluation.metrics.base import FloatArray, Metric, mean_of_classes
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.scored import WeightedClips
 
 
 class MeanAveragePrecision(Metric):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from faunashot.evaluation.metrics.base import FloatArray, Metric
-from faunashot.evaluation.scored import WeightedClips
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.scored import WeightedClips
 
 
 class MicroF1(Metric):

@@ -61,6 +61,12 @@ class Plot(ABC):
     order: ClassVar[int] = 100
     dvc: ClassVar[DvcPlot | None] = None
 
+    def __init_subclass__(cls) -> None:
+        """Refuse one without a title, so that its import names it."""
+        super().__init_subclass__()
+        if not hasattr(cls, "title"):
+            raise TypeError(f"{cls.__name__} declares no title")
+
     @abstractmethod
     def table(self, summary: Summary) -> pd.DataFrame | None:
         """What is drawn of a run; None where there is nothing to draw."""

@@ -30,7 +30,7 @@ class Calibration(Plot):
     order = 40
 
     def table(self, summary: Summary) -> pd.DataFrame | None:
-        """One row a bin, those before and those after scaling told by ``temperature``."""
+        """One row a bin; ``temperature`` says whether before or after scaling."""
         return summary.calibration
 
     def figure(self, table: pd.DataFrame, *, title: str = "") -> Figure:
