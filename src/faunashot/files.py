@@ -31,7 +31,9 @@ def cache_folder() -> Path:
     Where ``FAUNASHOT_CACHE`` is a URL, which features alone can do with, it is the user's.
     """
     named = os.environ.get(CACHE, "")
-    return Path(named) if named and "://" not in named else Path.home() / ".cache" / "faunashot"
+    if named and "://" not in named:
+        return Path(named).expanduser().absolute()
+    return Path.home() / ".cache" / "faunashot"
 
 
 def write_atomically(file: Path, content: bytes | memoryview | str) -> None:

@@ -46,7 +46,7 @@ def ablate(
     if queue:
         _queue(system, chosen.requires_features, list(variants(chosen)), every)
         return
-        from faunashot.evaluation.systems_plots import ablation_figure
+    from faunashot.evaluation.systems_plots import ablation_figure
     from faunashot.progress import progress
     from faunashot.protocols import ablation, grid
     from faunashot.storage import Storage

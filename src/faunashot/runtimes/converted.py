@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import zipfile
@@ -35,7 +36,10 @@ def converted(
     """
     folder = cache_folder() / "litert" / f"{name}-{weights_hash[:16]}"
     with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, WeightsError):
-        return read(folder)
+        found = read(folder)
+        with suppress(OSError):
+            os.utime(folder)  # it was used now
+        return found
     print(f"{name}: converting the network for LiteRT, once; some 10 s", file=sys.stderr)
     with suppress(OSError):  # a cache that cannot be written: convert each time
         with whole_folder(folder) as draft:
