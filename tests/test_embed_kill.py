@@ -43,7 +43,17 @@ def start(folder: Path, out: Path, cache: Path | None = None) -> subprocess.Pope
 
     It prints a line when it begins to embed, and JSON at the end.
     """
-    arguments = ["embed", folder, "--backbone", "logmel", "--hop-s", "0.1", "--out", out, "--json"]
+    arguments = [
+        "embed",
+        folder,
+        "--backbone",
+        "logmel_stats",
+        "--hop-s",
+        "0.1",
+        "--out",
+        out,
+        "--json",
+    ]
     return subprocess.Popen(
         [sys.executable, "-c", EMBED, *map(str, arguments)],
         env={**os.environ, "FAUNASHOT_CACHE": str(cache or cache_of(out))},

@@ -14,11 +14,11 @@ import pytest
 import soundfile as sf
 
 import faunashot.features.plan as plan_module
-from faunashot.backbones import registry
 from faunashot.features import store
 from faunashot.features.build import StoredFeatures, store_features
 from faunashot.features.cluster import ray_actors
 from faunashot.features.engine import local
+from faunashot.features.extractors import extractor
 from faunashot.features.plan import Plan, Recording, plan
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'faunashot[ray]'")
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RATE = 16_000
 RECORDINGS, SHARD_WINDOWS = 60, 120
 HOP_S = 0.1
-LOAD = partial(registry.load, "logmel", hop_s=HOP_S)
+LOAD = partial(extractor, "logmel_stats", options={"hop_s": HOP_S})
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from faunashot.features.shards import ShardRows
 from faunashot.features.spec import Derivation, FeatureSpec
 from faunashot.features.store import META, Features, IndexWriter, Rows
 from faunashot.files import DRAFT
-from faunashot.frontends.logmel_stats import LogMel
 from faunashot.storage import Storage
 
 
@@ -72,9 +71,9 @@ def test_the_array_is_memory_mapped_and_read_only(folder: Path) -> None:
 
 
 def test_features_of_no_clips_round_trip(tmp_path: Path) -> None:
-    none = store.empty(LogMel, hop_s=0.5)
+    none = store.empty(DERIVATION.spec)
     store.save(none, tmp_path / "none")
-    assert store.load(tmp_path / "none").windows.shape == (0, LogMel.dim)
+    assert store.load(tmp_path / "none").windows.shape == (0, DERIVATION.spec.dim)
     assert list(store.load(tmp_path / "none").index) == ["clip_id", "start_s", "end_s"]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from faunashot.reporting.conditions import condition_sentence
 
 from faunashot.evaluation.uncertainty import Interval
-from faunashot.reporting.conditions import condition_sentence
 from faunashot.reporting.findings import of_data, of_figures
 from faunashot.reporting.page import report_page
 

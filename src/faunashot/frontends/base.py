@@ -47,7 +47,7 @@ class FrontEnd(ABC):
     class Options(options.Options):
         """Step between windows in seconds."""
 
-        hop_s: Annotated[float, Field(gt=0)]
+        hop_s: Annotated[float, Field(ge=0.001)]
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"

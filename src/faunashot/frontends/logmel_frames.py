@@ -20,7 +20,7 @@ class LogMelFrames(FrontEnd):
     class Options(options.Options):
         """Step between windows in seconds."""
 
-        hop_s: Annotated[float, Field(gt=0, le=16.0)] = 16.0
+        hop_s: Annotated[float, Field(ge=0.001, le=16.0)] = 16.0
 
     name = "logmel_frames"
     sample_rate = melspec.SAMPLE_RATE

@@ -22,7 +22,7 @@ class LogMelStats(FrontEnd):
     class Options(options.Options):
         """Step between windows in seconds."""
 
-        hop_s: Annotated[float, Field(gt=0, le=1.0)] = 0.5
+        hop_s: Annotated[float, Field(ge=0.001, le=1.0)] = 0.5
 
     name = "logmel_stats"
     sample_rate = 32_000

@@ -34,7 +34,7 @@ class MelPatches(FrontEnd):
     class Options(options.Options):
         """Step between windows in seconds; published: 0.48."""
 
-        hop_s: Annotated[float, Field(gt=0, le=0.96)] = 0.48
+        hop_s: Annotated[float, Field(ge=0.001, le=0.96)] = 0.48
 
     name = "mel_patches"
     sample_rate = SAMPLE_RATE

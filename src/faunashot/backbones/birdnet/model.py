@@ -63,7 +63,7 @@ class BirdNet(Backbone):
     class Options(options.Options):
         """Step between windows in seconds."""
 
-        hop_s: Annotated[float, Field(gt=0, le=3.0)] = 3.0
+        hop_s: Annotated[float, Field(ge=0.001, le=3.0)] = 3.0
 
     card = Card(
         name="birdnet",

@@ -64,7 +64,7 @@ class YamNet(Backbone):
     class Options(options.Options):
         """Step between windows, and where the model is."""
 
-        hop_s: Annotated[float, Field(gt=0, le=0.96)] = 0.48
+        hop_s: Annotated[float, Field(ge=0.001, le=0.96)] = 0.48
         handle: str = HANDLE
 
     card = Card(
