@@ -98,7 +98,7 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     import pandas as pd
 
     from faunashot.data.audit import TARGET
-    from faunashot.evaluation.summary import MAIN
+    from faunashot.evaluation import MAIN
     from faunashot.features.store import META
     from faunashot.params import FeatureName
     from faunashot.pipeline.paths import NOISE_FEATURES, features_of

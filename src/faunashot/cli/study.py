@@ -14,13 +14,19 @@ from faunashot.errors import ParameterError
 
 def study(
     file: Annotated[Path, typer.Argument(help="YAML: name, params, grid, reference.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-S", help="A parameter of all experiments, as KEY=VALUE."),
+    ] = None,
     queue: Annotated[
         bool, typer.Option("--queue", help="Queue the experiments; run again for the table.")
     ] = False,
     only_table: Annotated[
         bool, typer.Option("--only-table", help="Run nothing: the table of what is there.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the table and the plot.")] = Path("studies"),
+    out: Annotated[Path, typer.Option(help="Folder of the table and the plot.")] = Path(
+        "reports/studies"
+    ),
     as_json: AsJson = False,
 ) -> None:
     """Run a grid of experiments, and write one table and one plot of it.
@@ -30,7 +36,7 @@ def study(
     """
     from faunashot.tracking import store, studies
 
-    asked = studies.read_study(file)
+    asked = studies.read_study(file, settings=settings or [])
     root = store.root()
     experiments = studies.planned(asked)
     done = studies.finished(root, experiments)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from faunashot import options
 from faunashot.audio.noise import Noise
 from faunashot.audio.perturbation import Perturbation
-from faunashot.evaluation.uncertainty import Interval
 from faunashot.registry import Registry
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.uncertainty import Interval
 
 CONDITIONS: Registry[Condition] = Registry(
     "condition", "faunashot.conditions", contract="faunashot.conditions.base:Condition"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, field_validator
 
@@ -11,7 +11,9 @@ from faunashot import options
 from faunashot.audio.noise import Noise, NoiseMixer
 from faunashot.conditions.base import Condition
 from faunashot.errors import ParameterError
-from faunashot.evaluation.uncertainty import Interval
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.uncertainty import Interval
 
 
 class UnderNoise(Condition):

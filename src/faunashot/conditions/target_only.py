@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from faunashot.conditions.base import Condition
-from faunashot.evaluation.uncertainty import Interval
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.uncertainty import Interval
 
 
 class TargetOnly(Condition):

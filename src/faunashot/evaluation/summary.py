@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from faunashot.errors import ParameterError
+from faunashot.evaluation import MAIN
 from faunashot.evaluation.calibration import expected_calibration_error, reliability
 from faunashot.evaluation.decisions import Decisions
 from faunashot.evaluation.figures import clip_intervals, label_intervals
@@ -20,9 +21,6 @@ from faunashot.evaluation.scored import OF_CLASS
 from faunashot.evaluation.significance import paired_runs
 from faunashot.evaluation.uncertainty import Interval
 from faunashot.targets import target_matrix
-
-MAIN = "main"
-"""Condition of the run itself."""
 
 DIGITS = 4
 """Decimals of every figure, so that all places that print it agree."""

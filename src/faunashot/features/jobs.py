@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import StoreError
@@ -76,11 +77,26 @@ class EmbedSummary:
 
 
 def embed_jobs(
-    jobs: Sequence[EmbedJob], extractor: Extractor, *, say: Callable[[str], None] = print
+    jobs: Sequence[EmbedJob],
+    extractor: Extractor,
+    *,
+    say: Callable[[str], None] = print,
+    before_embedding: Callable[[], None] = lambda: None,
 ) -> EmbedSummary:
     """Store the features of recordings that could be read before; says a line of each job.
 
     Where all are cached, nothing of the extractor is touched but its attributes.
+
+    Parameters
+    ----------
+    jobs : sequence of EmbedJob
+        One after the other.
+    extractor : Extractor
+        Of all of them.
+    say : callable
+        Is given the lines.
+    before_embedding : callable
+        Called before each job of which something has to be embedded; of others it is not.
 
     Raises
     ------
@@ -92,7 +108,8 @@ def embed_jobs(
         before = time.perf_counter()
         planned = plan(job.recordings, extractor, perturbation=job.perturbation)
         title = f"{job.name} by {extractor.name}"
-        stored = shown(title, planned, job.folder, local(extractor), replace=True)
+        engine = _announced(local(extractor), before_embedding)
+        stored = shown(title, planned, job.folder, engine, replace=True)
         if stored.bad:
             first = stored.bad[0]
             raise StoreError(
@@ -108,6 +125,16 @@ def embed_jobs(
         )
     took_s = time.perf_counter() - began
     return EmbedSummary(windows, embedded, took_s, extractor.weights_hash, extractor.licence)
+
+
+def _announced(engine: Engine, before: Callable[[], None]) -> Engine:
+    """The engine, and a call before it begins."""
+
+    def run(*work: Any) -> Iterator[Progress]:
+        before()
+        yield from engine(*work)
+
+    return run
 
 
 def shown(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,7 +15,7 @@ from faunashot.audio.noise import Noise
 from faunashot.conditions.base import asked_for
 from faunashot.data.ingest import hashed
 from faunashot.errors import ParameterError
-from faunashot.evaluation.summary import MAIN
+from faunashot.evaluation import MAIN
 from faunashot.features.extractors import extractor
 from faunashot.features.jobs import EmbedJob, embed_jobs
 from faunashot.features.plan import Recording
@@ -27,36 +29,59 @@ from faunashot.pipeline.paths import (
     clips_of,
     features_of,
 )
-from faunashot.tracking.runs import stage_run
+
+if TYPE_CHECKING:
+    from faunashot.tracking.runs import StageRun
+
+RECORD = RUN_RECORDS / "embed.json"
 
 
 def run(params: Params) -> None:
-    """Embed corpus and source, as they are and under each condition that alters the audio."""
+    """Embed corpus and source, as they are and under each condition that alters the audio.
+
+    A run in MLflow is opened where something has to be embedded: where all is cached, there is
+    nothing to log, and nothing slow to import.
+    """
     clips = {name: pd.read_parquet(clips_of(name)) for name in (params.corpus, params.source)}
-    with (
-        quiet_native(),
-        stage_run(
-            "embed",
-            params=params.model_dump(mode="json"),
-            inputs=[clips_of(name) for name in clips],
-            record=RUN_RECORDS / "embed.json",
-            name=params.run_name,
-        ) as stage,
-    ):
-        stage.params(params.model_dump(mode="json", include={"corpus", "source", "conditions"}))
-        stage.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
-        folders = []
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text("{}\n")
+    folders: list[Path] = []
+    with quiet_native(), ExitStack() as opened:
+        stage: list[StageRun] = []
+
+        def open_run() -> None:
+            if not stage:
+                stage.append(opened.enter_context(_stage_run(params, clips)))
+
         for features in params.features:
             source = extractor(
                 features.name, layer=features.layer, options=params.options_of(features.name)
             )
             wanted = list(jobs(params, clips, features))
             folders += [job.folder for job in wanted]
-            summary = embed_jobs(wanted, source)
-            stage.metrics({features.folder: summary.metrics})
-            for name, value in summary.tags.items():
-                stage.tag(f"{features.folder}.{name}", value)
-        remove_others(folders)
+            summary = embed_jobs(wanted, source, before_embedding=open_run)
+            for run in stage:
+                run.metrics({features.folder: summary.metrics})
+                run.params({"backbones": {features.name: params.options_of(features.name)}})
+                for name, value in summary.tags.items():
+                    run.tag(f"{features.folder}.{name}", value)
+    remove_others(folders)
+
+
+@contextmanager
+def _stage_run(params: Params, clips: Iterable[str]) -> Iterator[StageRun]:
+    """The stage's run in MLflow, whose import takes longer than linking what is cached."""
+    from faunashot.tracking.runs import stage_run
+
+    with stage_run(
+        "embed",
+        params=params.model_dump(mode="json"),
+        inputs=[clips_of(name) for name in clips],
+        record=RECORD,
+        name=params.run_name,
+    ) as run:
+        run.params(params.model_dump(mode="json", include={"corpus", "source", "conditions"}))
+        yield run
 
 
 def remove_others(folders: Sequence[Path]) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from faunashot.conditions.base import Condition, asked_for
 from faunashot.data.audit import SOURCE, TARGET
-from faunashot.evaluation.summary import MAIN
+from faunashot.evaluation import MAIN
 from faunashot.features import store
 from faunashot.features.extractors import extractor
 from faunashot.features.join import join

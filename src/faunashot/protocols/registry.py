@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.backbones.base import load
 from faunashot.errors import StoreError
-from faunashot.evaluation.summary import MAIN
+from faunashot.evaluation import MAIN
 from faunashot.features.extractors import of_layer
 from faunashot.features.spec import FeatureSpec
 from faunashot.params import Params

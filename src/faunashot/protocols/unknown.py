@@ -10,7 +10,7 @@ import pandas as pd
 
 from faunashot.errors import ParameterError
 from faunashot.estimators.unknown import Novelty, threshold_at
-from faunashot.evaluation.summary import MAIN
+from faunashot.evaluation import MAIN
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Outcome, Task
 from faunashot.protocols.table import P

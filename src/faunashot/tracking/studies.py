@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,15 @@ class Planned:
         return ["-n", self.name, *(part for each in sets for part in ("-S", each))]
 
 
-def read_study(file: Path) -> Study:
+def read_study(file: Path, *, settings: Sequence[str] = ()) -> Study:
     """Read a study's file.
+
+    Parameters
+    ----------
+    file : Path
+        YAML.
+    settings : sequence of str
+        Further parameters of all experiments, ``KEY=VALUE`` each; they win over the file's.
 
     Raises
     ------
@@ -102,6 +109,11 @@ def read_study(file: Path) -> Study:
     for key in data:
         if key not in Study.model_fields:
             raise ParameterError.unknown_key(str(key), "", Study.model_fields)
+    for setting in settings:
+        key, is_set, value = setting.partition("=")
+        if not is_set:
+            raise ParameterError(f"--set {setting}: needs KEY=VALUE, such as root=data/birds")
+        data["params"] = {**(data.get("params") or {}), key: yaml.safe_load(value)}
     try:
         return Study.model_validate(data)
     except ValidationError as error:
