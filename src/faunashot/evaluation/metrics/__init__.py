@@ -73,13 +73,14 @@ def metric_values(metrics: Mapping[str, Metric], clips: WeightedClips) -> dict[s
 
 
 def metric_names(figures: Iterable[str]) -> list[str]:
-    """Names of the metrics among the keys of figures: a metric has ``NAME_low`` beside it.
+    """Names of the metrics among the keys of figures.
 
-    Those that are installed come in their order, others after them.
+    Those that are installed come in their order. After them come others that have ``NAME_low``
+    beside them, as one that was installed when the figures were made.
     """
     keys = dict.fromkeys(figures)
-    there = [name for name in keys if f"{name}_low" in keys and "." not in name]
     known = list(_in_order())
+    there = [n for n in keys if n in known or (f"{n}_low" in keys and "." not in n)]
     return sorted(there, key=lambda name: known.index(name) if name in known else len(known))
 
 
