@@ -86,19 +86,19 @@ def test_runs_are_found_by_name_by_dvc_s_name_and_by_id(project, client, monkeyp
 
 
 def test_a_name_that_does_not_name_one_run_is_refused(project, client):
-    assert refusal(project, "any", "other") == "no experiment 'any'; none has been run here"
+    assert "'any'" in refusal(project, "any", "other")
     ids = [log("twin", scored(0.5), system=system)[:8] for system in ("a", "b")]
     log("lonely")
-    assert refusal(project, "twinn", "twin") == "no experiment 'twinn'; the nearest is 'twin'"
+    nearest = refusal(project, "twinn", "twin")
+    assert "'twinn'" in nearest
+    assert "'twin'" in nearest
     said = refusal(project, "lonely", "twin")
-    assert said.startswith("'twin' is 2 runs; name one by its id: ")
+    assert "'twin'" in said
     assert all(run_id in said for run_id in ids)
-    assert refusal(project, ids[0], ids[0]) == f"{ids[0]} and {ids[0]} are the same run: " + (
-        "name two that differ"
-    )
-    assert refusal(project, ids[0], "lonely") == (
-        "lonely has no predictions in MLflow: run its evaluate stage"
-    )
+    assert f"{ids[0]} and {ids[0]} are the same run" in refusal(project, ids[0], ids[0])
+    lonely = refusal(project, ids[0], "lonely")
+    assert lonely.startswith("lonely ")
+    assert "evaluate" in lonely
     assert {run.name for run in pairing.scored_runs(project, ids)} == {
         f"twin ({run_id})" for run_id in ids
     }
@@ -185,9 +185,9 @@ def test_runs_that_were_not_scored_alike_are_refused(project, client, other, set
 def test_an_old_run_without_groups_says_what_to_run(project, client):
     log("a", scored(0.5, episodes=0).drop(columns="group"))
     log("b", scored(0.5, episodes=0))
-    assert "a says nothing of source recordings: run its evaluate stage" in refusal(
-        project, "a", "b"
-    )
+    said = refusal(project, "a", "b")
+    assert "source recordings" in said
+    assert "evaluate" in said
 
 
 def test_labels_are_saved_by_the_better_of_two_curves(project, client):

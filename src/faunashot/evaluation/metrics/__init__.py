@@ -1,4 +1,9 @@
-"""The metrics: a module each, shown everywhere without being named anywhere else."""
+"""The metrics: a module each, shown everywhere without being named anywhere else.
+
+To add one, write a module here that holds one subclass of `base.Metric`, or give it from another
+package as an entry point of the group ``faunashot.evaluation.metrics``; nothing else needs a
+change.
+"""
 
 from __future__ import annotations
 
@@ -73,13 +78,14 @@ def metric_values(metrics: Mapping[str, Metric], clips: WeightedClips) -> dict[s
 
 
 def metric_names(figures: Iterable[str]) -> list[str]:
-    """Names of the metrics among the keys of figures: a metric has ``NAME_low`` beside it.
+    """Names of the metrics among the keys of figures.
 
-    Those that are installed come in their order, others after them.
+    Those that are installed come in their order. After them come others that have ``NAME_low``
+    beside them, as one that was installed when the figures were made.
     """
     keys = dict.fromkeys(figures)
-    there = [name for name in keys if f"{name}_low" in keys and "." not in name]
     known = list(_in_order())
+    there = [n for n in keys if n in known or (f"{n}_low" in keys and "." not in n)]
     return sorted(there, key=lambda name: known.index(name) if name in known else len(known))
 
 

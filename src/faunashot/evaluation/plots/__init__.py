@@ -1,4 +1,8 @@
-"""The plots: a module each, drawn everywhere without being named anywhere else."""
+"""The plots: a module each, drawn everywhere without being named anywhere else.
+
+To add one, write a module here that holds one subclass of `base.Plot`, or give it from another
+package as an entry point of the group ``faunashot.evaluation.plots``; nothing else needs a change.
+"""
 
 from __future__ import annotations
 
