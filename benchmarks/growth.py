@@ -39,9 +39,9 @@ from faunashot.data.locate import locate
 from faunashot.data.splits import Splits
 from faunashot.features import store
 from faunashot.features.store import Features, FeatureSpec
-from faunashot.protocols import few_shot
-from faunashot.protocols.base import Task
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.run import protocol_of
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 
@@ -173,7 +173,7 @@ def of_heads(folder: Path, clips: int) -> Callable[[], Any]:
     def scored() -> Any:
         target = WindowTable(table, features)
         task = Task(target, target.none(), system("logistic"), SEED)
-        return few_shot.run(task, protocol([], k=K, episodes=EPISODES))
+        return protocol_of(protocol([], k=K, episodes=EPISODES)).run(task)
 
     return scored
 

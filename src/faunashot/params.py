@@ -184,10 +184,10 @@ class Params(_Block):
             raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
         _known("system", self.system, system_names())
         chosen = variant(system(self.system), self.variant).system
-        if chosen.reads and self.backbone != chosen.reads:
+        if chosen.requires_features not in ("", self.backbone):
             raise ParameterError(
-                f"system: {self.system} reads the features of {chosen.reads}, not of "
-                f"{self.backbone}: set backbone={chosen.reads}"
+                f"system: {self.system} reads the features of {chosen.requires_features}, not "
+                f"of {self.backbone}: set backbone={chosen.requires_features}"
             )
         for name, corpus in self.corpora.items():
             _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)

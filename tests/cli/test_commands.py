@@ -16,10 +16,12 @@ import soundfile as sf
 from faunashot.cli.fetch import set_root
 from faunashot.cli.main import COMMANDS, main
 from faunashot.data.corpora.registry import CORPORA
-from faunashot.estimators.heads.base import make_head
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.head import make_head
 from faunashot.frontends.logmel_stats import LogMel
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import system_names
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 
@@ -48,10 +50,13 @@ def model(tmp_path) -> Path:
     for label, samples in tones.items():
         sf.write(tmp_path / f"{label}.wav", samples, rate)
     windows = np.concatenate([s.reshape(3, rate) for s in tones.values()]).astype(np.float32)
-    head = make_head("prototype").fit(backbone.embed(windows), np.repeat(list(tones), 3))
-    made_with = {"name": "logmel", "options": {"hop_s": 1.0}, "weights_hash": backbone.weights_hash}
-    facts = {"backbones": [made_with], "takes": "clips", "classes": list(tones)}
-    Recogniser(head, facts).save(tmp_path / "model")
+    learned = Examples.of_rows(backbone.embed(windows), np.repeat(list(tones), 3))
+    head = make_head("prototype").fit(learned)
+    made_with = BackboneRecord(
+        name="logmel", options={"hop_s": 1.0}, weights_hash=backbone.weights_hash
+    )
+    record = TrainedSystem(estimator=head.KIND, backbones=[made_with], classes=list(tones))
+    Recogniser(head, record).save(tmp_path / "model")
     return tmp_path / "model"
 
 

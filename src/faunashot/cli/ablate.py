@@ -14,7 +14,7 @@ from faunashot.errors import ParameterError
 
 if TYPE_CHECKING:
     from faunashot.params import Params
-    from faunashot.protocols.grid import Stores
+    from faunashot.protocols.support.grid import Stores
 
 CLIPS = Path("clips/audited.parquet")
 
@@ -33,7 +33,7 @@ def ablate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every variant over all folds, and print what each ingredient is worth."""
+    """Train every variant over all folds, and print the effect of each ingredient."""
     from faunashot.params import load_params
     from faunashot.systems.catalogue import system as named
     from faunashot.systems.variants import variants
@@ -44,17 +44,17 @@ def ablate(
     params = load_params()
     every = [params.seed + n for n in range(seeds)]
     if queue:
-        _queue(system, chosen.reads, list(variants(chosen)), every)
+        _queue(system, chosen.requires_features, list(variants(chosen)), every)
         return
     from faunashot.cli.progress import count
     from faunashot.evaluation.systems_plots import ablation_figure
-    from faunashot.protocols import ablation, grid
+    from faunashot.protocols.support import ablation, grid
     from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
 
-    data = _stores(params, chosen.reads, system=system)
+    data = _stores(params, chosen.requires_features, system=system)
     official = params.protocol.folds == "official"
-    of_cells = ablation.cells(chosen, chosen.reads, seeds=every, official=official)
+    of_cells = ablation.cells(chosen, chosen.requires_features, seeds=every, official=official)
     classes = sorted(set(data.clips["label"]))
     tables: dict[tuple[str, int], Any] = {}
     with (
@@ -73,19 +73,19 @@ def ablate(
             done()
         runs = {name: [tables[name, seed] for seed in every] for name in variants(chosen)}
         settings = {"level": params.evaluation.level, "draws": params.evaluation.draws}
-        worth = ablation.worth(chosen, runs, classes, **settings)
+        effect = ablation.ablation_effect(chosen, runs, classes, **settings)
         figures = ablation.figures(runs, classes, **settings)
-        shown = worth.rename(
+        shown = effect.rename(
             columns={"accuracy": "difference", "accuracy_low": "low", "accuracy_high": "high"}
         )
         figure = ablation_figure(shown, title=f"{system} on {params.corpus}")
         figure.savefig(out / f"{system}.png")
-        worth.to_csv(out / f"{system}-worth.csv", index=False)
+        effect.to_csv(out / f"{system}-effect.csv", index=False)
         figures.to_csv(out / f"{system}.csv", index=False)
         run.figure(figure, "ablation")
-        run.table(worth, "worth")
+        run.table(effect, "effect")
         run.table(figures, "variants")
-    _show(worth, as_json=as_json)
+    _show(effect, as_json=as_json)
     if not as_json:
         print(f"{out / system}.png: the same as a plot; {out / system}.csv: each variant by itself")
 
@@ -97,7 +97,7 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     from faunashot.data.audit import TARGET
     from faunashot.evaluation.summary import MAIN
     from faunashot.features.store import META
-    from faunashot.protocols.grid import Stores
+    from faunashot.protocols.support.grid import Stores
 
     folder = Path("features/recorded") / params.corpus / reads
     noise = Path("features/noise") / reads / "recordings"
@@ -125,8 +125,8 @@ def _queue(system: str, backbone: str, names: Sequence[str], seeds: Sequence[int
     print(f"{len(names) * len(seeds)} experiments queued; run them with: dvc queue start -j 2")
 
 
-def _show(worth: Any, *, as_json: bool) -> None:
-    rows = worth.astype(object).where(worth.notna(), None).to_dict("records")
+def _show(effect: Any, *, as_json: bool) -> None:
+    rows = effect.astype(object).where(effect.notna(), None).to_dict("records")
     if as_json:
         answer(rows, as_json=True)
         return

@@ -15,6 +15,7 @@ from faunashot.evaluation.summary import DIGITS, Summary, summarise
 from faunashot.params import Params
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
+from faunashot.systems.record import TrainedSystem
 from faunashot.tracking.models import log_and_register, promote
 from faunashot.tracking.runs import StageRun, stage_run
 
@@ -32,23 +33,22 @@ def run(params: Params) -> None:
     ) as run:
         used = {"corpus", "backbone", "system", "seed", "evaluation"}
         run.params(params.model_dump(mode="json", include=used))
-        facts = json.loads((model / "model.json").read_text("utf-8"))
+        record = TrainedSystem.read(model)
         held_out, windows, unknown = (pd.read_parquet(file) for file in tables.values())
         summary = summarise(
             held_out,
-            facts["classes"],
-            headline_k=facts["k"],
+            record.classes,
+            headline_k=record.k,
             windows=None if windows.empty else windows,
             level=params.evaluation.level,
             draws=params.evaluation.draws,
             seed=params.seed,
         )
-        said = {k: v for k, v in facts["facts"].items() if isinstance(v, int | float)}
-        metrics = {**summary.metrics, "protocol": said}
-        if leak := facts["facts"].get("leak"):
-            metrics["leak"] = leak
-        if facts["temperature"]:
-            metrics["temperature"] = round(facts["temperature"]["value"], DIGITS)
+        metrics = {**summary.metrics, "protocol": record.figures}
+        if record.leak:
+            metrics["leak"] = record.leak
+        if record.temperature:
+            metrics["temperature"] = round(record.temperature.value, DIGITS)
         if not unknown.empty:
             metrics["unknown"] = of_unknown(unknown, params)
             drawn = calibration_plots.rejection_figure(
@@ -74,7 +74,7 @@ def run(params: Params) -> None:
             run.metrics({"curve": {"macro_f1": row["macro_f1"]}}, step=int(row["k"]))
         run.metrics(metrics)
         run.parent_metrics(metrics)
-        register(run, params, facts, metrics, model)
+        register(run, params, record, metrics, model)
 
 
 def both(calibration: pd.DataFrame) -> list[pd.DataFrame]:
@@ -114,13 +114,13 @@ def write(summary: Summary, metrics: dict[str, Any]) -> None:
 
 
 def register(
-    run: StageRun, params: Params, facts: dict[str, Any], metrics: dict[str, Any], model: Path
+    run: StageRun, params: Params, record: TrainedSystem, metrics: dict[str, Any], model: Path
 ) -> None:
     """Register the model under its alias, with the card."""
     block = params.corpora[params.corpus]
     corpus = create(params.corpus, reader=block.reader, classes=block.classes)
     card = model_card(
-        facts, metrics, corpus_licence=corpus.licence, corpus_citation=corpus.citation
+        record, metrics, corpus_licence=corpus.licence, corpus_citation=corpus.citation
     )
     (Path("reports") / "model_card.md").write_text(card)
     version = log_and_register(
@@ -133,7 +133,7 @@ def register(
             "corpus": params.corpus,
             "system": params.full_system,
             "protocol": params.protocol.name,
-            "k": facts["k"],
+            "k": record.k,
         },
     )
     champion = promote(version, metrics["macro_f1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from faunashot.data.audit import SOURCE, TARGET
 from faunashot.features import store
 from faunashot.features.join import join
 from faunashot.params import Params
-from faunashot.protocols.base import Outcome, Task, TrainingContext
-from faunashot.protocols.registry import run_protocol
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.base import Outcome
+from faunashot.protocols.run import run_protocol
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task, Training
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import System, system
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 from faunashot.systems.variants import variant
 from faunashot.tracking.runs import StageRun, stage_run
 
@@ -57,8 +60,10 @@ def run(params: Params) -> None:
                 WindowTable(clips[clips["role"] == role], join(parts[version, corpus]))
                 for role, corpus in ((TARGET, params.corpus), (SOURCE, params.source))
             )
-            heard = heard_under(params, target.clips) if version == "recorded" else {}
-            tasks[version] = make_task(params, target, source, run, version=version, heard=heard)
+            others = under_noise(params, target.clips) if version == "recorded" else {}
+            tasks[version] = make_task(
+                params, target, source, run, version=version, test_conditions=others
+            )
         makers = [part.maker for part in parts["recorded", params.corpus]]
         outcome = run_protocol(
             tasks["recorded"],
@@ -69,7 +74,8 @@ def run(params: Params) -> None:
         write(outcome, params, makers)
         shutil.rmtree(checkpoints(run), ignore_errors=True)
         run.metrics({k: v for k, v in outcome.facts.items() if isinstance(v, int | float)})
-        run.text(json.dumps(outcome.facts, indent=1, ensure_ascii=False), "facts.json")
+        facts = {**outcome.facts, "learned_from": outcome.learned_from, "leak": outcome.leak}
+        run.text(json.dumps(facts, indent=1, ensure_ascii=False), "facts.json")
         for note in outcome.notes:
             print(f"note: {note}")
         scored = outcome.held_out["clip_id"].nunique()
@@ -81,7 +87,7 @@ def checkpoints(run: StageRun) -> Path:
     return Path("checkpoints") / run.key[:16]
 
 
-def heard_under(params: Params, clips: pd.DataFrame) -> dict[str, WindowTable]:
+def under_noise(params: Params, clips: pd.DataFrame) -> dict[str, WindowTable]:
     """The clips under noise, a table each test SNR."""
     return {
         f"snr_{snr_db:g}": WindowTable(
@@ -99,11 +105,11 @@ def make_task(
     run: StageRun,
     *,
     version: str,
-    heard: dict[str, WindowTable],
+    test_conditions: dict[str, WindowTable],
 ) -> Task:
     """The task that the protocol works on."""
 
-    def on_epoch(fold: str, facts: dict[str, Any]) -> None:
+    def on_epoch(fold: str, facts: Mapping[str, Any]) -> None:
         numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and k != "epoch"}
         run.metrics({"epoch": {version: {fold: numbers}}}, step=facts["epoch"])
 
@@ -124,8 +130,8 @@ def make_task(
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
-        tuning=TrainingContext(initial, checkpoints(run) / version, on_epoch, noise),
-        heard=heard,
+        training=Training(initial, checkpoints(run) / version, on_epoch, noise),
+        test_conditions=test_conditions,
     )
 
 
@@ -136,24 +142,28 @@ def varied(params: Params) -> System:
 
 def write(outcome: Outcome, params: Params, makers: list[store.FeatureSpec]) -> None:
     """Write the model that is served, and what was held out."""
-    facts = {
-        "backbones": [of_backbone(params, maker) for maker in makers],
-        "system": asdict(varied(params)),
-        "variant": params.variant,
-        "takes": outcome.takes,
-        "network": outcome.head.head.cost() if outcome.takes == "windows" else None,
-        "temperature": outcome.temperature,
-        "unknown": outcome.facts.get("unknown"),
-        "classes": outcome.classes,
-        "corpus": params.corpus,
-        "source": params.source,
-        "protocol": params.protocol.name,
-        "k": outcome.headline_k,
-        "seed": params.seed,
-        "facts": outcome.facts,
-        "notes": outcome.notes,
-    }
-    Recogniser(outcome.head, facts, outcome.novelty).save(Path("models") / params.full_system)
+    record = TrainedSystem(
+        estimator=outcome.estimator.KIND,
+        backbones=[of_backbone(params, maker) for maker in makers],
+        classes=outcome.classes,
+        multi_label=outcome.multi_label,
+        temperature=outcome.temperature,
+        unknown=outcome.threshold,
+        system=asdict(varied(params)),
+        variant=params.variant,
+        corpus=params.corpus,
+        source=params.source,
+        protocol=params.protocol.name,
+        k=outcome.headline_k,
+        seed=params.seed,
+        learned_from=outcome.learned_from,
+        cost=outcome.estimator.cost(),
+        leak=outcome.leak,
+        facts=outcome.facts,
+        notes=outcome.notes,
+    )
+    model = Path("models") / params.full_system
+    Recogniser(outcome.estimator, record, outcome.novelty).save(model)
     folder = Path("predictions")
     folder.mkdir(exist_ok=True)
     tables = {"held_out": outcome.held_out, "windows": outcome.windows, "unknown": outcome.unknown}
@@ -163,13 +173,15 @@ def write(outcome: Outcome, params: Params, makers: list[store.FeatureSpec]) -> 
         table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
-def of_backbone(params: Params, maker: store.FeatureSpec) -> dict[str, Any]:
+def of_backbone(params: Params, maker: store.FeatureSpec) -> BackboneRecord:
     """What a model says of a backbone that it was trained on."""
     backbone = registry.backbone_class(maker.backbone)
-    return {
-        "name": maker.backbone,
-        "options": params.options_of(maker.backbone),
-        "version": maker.version,
-        "weights_hash": maker.weights_hash,
-        **{key: getattr(backbone, key) for key in ("licence", "citation", "trained_on")},
-    }
+    return BackboneRecord(
+        name=maker.backbone,
+        options=params.options_of(maker.backbone),
+        version=maker.version,
+        weights_hash=maker.weights_hash,
+        licence=backbone.licence,
+        citation=backbone.citation,
+        trained_on=backbone.trained_on,
+    )
