@@ -41,9 +41,9 @@ from faunashot.features import shards, store
 from faunashot.features.cut import ChunkSpan
 from faunashot.features.spec import Derivation, FeatureSpec
 from faunashot.features.store import Features, IndexWriter
-from faunashot.protocols import few_shot
-from faunashot.protocols.base import Task
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.run import protocol_of
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 
@@ -175,7 +175,7 @@ def of_heads(folder: Path, clips: int) -> Callable[[], Any]:
     def scored() -> Any:
         target = WindowTable(table, features)
         task = Task(target, target.none(), system("logistic"), SEED)
-        return few_shot.run(task, protocol([], k=K, episodes=EPISODES))
+        return protocol_of(protocol([], k=K, episodes=EPISODES)).run(task)
 
     return scored
 

@@ -30,7 +30,7 @@ from faunashot.data.corpora import create
 from faunashot.estimators.networks.from_scratch import FromScratch
 from faunashot.estimators.networks.windows import Windows
 from faunashot.features.extract import embed_clips
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.support.table import WindowTable
 from faunashot.systems.catalogue import system, systems
 
 LEARNED = 256
@@ -56,9 +56,9 @@ def measured(name: str, asked: argparse.Namespace) -> dict[str, object]:
     )
 
     def windows(clip_ids: list[str]) -> Windows:
-        learn = table.learn(clip_ids)
-        of_clip = np.repeat(np.asarray(clip_ids), table.counts(clip_ids))
-        return Windows(learn.X, learn.y, learn.weight, of_clip)
+        learn = table.examples(clip_ids)
+        of_clip = np.repeat(np.asarray(clip_ids), learn.counts)
+        return Windows(learn.windows(), learn.labels[learn.clip_of], learn.coverage, of_clip)
 
     model = FromScratch(**system(name).settings, seed=asked.seed)
     began = time.perf_counter()

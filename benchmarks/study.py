@@ -35,8 +35,8 @@ from faunashot.evaluation.summary import MAIN, flat
 from faunashot.features import store
 from faunashot.features.extract import embed_clips
 from faunashot.features.join import BY
-from faunashot.protocols import grid
-from faunashot.protocols.grid import Cell, Stores
+from faunashot.protocols.support import grid
+from faunashot.protocols.support.grid import Cell, Stores
 from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 

@@ -20,9 +20,9 @@ from faunashot.evaluation.summary import Summary, summarise
 from faunashot.features.extract import embed_clips
 from faunashot.features.store import Features, empty
 from faunashot.params import load_params
-from faunashot.protocols.base import Task
-from faunashot.protocols.registry import run_protocol
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.run import run_protocol
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import system
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]

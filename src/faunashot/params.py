@@ -51,27 +51,16 @@ class FeatureName(NamedTuple):
 class ProtocolParams(Options):
     """Which clips may be learned from and which are scored."""
 
-    name: Literal["zero_shot", "few_shot", "fine_tune"]
+    name: str
     k: Count
-    curve: list[Count]
-    episodes: Annotated[int, Field(ge=2, strict=True)]
-    source_clips: Count
     transfer: Literal["joint", "sequential", "background"]
     folds: Literal["official", "grouped"]
+
+
+class UnknownParams(Options):
+    """Of the answer `unknown`, where the source is background."""
+
     false_alarm_rate: Annotated[float, Field(ge=0, le=1)]
-    zero_shot: Literal["ontology", "assignment"]
-    class_map: Path | None
-    shuffles: Annotated[int, Field(ge=20, strict=True)]
-
-    @field_validator("class_map")
-    @classmethod
-    def _none_given(cls, class_map: Path | None) -> Path | None:
-        return None if class_map == ABSENT else class_map
-
-    @property
-    def k_values(self) -> list[int]:
-        """Every k that is scored, `k` itself included, ascending."""
-        return sorted({*self.curve, self.k})
 
 
 class IngestParams(Options):
@@ -113,6 +102,8 @@ class Params(Options):
     variant: str
     seed: Annotated[int, Field(ge=0, strict=True)]
     protocol: ProtocolParams
+    protocols: Block = Field(default_factory=dict)
+    unknown: UnknownParams
     ingest: IngestParams
     conditions: Block
     noise: NoiseParams
@@ -121,7 +112,7 @@ class Params(Options):
     frontends: Block = Field(default_factory=dict)
     corpora: Block = Field(default_factory=dict)
 
-    @field_validator("conditions", "backbones", "frontends", "corpora", mode="before")
+    @field_validator("protocols", "conditions", "backbones", "frontends", "corpora", mode="before")
     @classmethod
     def _blocks(cls, given: Any) -> Any:
         """Take a block without options, ``birdnet:``, for an empty one."""
@@ -132,6 +123,7 @@ class Params(Options):
     @model_validator(mode="after")
     def _is_consistent(self) -> Params:
         self._check_corpora()
+        self._check_protocols()
         self._check_features()
         from faunashot.conditions.base import asked_for
 
@@ -157,18 +149,19 @@ class Params(Options):
                 f"source: {self.source!r} is the corpus that is scored; name another, or none"
             )
 
+    def _check_protocols(self) -> None:
+        from faunashot.protocols import PROTOCOLS
+
+        _known("protocol.name", self.protocol.name, PROTOCOLS)
+        _read_blocks("protocols", self.protocols, PROTOCOLS)
+
     def _check_features(self) -> None:
         from faunashot.backbones.base import BACKBONES
         from faunashot.frontends.base import FRONT_ENDS
         from faunashot.systems.catalogue import system_names
 
-        owners: dict[str, Registry[Any]] = {"backbones": BACKBONES, "frontends": FRONT_ENDS}
-        for key, registry in owners.items():
-            for name, block in getattr(self, key).items():
-                if name not in registry:
-                    raise ParameterError.unknown_key(f"{key}.{name}", f"{key}.", registry.names())
-                kind: Any = registry[name]
-                kind.Options.read(block, key=f"{key}.{name}")
+        _read_blocks("backbones", self.backbones, BACKBONES)
+        _read_blocks("frontends", self.frontends, FRONT_ENDS)
         for name in self.backbone_names:
             _known("backbone", name, [*BACKBONES, *FRONT_ENDS])
         if len(set(self.backbone_names)) < len(self.backbone_names):
@@ -180,24 +173,20 @@ class Params(Options):
                 f"system: {self.system} reads the features of {needs}, not of "
                 f"{self.backbone}: set backbone={needs}"
             )
-        if needs == "front_end" and not self._is_trainable():
+        if needs == "front_end" and self.backbone not in _trainable():
             raise ParameterError(
                 f"system: {self.system} trains the layers of a backbone, which {self.backbone} "
-                "does not offer; use backbone=yamnet"
+                f"does not offer; set backbone to {' or '.join(_trainable())}"
             )
         if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
             raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
-        by_names = (self.protocol.name, self.protocol.zero_shot) == ("zero_shot", "ontology")
+        mode = self.protocols.get("zero_shot", {}).get("mode", "ontology")
+        by_names = (self.protocol.name, mode) == ("zero_shot", "ontology")
         if by_names and len(self.backbone_names) > 1:
             raise ParameterError(
-                f"protocol.zero_shot: ontology reads the class names of one backbone, not of "
-                f"{self.backbone}; use protocol.zero_shot=assignment, or one of them"
+                f"protocols.zero_shot.mode: ontology reads the class names of one backbone, not of "
+                f"{self.backbone}; use assignment, or one of them"
             )
-
-    def _is_trainable(self) -> bool:
-        from faunashot.backbones.base import BACKBONES
-
-        return self.backbone in BACKBONES and hasattr(BACKBONES[self.backbone], "build")
 
     def _required_features(self) -> str:
         from faunashot.systems.catalogue import system
@@ -256,6 +245,13 @@ class Params(Options):
 
 
 MOVED: dict[str, str] = {
+    "protocol.curve": "is protocols.few_shot.k_values now",
+    "protocol.episodes": "is protocols.few_shot.episodes now",
+    "protocol.source_clips": "is protocols.few_shot.source_clips now",
+    "protocol.zero_shot": "is protocols.zero_shot.mode now",
+    "protocol.class_map": "is protocols.zero_shot.class_map now",
+    "protocol.shuffles": "is protocols.zero_shot.shuffles now",
+    "protocol.false_alarm_rate": "is unknown.false_alarm_rate now",
     "audio.equalise": "is conditions.equalised.score now",
     "audio.equaliser": "stands in conditions.equalised now",
     "noise.test_snr_db": "is conditions.noise.snr_db now",
@@ -309,6 +305,21 @@ def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 if part in ("*", name)
             ]
         yield from ((key, pattern) for key, _ in found)
+
+
+def _trainable() -> list[str]:
+    """Backbones whose layers can be trained."""
+    from faunashot.backbones.base import BACKBONES
+
+    return [name for name, kind in BACKBONES.classes().items() if hasattr(kind, "build")]
+
+
+def _read_blocks(key: str, blocks: Mapping[str, Any], registry: Registry[Any]) -> None:
+    """Check the options of every owner that a block names."""
+    for name, block in blocks.items():
+        if name not in registry:
+            raise ParameterError.unknown_key(f"{key}.{name}", f"{key}.", registry.names())
+        registry[name].Options.read(block, key=f"{key}.{name}")
 
 
 def _known(key: str, value: str, valid: Any) -> None:

@@ -16,10 +16,12 @@ from embedding import embed_windows
 
 from faunashot.cli.main import COMMANDS, main
 from faunashot.data.corpora import CORPORA
-from faunashot.estimators.heads.base import make_head
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.head import make_head
 from faunashot.features.extractors import extractor
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import system_names
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 
 
 @pytest.fixture
@@ -47,11 +49,13 @@ def model(tmp_path) -> Path:
     for label, samples in tones.items():
         sf.write(tmp_path / f"{label}.wav", samples, rate)
     windows = np.concatenate([s.reshape(3, rate) for s in tones.values()]).astype(np.float32)
-    head = make_head("prototype").fit(embed_windows(features, windows), np.repeat(list(tones), 3))
-    made_with = {"name": "logmel_stats", "layer": "", "options": {"hop_s": 1.0}}
-    made_with["weights_hash"] = features.weights_hash
-    facts = {"backbones": [made_with], "takes": "clips", "classes": list(tones)}
-    Recogniser(head, facts).save(tmp_path / "model")
+    learned = Examples.of_rows(embed_windows(features, windows), np.repeat(list(tones), 3))
+    head = make_head("prototype").fit(learned)
+    made_with = BackboneRecord(
+        name="logmel_stats", options={"hop_s": 1.0}, weights_hash=features.weights_hash
+    )
+    record = TrainedSystem(estimator=head.KIND, backbones=[made_with], classes=list(tones))
+    Recogniser(head, record).save(tmp_path / "model")
     return tmp_path / "model"
 
 

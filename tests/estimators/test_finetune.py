@@ -14,12 +14,12 @@ from sklearn.preprocessing import StandardScaler
 
 from faunashot.backbones.yamnet.network import PATCH, yamnet_network
 from faunashot.errors import ParameterError, StoreError, WeightsError
+from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.networks import finetune
 from faunashot.estimators.networks.classifier import FACTS, WEIGHTS
 from faunashot.estimators.networks.end_to_end import Schedule, Training
 from faunashot.estimators.networks.finetune import SHARES, FineTuned
 from faunashot.estimators.networks.windows import Windows
-from faunashot.estimators.temperature import fit_temperature, temper
 
 BLOCKS = [(2, 8), (2, 12), (2, 16)]
 NAMES = np.array(["cat", "hen", "owl"])

@@ -18,7 +18,7 @@ from faunashot.features.store import FeatureSpec
 from faunashot.frontends.logmel_stats import LogMel
 from faunashot.protocols import zero_shot
 from faunashot.protocols.base import Outcome
-from faunashot.protocols.registry import EQUALISED, TARGET_ONLY, run_protocol
+from faunashot.protocols.run import EQUALISED, TARGET_ONLY, run_protocol
 from faunashot.systems.catalogue import system
 
 TWO = {"cat": 20, "dog": 20}
@@ -37,7 +37,7 @@ def worth(outcome: Outcome) -> pd.Series:
         outcome.classes,
         headline_k=outcome.headline_k,
         windows=outcome.windows,
-        n_bootstrap=100,
+        draws=100,
     )
     return found.conditions.set_index(["condition", "k"]).loc[(TARGET_ONLY, outcome.headline_k)]
 
@@ -64,7 +64,7 @@ def test_a_source_is_worth_what_it_tells(useful, gains, scenes, task, run_params
     """Who knows wind does not take it for the dog; random features tell nothing."""
     of_scenes = task(**scenes(useful=useful), system=system("logistic"))
     drawn = run_params(curve=[], episodes=30, source_clips=10)
-    found = worth(run_protocol(of_scenes, drawn, of_scenes.target.spec))
+    found = worth(run_protocol(of_scenes, drawn, of_scenes.target.maker))
     assert (found["difference_low"] > 0) == gains
     assert found["difference_high"] > 0
 
@@ -80,14 +80,14 @@ def test_what_was_learned_before_is_worth_what_it_tells(clips, of_values, task, 
         around = of_values(source, far * axes + rng.normal(size=(60, 64)))
         sequential = task(heard, source=around, system=system("logistic"), transfer="sequential")
         drawn = run_params(k=1, curve=[], episodes=20, transfer="sequential")
-        found.append(worth(run_protocol(sequential, drawn, heard.spec)))
+        found.append(worth(run_protocol(sequential, drawn, heard.maker)))
     useful, random = found
     assert useful["difference_low"] > 0
     assert random["difference_low"] <= 0 <= random["difference_high"]
 
 
 def test_without_a_source_there_is_the_run_itself_alone(task, clips, run_params):
-    outcome = run_protocol(alone := task(clips(TWO)), run_params(), alone.target.spec)
+    outcome = run_protocol(alone := task(clips(TWO)), run_params(), alone.target.maker)
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
     assert outcome.unknown is None
     assert outcome.novelty is None
@@ -96,7 +96,7 @@ def test_without_a_source_there_is_the_run_itself_alone(task, clips, run_params)
 def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table, run_params):
     source = table(clips(SCENES), apart=-6.0, seed=9)
     both, alone = task(clips(TWO), source=source), task(clips(TWO))
-    of_both, of_alone = (run_protocol(t, run_params(), t.target.spec) for t in (both, alone))
+    of_both, of_alone = (run_protocol(t, run_params(), t.target.maker) for t in (both, alone))
     columns = of_alone.held_out.columns.drop("condition")
     target_only = of_both.held_out.query("condition == @TARGET_ONLY")[columns]
     pd.testing.assert_frame_equal(target_only, of_alone.held_out[columns])
@@ -105,7 +105,7 @@ def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table
     pd.testing.assert_frame_equal(
         main[key].reset_index(drop=True), target_only[key].reset_index(drop=True)
     )
-    assert of_both.head.classes_.tolist() == ["cat", "dog", "rain", "wind"]
+    assert of_both.estimator.classes_.tolist() == ["cat", "dog", "rain", "wind"]
     assert set(of_both.windows.filter(regex="^p_")) == {"p_cat", "p_dog"}
 
 
@@ -114,7 +114,7 @@ def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, tabl
     """The recorder is all that tells the classes, and it is hidden in the equalised features."""
     recorded, equalised = (task(table(clips(TWO), apart=apart)) for apart in (6.0, 0.0))
     outcome = run_protocol(
-        recorded, run_params(name=name), recorded.target.spec, equalised=equalised
+        recorded, run_params(name=name), recorded.target.maker, equalised=equalised
     )
     by_condition = dict(list(outcome.held_out.groupby("condition")))
     assert set(by_condition) == {MAIN, EQUALISED}
@@ -128,10 +128,10 @@ def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, tabl
     pd.testing.assert_frame_equal(
         *(rows[key].reset_index(drop=True) for rows in by_condition.values())
     )
-    plain = run_protocol(recorded, run_params(name=name), recorded.target.spec)
-    rows = recorded.target.means(["cat0", "dog3"])
+    plain = run_protocol(recorded, run_params(name=name), recorded.target.maker)
+    clips = recorded.target.examples(["cat0", "dog3"])
     np.testing.assert_array_equal(  # what is served has learned from recordings as they are
-        outcome.head.predict_proba(rows), plain.head.predict_proba(rows)
+        outcome.estimator.predict_clips(clips), plain.estimator.predict_clips(clips)
     )
 
 
@@ -139,16 +139,16 @@ def test_fine_tune_has_no_run_of_the_target_alone(task, clips, table, run_params
     source = table(clips(SCENES), apart=6.0, seed=9)
     of_source = task(clips(TWO), source=source, transfer="sequential")
     tuned = run_params(name="fine_tune", transfer="sequential")
-    outcome = run_protocol(of_source, tuned, of_source.target.spec)
+    outcome = run_protocol(of_source, tuned, of_source.target.maker)
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
 
 
 def test_heads_come_with_what_a_leak_would_be_worth(task, clips, run_params):
     alone = task(clips(TWO))
-    assert "leak" in run_protocol(alone, run_params(), alone.target.spec).facts
+    assert run_protocol(alone, run_params(), alone.target.maker).leak is not None
     source = replace(alone, source=task(clips(SCENES)).target)
     zero_shot = run_params(name="zero_shot", zero_shot="assignment")
-    assert "leak" not in run_protocol(source, zero_shot, alone.target.spec).facts
+    assert run_protocol(source, zero_shot, alone.target.maker).leak is None
 
 
 @pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
@@ -157,10 +157,10 @@ def test_a_split_with_a_planted_leak_is_refused(name, task, clips, run_params, m
     copied = clips(TWO)
     copied.loc[copied["clip_id"] == "cat3", "group"] = "cat-0-0"
     alone = task(copied)
-    run_protocol(alone, run_params(name=name), alone.target.spec)
+    run_protocol(alone, run_params(name=name), alone.target.maker)
     monkeypatch.setattr(Splits, "_without", lambda splits, ids, tested: list(ids))
     with pytest.raises(SplitError, match=r"leak: clips of cat-0-0 sit on both sides of a split"):
-        run_protocol(alone, run_params(name=name), alone.target.spec)
+        run_protocol(alone, run_params(name=name), alone.target.maker)
 
 
 class Ears(LogMel):
@@ -184,7 +184,7 @@ def test_ontology_wants_the_backbone_that_made_the_features(
     monkeypatch.setattr(zero_shot, "read_class_map", lambda path, known: own_alone(known))
     alone, asked = task(clips(TWO)), run_params(name="zero_shot")
     outcome = run_protocol(alone, asked, FeatureSpec.of(ears))
-    assert outcome.takes == "scores"
+    assert outcome.estimator.reads_class_scores
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
     with pytest.raises(StoreError, match="features are stale: made by"):
         run_protocol(alone, asked, replace(FeatureSpec.of(ears), weights_hash="0" * 64))

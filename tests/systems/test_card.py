@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from faunashot.systems.card import model_card
+from faunashot.systems.card import FIGURES, model_card
+from faunashot.systems.record import TrainedSystem
 
-TITLES = {
-    "macro_f1": "macro-F1",
-    "accuracy": "accuracy",
-    "weighted_f1": "weighted F1",
-    "map": "mAP",
-    "calibration_error": "calibration error",
-}
 YAMNET = {
     "name": "yamnet",
     "version": "1",
+    "options": {},
+    "weights_hash": "0" * 64,
     "trained_on": "AudioSet",
     "licence": "Apache 2.0",
     "citation": "Google.",
@@ -23,6 +19,8 @@ YAMNET = {
 BIRDNET = {
     "name": "birdnet",
     "version": "2.4",
+    "options": {},
+    "weights_hash": "0" * 64,
     "trained_on": "birds",
     "licence": "CC BY-NC-SA 4.0",
     "citation": "Kahl et al.",
@@ -35,12 +33,12 @@ FACTS = {
     "classes": ["frog", "wren"],
     "protocol": "few_shot",
     "k": 5,
-    "temperature": {},
-    "facts": {"learned_from": ["a", "b"]},
+    "estimator": "head",
+    "learned_from": ["a", "b"],
 }
 OF_WINDOWS = dict.fromkeys(("macro_f1", "accuracy", "weighted_f1"), 0.25)
 METRICS = {
-    **{key + end: 0.5 for key in TITLES for end in ("", "_low", "_high")},
+    **{key + end: 0.5 for key in FIGURES for end in ("", "_low", "_high")},
     "window": OF_WINDOWS,
     "clips": 90,
 }
@@ -53,12 +51,9 @@ UNKNOWN = {
 
 
 def card(*, metrics: dict | None = None, **more) -> str:
+    record = TrainedSystem.model_validate({**FACTS, **more})
     text = model_card(
-        {**FACTS, **more},
-        METRICS | (metrics or {}),
-        titles=TITLES,
-        corpus_licence="CC0",
-        corpus_citation="Us.",
+        record, METRICS | (metrics or {}), corpus_licence="CC0", corpus_citation="Us."
     )
     return " ".join(text.split())
 
@@ -75,7 +70,7 @@ def test_every_figure_has_its_interval_and_that_of_windows_where_there_is_one() 
     assert "| macro-F1 | 0.5 | 0.5 to 0.5 | 0.25 |" in text
     assert "| mAP | 0.5 | 0.25 to 0.75 | |" in text
     assert "| calibration error | 0.5 | 0.5 to 0.5 | |" in text
-    assert text.count("0.5 to 0.5") == len(TITLES) - 1
+    assert text.count("0.5 to 0.5") == len(FIGURES) - 1
 
 
 def test_joined_backbones_are_both_named_with_their_licences() -> None:
@@ -89,7 +84,7 @@ def test_a_card_says_what_the_served_model_learned_from() -> None:
     assert "fitted once more, on 2 clips of the corpus `meadow`; the figures" in card()
     beside = card(source="gtzan")
     assert "on 2 clips of the corpus `meadow`, beside the corpus `gtzan`; the figures" in beside
-    assert "on no clip of the corpus `meadow`; the figures" in card(facts={})
+    assert "on no clip of the corpus `meadow`; the figures" in card(learned_from=[])
 
 
 def test_a_model_that_cannot_say_unknown_says_so() -> None:
@@ -118,11 +113,11 @@ def test_a_tempered_model_says_on_how_many_clips() -> None:
 @pytest.mark.parametrize("missing", ["macro_f1", "calibration_error"])
 def test_a_figure_without_interval_says_none(missing: str) -> None:
     text = card(metrics={f"{missing}_low": None, f"{missing}_high": None})
-    assert f"| {TITLES[missing]} | 0.5 | none | " in text
+    assert f"| {FIGURES[missing]} | 0.5 | none | " in text
     assert text.count("| none |") == 1
 
 
 def test_a_network_is_said_to_cost_what_it_does() -> None:
-    text = card(network={"parameters": 531_626, "macs": 8_192_640})
+    text = card(cost={"parameters": 531_626, "macs": 8_192_640})
     assert "a network of 531,626 parameters, which takes 8.2 million multiply-adds" in text
     assert "multiply-adds" not in card()

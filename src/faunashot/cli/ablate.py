@@ -14,7 +14,7 @@ from faunashot.errors import ParameterError
 
 if TYPE_CHECKING:
     from faunashot.params import Params
-    from faunashot.protocols.grid import Stores
+    from faunashot.protocols.support.grid import Stores
 
 CLIPS = Path("clips/audited.parquet")
 
@@ -33,7 +33,7 @@ def ablate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every variant over all folds, and print what each ingredient is worth."""
+    """Train every variant over all folds, and print the effect of each ingredient."""
     from faunashot.params import load_params
     from faunashot.systems.catalogue import system as named
     from faunashot.systems.variants import variants
@@ -48,7 +48,7 @@ def ablate(
         return
     from faunashot.evaluation.systems_plots import ablation_figure
     from faunashot.progress import progress
-    from faunashot.protocols import ablation, grid
+    from faunashot.protocols.support import ablation, grid
     from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
 
@@ -76,19 +76,19 @@ def ablate(
             "confidence_level": params.evaluation.confidence_level,
             "n_bootstrap": params.evaluation.n_bootstrap,
         }
-        worth = ablation.worth(chosen, runs, classes, **settings)
+        effect = ablation.ablation_effect(chosen, runs, classes, **settings)
         figures = ablation.figures(runs, classes, **settings)
-        shown = worth.rename(
+        shown = effect.rename(
             columns={"accuracy": "difference", "accuracy_low": "low", "accuracy_high": "high"}
         )
         figure = ablation_figure(shown, title=f"{system} on {params.corpus}")
         figure.savefig(out / f"{system}.png")
-        worth.to_csv(out / f"{system}-worth.csv", index=False)
+        effect.to_csv(out / f"{system}-effect.csv", index=False)
         figures.to_csv(out / f"{system}.csv", index=False)
         run.figure(figure, "ablation")
-        run.table(worth, "worth")
+        run.table(effect, "effect")
         run.table(figures, "variants")
-    _show(worth, as_json=as_json)
+    _show(effect, as_json=as_json)
     if not as_json:
         print(f"{out / system}.png: the same as a plot; {out / system}.csv: each variant by itself")
 
@@ -102,7 +102,7 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     from faunashot.features.store import META
     from faunashot.params import FeatureName
     from faunashot.pipeline.paths import NOISE_FEATURES, features_of
-    from faunashot.protocols.grid import Stores
+    from faunashot.protocols.support.grid import Stores
 
     folder = features_of(MAIN, params.corpus, FeatureName(reads, ""))
     noise = NOISE_FEATURES / reads
@@ -130,8 +130,8 @@ def _queue(system: str, backbone: str, names: Sequence[str], seeds: Sequence[int
     print(f"{len(names) * len(seeds)} experiments queued; run them with: dvc queue start -j 2")
 
 
-def _show(worth: Any, *, as_json: bool) -> None:
-    rows = worth.astype(object).where(worth.notna(), None).to_dict("records")
+def _show(effect: Any, *, as_json: bool) -> None:
+    rows = effect.astype(object).where(effect.notna(), None).to_dict("records")
     if as_json:
         answer(rows, as_json=True)
         return

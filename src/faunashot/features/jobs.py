@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import StoreError
 from faunashot.features.build import StoredFeatures, store_features
-from faunashot.features.engine import Engine, Progress, local
+from faunashot.features.engine import Engine, Progress, ShardIndex, ShardTarget, local
 from faunashot.features.extractors import Extractor
-from faunashot.features.plan import Plan, Recording, plan
+from faunashot.features.plan import Plan, Recording, Shard, plan
 from faunashot.progress import progress
 
 
@@ -130,9 +129,11 @@ def embed_jobs(
 def _announced(engine: Engine, before: Callable[[], None]) -> Engine:
     """The engine, and a call before it begins."""
 
-    def run(*work: Any) -> Iterator[Progress]:
+    def run(
+        shards: Sequence[Shard], plan: Plan, target: ShardTarget, known: ShardIndex
+    ) -> Iterator[Progress]:
         before()
-        yield from engine(*work)
+        yield from engine(shards, plan, target, known)
 
     return run
 

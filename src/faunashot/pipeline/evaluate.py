@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from faunashot.data.corpora import create
+from faunashot.estimators.kinds import stored_class
 from faunashot.evaluation.metrics import titles
 from faunashot.evaluation.plots import plot_tables, plots_for
 from faunashot.evaluation.summary import DIGITS, Summary, summarise
@@ -18,6 +19,7 @@ from faunashot.pipeline.paths import model_of
 from faunashot.reporting.plot_files import write_dvc_list, write_tables
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
+from faunashot.systems.record import TrainedSystem
 from faunashot.tracking.models import log_and_register, promote
 from faunashot.tracking.runs import StageRun, stage_run
 
@@ -37,23 +39,23 @@ def run(params: Params) -> None:
     ) as run:
         used = {"corpus", "backbone", "system", "seed", "evaluation"}
         run.params(params.model_dump(mode="json", include=used))
-        facts = json.loads((model / "model.json").read_text("utf-8"))
+        record = TrainedSystem.read(model)
         held_out, windows, unknown = (pd.read_parquet(file) for file in tables.values())
         summary = summarise(
             held_out,
-            facts["classes"],
-            headline_k=facts["k"],
+            record.classes,
+            headline_k=record.k,
             windows=None if windows.empty else windows,
             unknown=None if unknown.empty else unknown,
-            multi_label=facts.get("multi_label", False),
+            multi_label=record.multi_label,
             confidence_level=params.evaluation.confidence_level,
             n_bootstrap=params.evaluation.n_bootstrap,
             seed=params.seed,
         )
-        metrics = {**summary.metrics, **_of_training(facts)}
+        metrics = {**summary.metrics, **_of_training(record)}
         write(summary, metrics)
         log(run, summary, metrics, title=params.run_name)
-        register(run, params, facts, metrics, model)
+        register(run, params, record, metrics, model)
 
 
 def write(summary: Summary, metrics: Mapping[str, Any]) -> None:
@@ -81,12 +83,12 @@ def log(run: StageRun, summary: Summary, metrics: Mapping[str, Any], *, title: s
 
 
 def register(
-    run: StageRun, params: Params, facts: dict[str, Any], metrics: Mapping[str, Any], model: Path
+    run: StageRun, params: Params, record: TrainedSystem, metrics: Mapping[str, Any], model: Path
 ) -> None:
     """Register the model under its alias, with the card."""
     corpus = create(params.corpus, **params.corpora.get(params.corpus, {}))
     card = model_card(
-        facts,
+        record,
         metrics,
         titles=titles(metrics),
         corpus_licence=corpus.licence,
@@ -97,13 +99,15 @@ def register(
         run,
         model,
         card=card,
-        requirements=requirements(params.backbone_names, more=estimator_packages(facts)),
+        requirements=requirements(
+            params.backbone_names, more=stored_class(record.estimator).packages
+        ),
         example_audio=example_audio(),
         tags={
             "corpus": params.corpus,
             "system": params.full_system,
             "protocol": params.protocol.name,
-            "k": facts["k"],
+            "k": record.k,
         },
     )
     champion = promote(version, metrics["macro_f1"])
@@ -114,19 +118,11 @@ def register(
     )
 
 
-def estimator_packages(facts: dict[str, Any]) -> list[str]:
-    """Python packages that the estimator needs beside those of every model."""
-    return ["tensorflow", "keras"] if facts["takes"] == "windows" else []
-
-
-def _of_training(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _of_training(record: TrainedSystem) -> dict[str, Any]:
     """Figures that training left with the model."""
-    found = facts["facts"]
-    figures: dict[str, Any] = {
-        "protocol": {k: v for k, v in found.items() if isinstance(v, int | float)}
-    }
-    if found.get("leak"):
-        figures["leak"] = found["leak"]
-    if facts["temperature"]:
-        figures["temperature"] = round(facts["temperature"]["value"], DIGITS)
+    figures: dict[str, Any] = {"protocol": record.figures}
+    if record.leak:
+        figures["leak"] = record.leak
+    if record.temperature:
+        figures["temperature"] = round(record.temperature.value, DIGITS)
     return figures

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faunashot.conditions.base import Condition, asked_for
+from faunashot.conditions.base import asked_for
 from faunashot.data.audit import SOURCE, TARGET
 from faunashot.evaluation import MAIN
 from faunashot.features import store
@@ -27,11 +28,13 @@ from faunashot.pipeline.paths import (
     features_of,
     model_of,
 )
-from faunashot.protocols.base import Outcome, Task, TrainingContext
-from faunashot.protocols.registry import run_protocol
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.base import Outcome
+from faunashot.protocols.run import run_protocol
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task, Training
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import System, system
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 from faunashot.systems.variants import variant
 from faunashot.tracking.runs import StageRun, stage_run
 
@@ -39,7 +42,7 @@ LEARNS_FROM = {
     *("corpus", "source", "backbone", "layer", "system", "variant", "seed", "protocol"),
     *("conditions", "noise"),
 }
-"""Parameters of the stage, beside the options of the backbones in use."""
+"""Parameters of the stage, beside the options of the protocol and the backbones in use."""
 
 
 def run(params: Params) -> None:
@@ -51,7 +54,9 @@ def run(params: Params) -> None:
         record=RUN_RECORDS / "train.json",
         name=params.run_name,
     ) as stage:
+        protocol = params.protocol.name
         stage.params(params.model_dump(mode="json", include=LEARNS_FROM))
+        stage.params({"protocols": {protocol: params.protocols.get(protocol, {})}})
         stage.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
         clips = pd.read_parquet(AUDITED)
         task = make_task(params, clips, stage)
@@ -61,11 +66,12 @@ def run(params: Params) -> None:
         write(outcome, params)
         shutil.rmtree(checkpoints(stage), ignore_errors=True)
         stage.metrics({k: v for k, v in outcome.facts.items() if isinstance(v, int | float)})
-        stage.text(json.dumps(outcome.facts, indent=1, ensure_ascii=False), "facts.json")
+        facts = {**outcome.facts, "learned_from": outcome.learned_from, "leak": outcome.leak}
+        stage.text(json.dumps(facts, indent=1, ensure_ascii=False), "facts.json")
         for note in outcome.notes:
             print(f"note: {note}")
         scored = outcome.held_out["clip_id"].nunique()
-        print(f"{params.full_system}: {params.protocol.name}, {scored} held-out clips scored")
+        print(f"{params.full_system}: {protocol}, {scored} held-out clips scored")
 
 
 def checkpoints(stage: StageRun) -> Path:
@@ -80,20 +86,20 @@ def table_of(params: Params, clips: pd.DataFrame, role: str, condition: str = MA
     if own.empty:  # of which nothing was embedded
         return table_of(params, clips, TARGET).none()
     parts = [store.load(features_of(condition, corpus, name)) for name in params.features]
-    return WindowTable(own, join(parts))
+    return WindowTable(own, join(parts), multi_label=bool(clips["multi_label"].any()))
 
 
 def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
     """The task that the protocol works on."""
 
-    def on_epoch(fold: str, facts: dict[str, Any]) -> None:
+    def on_epoch(fold: str, facts: Mapping[str, Any]) -> None:
         numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and k != "epoch"}
         stage.metrics({"epoch": {fold: numbers}}, step=facts["epoch"])
 
-    def initial() -> dict[str, Any]:
-        from faunashot.backbones.yamnet.published import yamnet_variables
+    def backbone() -> Any:
+        from faunashot.backbones.base import load
 
-        return yamnet_variables(params.options_of("yamnet")["handle"])
+        return load(params.backbone, **params.options_of(params.backbone))
 
     def noise() -> np.ndarray | None:
         if not params.mixes_noise:
@@ -101,7 +107,7 @@ def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
         (features,) = params.features
         return np.asarray(store.load(NOISE_FEATURES / features.folder).windows)
 
-    scored_only = [c for c in perturbing(params) if not c.refits]
+    scored_only = [c for c in asked_for(params.conditions) if c.perturbs and not c.refits]
     return Task(
         target=table_of(params, clips, TARGET),
         source=table_of(params, clips, SOURCE),
@@ -109,14 +115,9 @@ def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
-        tuning=TrainingContext(initial, checkpoints(stage), on_epoch, noise),
-        heard={c.name: table_of(params, clips, TARGET, c.name) for c in scored_only},
+        training=Training(backbone, checkpoints(stage), on_epoch, noise),
+        test_conditions={c.name: table_of(params, clips, TARGET, c.name) for c in scored_only},
     )
-
-
-def perturbing(params: Params) -> list[Condition]:
-    """Conditions that alter the audio."""
-    return [c for c in asked_for(params.conditions) if c.perturbs]
 
 
 def altered_tasks(params: Params, clips: pd.DataFrame, task: Task) -> dict[str, Task]:
@@ -130,7 +131,9 @@ def altered_tasks(params: Params, clips: pd.DataFrame, task: Task) -> dict[str, 
             target, source = (
                 table_of(params, clips, role, condition.name) for role in (TARGET, SOURCE)
             )
-            altered[condition.name] = replace(task, target=target, source=source, heard={})
+            altered[condition.name] = replace(
+                task, target=target, source=source, test_conditions={}
+            )
     return altered
 
 
@@ -141,44 +144,47 @@ def varied(params: Params) -> System:
 
 def write(outcome: Outcome, params: Params) -> None:
     """Write the model that is served, and what was held out."""
-    facts = {
-        "backbones": [backbone_facts(params, name) for name in params.features],
-        "system": asdict(varied(params)),
-        "variant": params.variant,
-        "takes": outcome.takes,
-        "network": outcome.head.head.cost() if outcome.takes == "windows" else None,
-        "temperature": outcome.temperature,
-        "unknown": outcome.facts.get("unknown"),
-        "classes": outcome.classes,
-        "corpus": params.corpus,
-        "source": params.source,
-        "protocol": params.protocol.name,
-        "k": outcome.headline_k,
-        "seed": params.seed,
-        "facts": outcome.facts,
-        "notes": outcome.notes,
-    }
-    Recogniser(outcome.head, facts, outcome.novelty).save(model_of(params.full_system))
+    record = TrainedSystem(
+        estimator=outcome.estimator.KIND,
+        backbones=[backbone_record(params, name) for name in params.features],
+        classes=outcome.classes,
+        multi_label=outcome.multi_label,
+        temperature=outcome.temperature,
+        unknown=outcome.threshold,
+        system=asdict(varied(params)),
+        variant=params.variant,
+        corpus=params.corpus,
+        source=params.source,
+        protocol=params.protocol.name,
+        k=outcome.headline_k,
+        seed=params.seed,
+        learned_from=outcome.learned_from,
+        cost=outcome.estimator.cost(),
+        leak=outcome.leak,
+        facts=outcome.facts,
+        notes=outcome.notes,
+    )
+    model = model_of(params.full_system)
+    Recogniser(outcome.estimator, record, outcome.novelty).save(model)
     PREDICTIONS.mkdir(exist_ok=True)
     tables = {"held_out": outcome.held_out, "windows": outcome.windows, "unknown": outcome.unknown}
     for name, table in tables.items():
-        if table is None:
-            table = pd.DataFrame()
-        table.to_parquet(PREDICTIONS / f"{name}.parquet", index=False)
+        (pd.DataFrame() if table is None else table).to_parquet(
+            PREDICTIONS / f"{name}.parquet", index=False
+        )
 
 
-def backbone_facts(params: Params, features: FeatureName) -> dict[str, Any]:
+def backbone_record(params: Params, features: FeatureName) -> BackboneRecord:
     """What a model says of features that it was trained on, and where they come from."""
-    source = extractor(
-        features.name, layer=features.layer, options=params.options_of(features.name)
+    options = params.options_of(features.name)
+    source = extractor(features.name, layer=features.layer, options=options)
+    return BackboneRecord(
+        name=source.name,
+        layer=source.layer,
+        options=options,
+        version=source.version,
+        weights_hash=source.weights_hash,
+        licence=source.licence,
+        citation=source.citation,
+        trained_on=source.trained_on,
     )
-    return {
-        "name": source.name,
-        "layer": source.layer,
-        "options": params.options_of(features.name),
-        "version": source.version,
-        "weights_hash": source.weights_hash,
-        "licence": source.licence,
-        "citation": source.citation,
-        "trained_on": source.trained_on,
-    }

@@ -109,6 +109,7 @@ def read_study(file: Path, *, settings: Sequence[str] = ()) -> Study:
     for key in data:
         if key not in Study.model_fields:
             raise ParameterError.unknown_key(str(key), "", Study.model_fields)
+    data = dict(data)
     for setting in settings:
         key, is_set, value = setting.partition("=")
         if not is_set:

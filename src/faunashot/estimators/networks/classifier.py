@@ -16,11 +16,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from faunashot.errors import ParameterError, StoreError
+from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.networks.base import Network
 from faunashot.estimators.networks.checkpoint import read_arrays, write_arrays
 from faunashot.estimators.networks.cost import cost
 from faunashot.estimators.networks.windows import Windows
-from faunashot.estimators.temperature import fit_temperature, temper
 
 FORMAT = 2
 WEIGHTS, FACTS = "network.npz", "network.json"

@@ -22,8 +22,8 @@ from faunashot.evaluation import MAIN
 from faunashot.features import store
 from faunashot.features.join import BY, join
 from faunashot.protocols import fine_tune
-from faunashot.protocols.base import Task, TrainingContext
-from faunashot.protocols.table import P, WindowTable
+from faunashot.protocols.support.table import P, WindowTable
+from faunashot.protocols.support.task import Task, Training
 from faunashot.storage import Storage
 from faunashot.systems.catalogue import System
 
@@ -60,7 +60,7 @@ class Cell:
 def _code() -> str:
     """SHA-256 of the sources that a cell's scores depend on."""
     digest = hashlib.sha256()
-    for room in ("audio", "classifiers", "corpora", "protocols"):
+    for room in ("audio", "estimators", "data", "features", "protocols", "systems"):
         for source in sorted(Path(faunashot.__file__).with_name(room).rglob("*.py")):
             digest.update(source.read_bytes())
     return digest.hexdigest()
@@ -84,8 +84,8 @@ class Stores:
     Attributes
     ----------
     clips : columns clip_id, label, fold, group.
-    folders : of the features of each backbone, by condition (``main``, and what is heard beside
-        it) and backbone.
+    folders : of the features of each backbone, by condition (``main``, and the test
+        conditions) and backbone.
     noise : features of recordings of noise, where there are some.
     """
 
@@ -119,8 +119,8 @@ class Stores:
             system=cell.system,
             seed=cell.seed,
             official=cell.official,
-            tuning=TrainingContext(dict, noise=self._noise),
-            heard=tables,
+            training=Training(noise=self._noise),
+            test_conditions=tables,
         )
 
     def _noise(self) -> npt.NDArray[np.float32] | None:
@@ -140,8 +140,8 @@ def score(
 
     Yields
     ------
-    The cell, and a row a scored clip: condition (``main``, or one of `Task.heard`), clip_id, group,
-    label, predicted.
+    The cell, and a row a scored clip: condition (``main``, or one of `Task.test_conditions`),
+    clip_id, group, label, predicted.
     """
     missing, made_of = [], data.made_of
     known = place.sizes()
@@ -159,17 +159,17 @@ def score(
 
 def _scored(number: int, cell: Cell, data: Data) -> tuple[int, pd.DataFrame]:
     task = data.task(cell)
-    if task.system.learns_from == "windows":  # processes share the processors
-        one = {**task.system.settings, "threads": 1}
+    if threads := task.kind.threads:  # processes share the processors
+        one = {**task.system.settings, threads: 1}
         task = replace(task, system=replace(task.system, settings=one))
     splits = task.splits()
     task.refuse_unlearnable(splits)
     parts = []
     with threadpool_limits(1):
         for split in splits:
-            found = fine_tune.held_out(task, split)
+            found, _ = fine_tune.held_out(task, split)
             parts += [_decided(found.clips, MAIN)]
-            parts += [_decided(table, name) for name, table in found.heard.items()]
+            parts += [_decided(table, name) for name, table in found.test_conditions.items()]
     return number, pd.concat(parts, ignore_index=True)
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.estimators.unknown import Novelty, threshold_at
+from faunashot.estimators.unknown import Novelty, UnknownThreshold, threshold_at
 from faunashot.evaluation import MAIN
-from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Outcome, Task
-from faunashot.protocols.table import P
+from faunashot.protocols.base import Outcome
+from faunashot.protocols.support.table import P
+from faunashot.protocols.support.task import Task
 
 
-def with_unknown(task: Task, outcome: Outcome, params: ProtocolParams) -> Outcome:
+def with_unknown(task: Task, outcome: Outcome, *, false_alarm_rate: float) -> Outcome:
     """The outcome with a detector of the unknown, where the source corpus is background.
 
     In each episode or fold half of the kinds of background set up the detector and its threshold,
@@ -30,6 +30,11 @@ def with_unknown(task: Task, outcome: Outcome, params: ProtocolParams) -> Outcom
     """
     if task.transfer != "background":
         return outcome
+    if task.target.multi_label:
+        raise ParameterError(
+            "protocol.transfer: background is for clips of one label, and those of this corpus "
+            "carry several"
+        )
     kinds = task.source.classes
     if len(kinds) < 4 or not outcome.rotations:
         raise ParameterError(
@@ -42,7 +47,7 @@ def with_unknown(task: Task, outcome: Outcome, params: ProtocolParams) -> Outcom
     tables = []
     for number, rotation in enumerate(outcome.rotations):
         met = task.source.clips["label"].isin(halves[number % 2])
-        novelty, threshold = _detector(task, rotation.learned, met, params.false_alarm_rate)
+        novelty, threshold = _detector(task, rotation.learned, met, false_alarm_rate)
         new = task.source.clips[~met]
         right = predicted.loc[[(rotation.episode, i) for i in rotation.tested]].to_numpy()
         known = task.target.clips.set_index("clip_id").loc[list(rotation.tested), "group"]
@@ -54,19 +59,18 @@ def with_unknown(task: Task, outcome: Outcome, params: ProtocolParams) -> Outcom
             rows = {"clip_id": list(clips), "group": group, "score": score, "correct": correct}
             tables.append(pd.DataFrame(rows).assign(known=table is task.target))
     everything = pd.Series(True, index=task.source.clips.index)
-    learned = outcome.facts["learned_from"]
-    novelty, threshold = _detector(task, learned, everything, params.false_alarm_rate)
-    facts = {
-        "threshold": threshold,
-        "false_alarm_rate": params.false_alarm_rate,
-        "recordings": len(everything),
-        "background": ", ".join(kinds),
-    }
+    learned = outcome.learned_from
+    novelty, threshold = _detector(task, learned, everything, false_alarm_rate)
     return replace(
         outcome,
         unknown=pd.concat(tables, ignore_index=True),
         novelty=novelty,
-        facts={**outcome.facts, "unknown": facts},
+        threshold=UnknownThreshold(
+            threshold=threshold,
+            false_alarm_rate=false_alarm_rate,
+            recordings=len(everything),
+            background=", ".join(kinds),
+        ),
     )
 
 

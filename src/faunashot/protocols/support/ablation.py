@@ -1,4 +1,4 @@
-"""What each ingredient of a network is worth: taken out of the whole, and put in alone."""
+"""The effect of each ingredient of a network: left out of the whole, and added to the bare one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pandas as pd
 
 from faunashot.evaluation.repeated import repeated_intervals
 from faunashot.evaluation.summary import flat
-from faunashot.protocols.grid import Cell
+from faunashot.protocols.support.grid import Cell
 from faunashot.systems.catalogue import System
-from faunashot.systems.variants import BARE, WHOLE, Variant, ingredients, variants
+from faunashot.systems.variants import ADD_ONE_IN, LEAVE_ONE_OUT, Variant, ingredients, variants
 
-SIDES = {WHOLE: "in the whole system", BARE: "alone"}
+SIDES = {LEAVE_ONE_OUT: "in the whole system", ADD_ONE_IN: "alone"}
 
 Runs = Mapping[str, Sequence[pd.DataFrame]]
 """Of each variant by name, the scored clips of each seed, in one order of seeds."""
@@ -28,12 +28,19 @@ def cells(system: System, backbone: str, *, seeds: Sequence[int], official: bool
     ]
 
 
-def worth(system: System, runs: Runs, classes: Sequence[str], **settings: Any) -> pd.DataFrame:
-    """What every ingredient is worth.
+def ablation_effect(
+    system: System, runs: Runs, classes: Sequence[str], **settings: Any
+) -> pd.DataFrame:
+    """What every ingredient adds, left out of the whole system and added to the bare one.
 
     Parameters
     ----------
-    settings : of `repeated_intervals`.
+    system : System
+    runs : mapping of str to sequence of DataFrame
+        Scored clips of each variant.
+    classes : sequence of str
+    **settings
+        Of `repeated_intervals`.
 
     Returns
     -------

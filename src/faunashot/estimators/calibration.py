@@ -1,16 +1,17 @@
-"""Temperature scaling: confidence that says how often a head is right."""
+"""Temperature scaling: confidence that says how often an estimator is right."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator, ClassifierMixin
+from scipy.special import expit, logit
 
 from faunashot.errors import ParameterError
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.pooling import log_loss
 
 BOUNDS = (0.05, 20.0)
 """Temperatures that can be fitted."""
@@ -23,21 +24,48 @@ _LEAST = 1e-12
 """Probability that stands for 0 in a likelihood, so that one clip cannot make it infinite."""
 
 
-def temper(scores: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
-    """Raise each row to the power 1 / `temperature`; its sum and its order stay the same.
+class Temperature(BaseModel):
+    """That probabilities are scaled by.
+
+    Attributes
+    ----------
+    value : float
+        Above 1 it takes confidence away, below 1 it gives more.
+    clips : int
+        Clips that it was fitted on, which the estimator had not learned from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float = 1.0
+    clips: int = 0
+
+
+def temper(
+    scores: npt.ArrayLike, temperature: float, *, multi_label: bool = False
+) -> npt.NDArray[np.float64]:
+    """Scale the logarithms of scores by 1 / `temperature`.
 
     Parameters
     ----------
-    scores : (N, C), not negative. A row of zeros, in which nothing was heard, stays one.
-    temperature : above 0; above 1 it takes confidence away, below 1 it gives more.
+    scores : array-like, shape (N, C)
+        Not negative. A row of zeros, in which nothing was heard, stays one.
+    temperature : float
+        Above 0; above 1 it takes confidence away, below 1 it gives more.
+    multi_label : bool
+        Whether a score is a probability by itself, whose logit is scaled; else a row is one
+        distribution, whose sum and order stay the same.
 
     Returns
     -------
-    (N, C), where every row sums to what it summed to before.
+    ndarray, shape (N, C)
     """
     given = np.asarray(scores, dtype=np.float64)
     if temperature == 1:
         return given
+    if multi_label:
+        with np.errstate(divide="ignore"):
+            return np.asarray(expit(logit(given) / temperature))
     highest = given.max(axis=1, keepdims=True, initial=0.0)
     # the highest becomes 1, so that no power of it is too small to be divided by
     power = np.divide(given, highest, out=np.zeros_like(given), where=highest > 0)
@@ -57,16 +85,20 @@ def fit_temperature(
     """Temperature of windows under which the scores of their clips are the most likely.
 
     Before any clip it is 1, give or take a factor of two; many clips overrule that. Windows are
-    tempered and then pooled, as they are where a head is scored and served. The clips must be
-    others than the head has learned from, which it knows too well.
+    tempered and then pooled; give each clip as its one window where clips are tempered. The clips
+    must be others than the head has learned from, which it knows too well.
 
     Parameters
     ----------
-    scores : of windows, (N, C), not negative.
-    clip : of each window, (N,), a row of `truth`.
-    truth : column of the true class of each clip, (M,).
-    weight : of each window in its clip, (N,), above 0, such as the seconds that it covers; equal
-        if not given.
+    scores : array-like, shape (N, C)
+        Of windows, not negative.
+    clip : array-like of int, shape (N,)
+        Clip of each window, a row of `truth`.
+    truth : array-like of int, shape (M,)
+        Column of the true class of each clip.
+    weight : array-like, shape (N,), optional
+        Of each window in its clip, above 0, such as the seconds that it covers; equal if not
+        given.
 
     Returns
     -------
@@ -107,28 +139,23 @@ def fit_temperature(
     return float(np.exp(best.x)) if best.fun < loss(0.0) else 1.0
 
 
-class Tempered(ClassifierMixin, BaseEstimator):
-    """A fitted head with its confidence put right.
+def clip_temperature(scores: npt.NDArray[np.float64], examples: Examples) -> float:
+    """Temperature under which the targets of clips are the likeliest, see `fit_temperature`.
 
     Parameters
     ----------
-    head : fitted, with ``classes_`` and ``predict_proba``.
-    temperature : as `fit_temperature` finds it.
+    scores : ndarray, shape (n, C)
+        Of whole clips, columns as the classes of `examples`.
     """
+    n = len(examples)
+    if not examples.multi_label:
+        truth = examples.targets.argmax(axis=1)
+        return fit_temperature(scores, np.arange(n), weight=np.ones(n), truth=truth)
 
-    def __init__(self, head: Any, temperature: float) -> None:
-        self.head = head
-        self.temperature = temperature
+    def loss(log_temperature: float) -> float:
+        unlikely = (log_temperature / _PRIOR) ** 2 / (2 * n)
+        tempered = temper(scores, float(np.exp(log_temperature)), multi_label=True)
+        return unlikely + log_loss(tempered, examples.targets, multi_label=True)
 
-    @property
-    def classes_(self) -> npt.NDArray[Any]:
-        """Classes of the head."""
-        return np.asarray(self.head.classes_)
-
-    def predict_proba(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Tempered scores of `classes_`, (N, dim) -> (N, C)."""
-        return temper(self.head.predict_proba(X), self.temperature)
-
-    def predict(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The class of each row, which is the head's own."""
-        return np.asarray(self.classes_[self.head.predict_proba(X).argmax(axis=1)])
+    best = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")
+    return float(np.exp(best.x)) if best.fun < loss(0.0) else 1.0

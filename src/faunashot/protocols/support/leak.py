@@ -1,4 +1,4 @@
-"""What leakage would have been worth: one head scored with and without groups kept together."""
+"""How leakage would inflate figures: one head scored with and without groups kept together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pandas as pd
 
 from faunashot.data.splits import Splits
 from faunashot.errors import SplitError
-from faunashot.estimators.heads.base import scores_of
 from faunashot.evaluation.metrics import scores as label_scores
 from faunashot.evaluation.significance import paired_runs
-from faunashot.protocols.base import Learn, Task
+from faunashot.protocols.support.task import Learn, Task, clip_scores
 
 
 def leakage_inflation(task: Task) -> dict[str, Any] | None:
@@ -59,7 +58,7 @@ def _scored(task: Task, splits: Splits) -> pd.DataFrame:
     classes = np.asarray(task.target.classes)
     rows = []
     for split, head in zip(each, heads, strict=True):
-        scores = scores_of(head, task.target.means(split.test), list(classes))
+        scores = clip_scores(head, task.target.examples(split.test))
         rows.append(
             pd.DataFrame(
                 {

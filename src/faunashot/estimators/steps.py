@@ -10,9 +10,13 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from faunashot.errors import ParameterError
+
+AT_ONCE, WHOLE = 2**12, 2**14
+"""Rows that steps are fitted on at a time, where there are more than so many of them."""
 
 
 class Power(TransformerMixin, BaseEstimator):
@@ -88,9 +92,12 @@ class Steps(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    names : keys of `STEPS`, in order.
-    blocks : widths of the blocks, one a backbone; one block of all columns where not given.
-    weights : factors of the blocks' results; 1 where not given.
+    names : sequence of str
+        Keys of `STEPS`, in order.
+    blocks : sequence of int, optional
+        Widths of the blocks, one a backbone; one block of all columns where not given.
+    weights : sequence of float, optional
+        Factors of the blocks' results; 1 where not given.
 
     Raises
     ------
@@ -108,18 +115,22 @@ class Steps(TransformerMixin, BaseEstimator):
         self.blocks = blocks
         self.weights = weights
 
-    def fit(self, X: npt.NDArray[Any], y: Any = None) -> Steps:
-        """Fit every chain on its block of (N, D)."""
+    def fit(self, X: Any, y: Any = None) -> Steps:
+        """Fit every chain on its block of (N, D), an array or what slices and turns into one."""
         for name in self.names:
             if name not in STEPS:
                 raise ParameterError.unknown("step of a head", name, STEPS)
         widths = list(self.blocks or [X.shape[1]])
         if sum(widths) != X.shape[1]:
             raise ParameterError(f"blocks {widths} do not add up to {X.shape[1]} columns")
-        self.ends_ = [int(end) for end in np.cumsum(widths)[:-1]]
+        ends = np.cumsum(widths)
+        self.ends_ = [int(end) for end in ends[:-1]]
+        fit, rows = _fitted_in_parts, X
+        if len(X) <= WHOLE or {*self.names} & _AS_A_WHOLE:
+            fit, rows = _fitted, np.asarray(X, dtype=np.float64)
         self.chains_: list[Pipeline | None] = [
-            make_pipeline(*(STEPS[name]() for name in self.names)).fit(part) if self.names else None
-            for part in np.split(np.asarray(X, dtype=np.float64), self.ends_, axis=1)
+            fit(self.names, rows, slice(int(end - width), int(end))) if self.names else None
+            for width, end in zip(widths, ends, strict=True)
         ]
         return self
 
@@ -134,3 +145,25 @@ class Steps(TransformerMixin, BaseEstimator):
                 for weight, chain, part in zip(weights, self.chains_, parts, strict=True)
             ]
         )
+
+
+_AS_A_WHOLE = {"whiten"}
+"""Steps that have to see all rows together."""
+
+
+def _fitted(names: Sequence[str], X: Any, columns: slice) -> Pipeline:
+    return make_pipeline(*(STEPS[name]() for name in names)).fit(X[:, columns])
+
+
+def _fitted_in_parts(names: Sequence[str], X: Any, columns: slice) -> Pipeline:
+    """The same, of many rows, which are never in memory together."""
+    steps: list[Any] = []
+    for name in names:
+        step = STEPS[name]()
+        for at in gen_batches(len(X), AT_ONCE):
+            rows = np.asarray(X[at])[:, columns].astype(np.float64)
+            for before in steps:
+                rows = before.transform(rows)
+            getattr(step, "partial_fit", step.fit)(rows)
+        steps.append(step)
+    return make_pipeline(*steps)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from faunashot.estimators.heads.base import load_head, make_head, save_head
-from faunashot.estimators.heads.logistic import Support
-from faunashot.estimators.heads.pooled import LogOpinionPool, _left_out, _weights
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.head import Head, make_head
+from faunashot.estimators.heads.log_opinion_pool import LogOpinionPool, _left_out, _weights
+from faunashot.estimators.support import Support
 
 NAMES = np.array(["cat", "cow", "dog"])
 
@@ -97,11 +98,11 @@ def test_rows_of_the_source_are_never_left_out():
 
 def test_it_is_stored_and_loaded_without_pickle(tmp_path):
     support = blocks(5, telling=1)
-    head = make_head("pooled", steps=(), blocks=[8, 8]).fit(
-        support.X, support.y, unlabelled=support.unlabelled
-    )
-    save_head(head, tmp_path / "head.skops")
-    again = load_head(tmp_path / "head.skops")
+    spare = Examples.of_rows(support.unlabelled, [""] * len(support.unlabelled))
+    head = make_head("log_opinion_pool", steps=(), blocks=[8, 8])
+    head.fit(Examples.of_rows(support.X, support.y), unlabelled=spare)
+    head.save(tmp_path / "head")
+    again = Head.load(tmp_path / "head")
     np.testing.assert_array_equal(again.predict_proba(support.X), head.predict_proba(support.X))
 
 

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from faunashot.estimators.heads.logistic import (
-    FloatArray,
-    Logistic,
-    PrototypeRectifiedLogistic,
-    Support,
-)
-from faunashot.estimators.heads.steps import Steps
+from faunashot import options
+from faunashot.estimators.heads.base import HeadClassifier
+from faunashot.estimators.heads.logistic import FloatArray, Logistic
+from faunashot.estimators.heads.prototype_rectified import PrototypeRectifiedLogistic
+from faunashot.estimators.steps import Steps
+from faunashot.estimators.support import Support
 
-PARTS = 5
+INNER_FOLDS = 5
 """Parts of a support, each scored by members that have learned the others. With no more recordings
 of a class than these the weights would follow chance: on the Animal-Sound-Dataset they gain 0.001
 of macro-F1 at k = 3, 0.005 at k = 5 and 0.017 at k = 8."""
@@ -32,7 +32,7 @@ _BOUNDS = (-6.0, 3.0)
 """Logarithms of weights."""
 
 
-class LogOpinionPool(ClassifierMixin, BaseEstimator):
+class LogOpinionPool(HeadClassifier):
     """The rectified head on all blocks beside a plain one on each, as a logarithmic opinion pool.
 
     Which of two heads is better depends on the corpus and on k: with one clip a class the
@@ -40,14 +40,18 @@ class LogOpinionPool(ClassifierMixin, BaseEstimator):
     say which. A part of them is left out and scored by members that have learned the rest; the
     weights are those under which what was left out is the likeliest, beside a prior. Recordings
     are left out whole. With five recordings a class or fewer the prior stands. For the weights,
-    members learn rows without their parts, which is as good and much faster.
+    members learn rows without windows, which is as good and much faster.
 
     Parameters
     ----------
-    C : of the rectified head, after a square root, centring and unit length.
-    plain_C : of the plain heads, on standardised rows.
-    plain : weight of a plain head by the prior; that of the rectified one is 1.
-    spread : standard deviation of the logarithm of the weights by the prior.
+    C : float
+        Of the rectified head, after a square root, centring and unit length.
+    plain_C : float
+        Of the plain heads, on standardised rows.
+    plain : float
+        Weight of a plain head by the prior; that of the rectified one is 1.
+    spread : float
+        Standard deviation of the logarithm of the weights by the prior.
 
     References
     ----------
@@ -56,7 +60,16 @@ class LogOpinionPool(ClassifierMixin, BaseEstimator):
     D. Wolpert. Stacked generalization. Neural Networks 5, 1992: weights from left-out rows.
     """
 
+    class Options(options.Options):
+        """Settings of the head."""
+
+        C: float = Field(30.0, gt=0)
+        plain_C: float = Field(0.1, gt=0)  # noqa: N815
+        plain: float = Field(0.2, gt=0)
+        spread: float = Field(1.0, gt=0)
+
     reads_unlabelled = True
+    multi_label = False  # one of its members cannot
 
     def __init__(
         self, C: float = 30.0, plain_C: float = 0.1, plain: float = 0.2, spread: float = 1.0
@@ -158,10 +171,10 @@ def _left_out(support: Support) -> list[npt.NDArray[np.bool_]]:
         numbers = pd.factorize(group[rows])[0]
         most = max(most, numbers.max() + 1)
         if numbers.max() > 0:
-            part[rows] = numbers % PARTS
-    if most <= PARTS:
+            part[rows] = numbers % INNER_FOLDS
+    if most <= INNER_FOLDS:
         return []
-    return [part == number for number in range(PARTS)]
+    return [part == number for number in range(INNER_FOLDS)]
 
 
 def _weights(
