@@ -142,7 +142,7 @@ def fewest_anchors(anchors: pd.Series, *, n: int) -> int:
     """At how many frames the shared keys of a pair must begin to tell it from chance.
 
     Four peaks that agree by chance make up to four keys, which begin at two of the peaks. Such
-    pairs grow with the square of the recordings, those with one frame more are some thirty times
+    pairs grow with the square of the recordings, those with one frame more are ten to forty times
     fewer, while copies are spread thinly over all numbers: so a crowd is chance.
 
     Parameters
