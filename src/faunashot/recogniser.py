@@ -96,7 +96,7 @@ class Recogniser:
         if not isinstance(novelty, Novelty | None):
             raise StoreError(f"{folder / NOVELTY} is no detector of the unknown: run `dvc repro`")
         if facts["takes"] == "windows":
-            from faunashot.estimators.networks.classifier import classifier
+            from faunashot.estimators.training.classifier import classifier
 
             network = classifier(facts["system"]["head"]).load(folder / NETWORK)
             return cls(Tempered(network, facts["temperature"]["value"]), facts, novelty)

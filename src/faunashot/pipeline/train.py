@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -107,10 +109,10 @@ def make_task(
         numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and k != "epoch"}
         run.metrics({"epoch": {version: {fold: numbers}}}, step=facts["epoch"])
 
-    def initial() -> dict[str, Any]:
-        from faunashot.backbones.yamnet.published import yamnet_variables
+    def backbone() -> Any:
+        from faunashot.backbones.yamnet.network import build
 
-        return yamnet_variables(params.backbones.yamnet.handle)
+        return SimpleNamespace(build=partial(build, handle=params.backbones.yamnet.handle))
 
     def noise() -> np.ndarray | None:
         if not params.mixes_noise:
@@ -124,7 +126,7 @@ def make_task(
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
-        tuning=TrainingContext(initial, checkpoints(run) / version, on_epoch, noise),
+        tuning=TrainingContext(backbone, checkpoints(run) / version, on_epoch, noise),
         heard=heard,
     )
 

@@ -23,7 +23,7 @@ from faunashot.protocols.table import WindowTable
 from faunashot.systems.catalogue import System
 
 if TYPE_CHECKING:
-    from faunashot.estimators.networks.classifier import NetworkClassifier
+    from faunashot.estimators.training.classifier import NetworkClassifier
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class TrainingContext:
 
     Attributes
     ----------
-    initial : loads the variables of the pretrained network.
+    backbone : loads the pretrained network, where the system trains one.
     checkpoints : folder of the checkpoints, none are kept if not given.
     on_epoch : is told the name of the fold that is tested, and the facts of the epoch.
     noise : loads the features of recordings of noise, (N, dim); there may be none.
     """
 
-    initial: Callable[[], Mapping[str, npt.NDArray[Any]]]
+    backbone: Callable[[], Any] | None = None
     checkpoints: Path | None = None
     on_epoch: Callable[[str, dict[str, Any]], None] = lambda fold, facts: None
     noise: Callable[[], npt.NDArray[np.float32] | None] = lambda: None
@@ -143,8 +143,8 @@ class Task:
         ParameterError
             The features are not what the network reads.
         """
-        from faunashot.estimators.networks.classifier import classifier
-        from faunashot.estimators.networks.windows import Windows
+        from faunashot.estimators.base import TrainingContext as Context
+        from faunashot.estimators.training.classifier import classifier
 
         tuning, system = self.tuning, self.system
         if tuning is None or system.reads not in ("", self.target.maker.backbone):
@@ -153,21 +153,16 @@ class Task:
                 f"{self.target.maker.backbone}: set backbone={system.reads}"
             )
 
-        def windows(clip_ids: Sequence[str]) -> Windows:
-            learn = self.target.learn(clip_ids)
-            ids = np.repeat(np.asarray(clip_ids), self.target.counts(clip_ids))
-            return Windows(learn.X, learn.y, learn.weight, ids)
-
         folder = tuning.checkpoints
-        kind = classifier(system.head)
-        network = kind(**{**system.settings, **settings}, seed=self.seed)
-        return network.fit(
-            *windows(train),
-            validation=windows(validation) if validation else None,
+        network = classifier(system.head)(**{**system.settings, **settings}, seed=self.seed)
+        context = Context(
+            backbone=tuning.backbone,
             checkpoint=None if folder is None else folder / f"{name}.npz",
-            on_epoch=lambda facts: tuning.on_epoch(name, facts),
-            **{kind.NEEDS: getattr(tuning, kind.NEEDS)()},
+            on_epoch=lambda facts: tuning.on_epoch(name, dict(facts)),
+            noise=tuning.noise,
         )
+        held = self.target.examples(validation) if validation else None
+        return network.fit(self.target.examples(train), validation=held, context=context)
 
     @cached_property
     def source_head(self) -> Head:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from faunashot.data.splits import held_back
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks.classifier import NetworkClassifier
 from faunashot.estimators.temperature import Tempered
+from faunashot.estimators.training.classifier import NetworkClassifier
 from faunashot.params import ProtocolParams
 from faunashot.protocols.base import Outcome, Task
 from faunashot.protocols.few_shot import FINAL, Episode, draw, notes, refuse_too_few

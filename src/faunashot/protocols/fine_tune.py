@@ -17,8 +17,8 @@ from sklearn.model_selection import ParameterGrid
 
 from faunashot.data.splits import Split, held_back
 from faunashot.estimators.heads.base import scores_of
-from faunashot.estimators.networks.classifier import classifier
 from faunashot.estimators.temperature import Tempered, temper
+from faunashot.estimators.training.classifier import classifier
 from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
 from faunashot.protocols.networks import Scored, scored, together, trained
 from faunashot.protocols.table import WindowTable

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.estimators.heads.base import scores_of
-from faunashot.estimators.networks.classifier import NetworkClassifier
 from faunashot.estimators.temperature import temper
+from faunashot.estimators.training.classifier import NetworkClassifier
 from faunashot.protocols.base import Task, class_temperature
 from faunashot.protocols.table import WindowTable
 

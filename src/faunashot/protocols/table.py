@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import SplitError
+from faunashot.estimators.examples import Examples
 from faunashot.estimators.heads.logistic import Support
 from faunashot.features.store import Features, FeatureSpec
 
@@ -118,6 +119,19 @@ class WindowTable:
         shares = [self._covered_s[self._rows[i]] for i in clip_ids]
         weight = np.concatenate([s / s.sum() for s in shares])
         return Support(self.of(clip_ids), labels, weight)
+
+    def examples(self, clip_ids: Sequence[str]) -> Examples:
+        """The clips as what is learned from."""
+        return Examples(
+            clip_ids=tuple(clip_ids),
+            labels=self.labels(clip_ids),
+            groups=self.groups(clip_ids),
+            classes=tuple(self.classes),
+            multi_label=False,
+            features=self._features,
+            rows=self.rows(clip_ids),
+            counts=np.asarray(self.counts(clip_ids)),
+        )
 
     def held_out(
         self,
