@@ -6,7 +6,9 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -113,10 +115,10 @@ def make_task(
         numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and k != "epoch"}
         run.metrics({"epoch": {version: {fold: numbers}}}, step=facts["epoch"])
 
-    def initial() -> dict[str, Any]:
-        from faunashot.backbones.yamnet.published import yamnet_variables
+    def backbone() -> Any:
+        from faunashot.backbones.yamnet.network import build
 
-        return yamnet_variables(params.backbones.yamnet.handle)
+        return SimpleNamespace(build=partial(build, handle=params.backbones.yamnet.handle))
 
     def noise() -> np.ndarray | None:
         if not params.mixes_noise:
@@ -130,7 +132,7 @@ def make_task(
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
-        training=Training(initial, checkpoints(run) / version, on_epoch, noise),
+        training=Training(backbone, checkpoints(run) / version, on_epoch, noise),
         test_conditions=test_conditions,
     )
 
