@@ -19,8 +19,8 @@ from faunashot.audio.melspec import (
     power,
 )
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks.batches import Augmentation, Batch, Epochs, as_spectrograms
-from faunashot.estimators.networks.from_scratch import FromScratch
+from faunashot.estimators.training.batches import Augmentation, Batch, Epochs, as_spectrograms
+from faunashot.estimators.windows.from_scratch import FromScratch
 
 CLASSES = np.repeat([0, 1, 2], [11, 5, 2])
 N = len(CLASSES)

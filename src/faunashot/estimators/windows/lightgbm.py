@@ -77,7 +77,7 @@ class LightGbm(Estimator):
     uses_validation = True
     multi_label = True
     least_k = 2
-    threads = "num_threads"
+    threads_setting = "num_threads"
 
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
         self.seed = seed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from faunashot.audio.augment import mask, mixup
-from faunashot.backbones.yamnet.network import PATCH, LayeredNetwork
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks.windows import Windows
+from faunashot.estimators.training.windows import Windows
+from faunashot.runtimes.keras_network import LayeredNetwork
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -21,7 +22,7 @@ WARM_UP = 0.1
 
 
 class Schedule(NamedTuple):
-    """How a training goes; see `faunashot.estimators.networks.finetune.FineTuned`."""
+    """How a training goes; see `faunashot.estimators.windows.end_to_end.FineTuned`."""
 
     learning_rate: float
     layer_decay: float
@@ -38,29 +39,19 @@ class Schedule(NamedTuple):
 
 
 class Training:
-    """Training of `network` on windows; what an epoch draws depends on seed and epoch alone.
+    """Training of `network` on windows; what an epoch draws depends on seed and epoch alone."""
 
-    Parameters
-    ----------
-    target : class of each window, (N,).
-    """
-
-    def __init__(
-        self,
-        network: LayeredNetwork,
-        learn: Windows,
-        target: npt.NDArray[np.intp],
-        schedule: Schedule,
-    ) -> None:
+    def __init__(self, network: LayeredNetwork, learn: Windows, schedule: Schedule) -> None:
         self._learn, self._schedule = learn, schedule
-        clip_of = learn.clip_of()
+        self._shape = network.model.input_shape[1:]
+        clip_of = learn.clip_of
         self._clip_of = clip_of
         there = np.bincount(clip_of)
         drawn = np.minimum(there, schedule.windows_per_clip)
-        self._weight = learn.weights() * (there / drawn)[clip_of].astype(np.float32)
-        n_classes = network.model.output_shape[-1]
-        sharp = np.eye(n_classes, dtype=np.float32)[target]
-        self._target = (1 - schedule.label_smoothing) * sharp + schedule.label_smoothing / n_classes
+        self._weight = learn.weight * (there / drawn)[clip_of].astype(np.float32)
+        n_classes = learn.target.shape[1]
+        smoothing = schedule.label_smoothing
+        self._target = (1 - smoothing) * learn.target + smoothing / n_classes
         rates = layer_rates(network, schedule)
         n_steps = schedule.epochs * -(-int(drawn.sum()) // schedule.batch_size)
         self._optimizer = _adam(network, rates, n_steps=n_steps)
@@ -82,7 +73,7 @@ class Training:
         for at in range(0, len(rows), s.batch_size):
             batch = np.sort(rows[at : at + s.batch_size])  # as a memory map is read fastest
             x = mask(
-                as_patches(self._learn.X[batch]),
+                as_inputs(self._learn.X[batch], self._shape),
                 rng,
                 masks=s.masks,
                 frames=s.mask_frames,
@@ -117,28 +108,20 @@ class Training:
         return rng.permutation(order[rank < self._schedule.windows_per_clip])
 
 
-def as_patches(rows: FloatArray) -> FloatArray:
-    """Rows of features as patches, (N, 6144) -> (N, 96, 64).
+def as_inputs(rows: FloatArray, shape: Sequence[int]) -> FloatArray:
+    """Rows of features as a network reads them, shape (N, dim) to (N, *shape).
 
     Raises
     ------
     ParameterError
         The rows are other features.
     """
-    length = PATCH[0] * PATCH[1]
-    if rows.shape[1:] != (length,):
+    if rows.shape[1:] != (math.prod(shape),):
         raise ParameterError(
-            f"backbone: the network reads log-mel patches of {length} values, such as "
-            f"yamnet_patches gives, not rows of {rows.shape[-1]}"
+            f"backbone: the network reads windows of {' x '.join(map(str, shape))} = "
+            f"{math.prod(shape)} values, not rows of {rows.shape[-1]}"
         )
-    return np.asarray(rows, dtype=np.float32).reshape(-1, *PATCH)
-
-
-def precision() -> str:
-    """Keras' dtype policy: half precision where there is a GPU."""
-    import tensorflow as tf
-
-    return "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
+    return np.asarray(rows, dtype=np.float32).reshape(-1, *shape)
 
 
 def layer_rates(network: LayeredNetwork, schedule: Schedule) -> list[float]:
@@ -190,19 +173,19 @@ def _adam(network: LayeredNetwork, rates: Sequence[float], *, n_steps: int) -> A
 
 
 def _step(network: LayeredNetwork, optimizer: Any, variables: Sequence[Any]) -> Any:
-    """A step as a function of patches (N, 96, 64), targets (N, C) and weights (N,) -> loss."""
+    """A step as a function of inputs (N, ...), targets (N, C) and weights (N,) -> loss."""
     import tensorflow as tf
 
     n_classes = network.model.output_shape[-1]
 
-    def step(patches: Any, target: Any, weight: Any) -> Any:
+    def step(inputs: Any, target: Any, weight: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = network.model(patches, training=False)
+            logits = network.model(inputs, training=False)
             losses = tf.nn.softmax_cross_entropy_with_logits(target, logits)
             loss = tf.reduce_mean(weight * losses)
             scaled = optimizer.scale_loss(loss)
         optimizer.apply(tape.gradient(scaled, variables), variables)
         return loss
 
-    shapes = ([None, *PATCH], [None, n_classes], [None])
+    shapes = ([None, *network.model.input_shape[1:]], [None, n_classes], [None])
     return tf.function(step).get_concrete_function(*map(tf.TensorSpec, shapes))

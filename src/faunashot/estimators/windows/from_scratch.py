@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import Progress
 
 from faunashot.audio.melspec import FLOOR_DB, N_MELS
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks import registry
-from faunashot.estimators.networks.base import deterministic_tensorflow
-from faunashot.estimators.networks.batches import (
-    Augmentation,
-    Epochs,
-    inputs_of,
-)
-from faunashot.estimators.networks.checkpoint import Arrays, Checkpoint, State, array_hash
-from faunashot.estimators.networks.classifier import NetworkClassifier, validated
-from faunashot.estimators.networks.losses import class_weights, losses
-from faunashot.estimators.networks.windows import Windows
+from faunashot.estimators.base import TrainingContext
+from faunashot.estimators.networks import NETWORKS
+from faunashot.estimators.training.batches import Augmentation, Epochs, inputs_of
+from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, State, array_hash
+from faunashot.estimators.training.classifier import NetworkClassifier, validated
+from faunashot.estimators.training.losses import class_weights, losses
+from faunashot.estimators.training.windows import Windows
+from faunashot.runtimes.keras_network import deterministic_tensorflow
 
 PLATEAU = {"mode": "min", "factor": 0.5, "patience": 3, "min_delta": 0, "min_lr": 1e-6}
 """The learning rate is halved after three epochs without a lower validation loss."""
@@ -44,7 +38,7 @@ class FromScratch(NetworkClassifier):
 
     Parameters
     ----------
-    network : name of one of `networks.registry.NETWORKS`.
+    network : name of one of `networks.NETWORKS`.
     optimizer : "adam" or "adamw", whose `weight_decay` does not pass through the moments.
     learning_rate : at the start.
     schedule : whether it falls on a plateau.
@@ -52,7 +46,7 @@ class FromScratch(NetworkClassifier):
         loss, with the best weights; else it lasts all `epochs`, and the last ones are kept.
     batch_size : windows a step.
     passes : how often each window is seen in an epoch, augmented each time anew.
-    class_weights : "none", "inverse" or "effective", see `networks.losses.class_weights`.
+    class_weights : "none", "inverse" or "effective", see `training.losses.class_weights`.
     focal_gamma : of the focal loss, 0 for cross-entropy.
     label_smoothing : share of the target that is spread over all classes.
     noise : "none", or how noise is mixed in: "naive" or "calibrated", see `audio.augment`.
@@ -69,7 +63,6 @@ class FromScratch(NetworkClassifier):
     """
 
     KIND = "from_scratch"
-    NEEDS = "noise"
     RANGES = (
         ("learning_rate", 1e-9, np.inf),
         ("epochs patience batch_size passes threads", 1, np.inf),
@@ -134,61 +127,22 @@ class FromScratch(NetworkClassifier):
         self.threads = threads
         self.seed = seed
 
-    def fit(
-        self,
-        X: npt.NDArray[np.float32],
-        y: npt.ArrayLike,
-        sample_weight: npt.ArrayLike | None = None,
-        groups: npt.ArrayLike | None = None,
-        *,
-        validation: Windows | None = None,
-        noise: npt.NDArray[np.float32] | None = None,
-        checkpoint: Path | None = None,
-        on_epoch: Callable[[dict[str, Any]], None] = lambda facts: None,
-    ) -> FromScratch:
-        """Fit on spectrograms in dB, (N, 64000).
-
-        Parameters
-        ----------
-        groups : id of the clip of each window.
-        validation : windows that say when to stop; never augmented.
-        noise : spectrograms of noise recordings, (n, 64000), where the settings mix noise in.
-        checkpoint : file that is written after each epoch, and resumed from if it is there.
-        on_epoch : is told the facts of each epoch, once its checkpoint is written.
-
-        Raises
-        ------
-        ParameterError
-            A setting is out of range, there are fewer than two classes, all clips are silent,
-            there is no noise to mix in, or the loss is no longer finite.
-        StoreError
-            The checkpoint is damaged, or was written with other settings or windows.
-        """
-        self._refuse_out_of_range()
-        learn = Windows(X, y, sample_weight, groups)
-        self.classes_, classes = np.unique(np.asarray(y), return_inverse=True)
-        self._refuse_one_class()
-        _refuse_silence(X)
+    def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
+        _refuse_silence(learn.X)
         self._build()
-        epochs = self._epochs(learn, classes, noise)
-        kept = Checkpoint(checkpoint, self._made_of(learn, validation, noise))
-        state = kept.read()
-        training = _Training(self, epochs, state)
+        noise = context.noise()
+        epochs = self._epochs(learn, noise)
+        kept = Checkpoint(context.checkpoint, self._made_of(learn, held, noise))
+        training = _Training(self, epochs, kept.read())
         self.history_ = training.history
-        quiet = not sys.stderr.isatty()
-        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-            seen = bar.add_task(self.network, total=self.epochs, completed=len(self.history_))
-            while not training.is_over:
-                facts = training.epoch(checkpoint)
-                if validation is not None:
-                    pooled = self._pooled(Windows(*validation))
-                    facts |= validated(*pooled, tempered=False)
-                training.ended(facts)
-                kept.write(training.state())
-                bar.advance(seen)
-                on_epoch(facts)
+        while not training.is_over:
+            facts = training.epoch(context.checkpoint)
+            if held is not None:
+                facts |= validated(*self._pooled(held), tempered=False)
+            training.ended(facts)
+            kept.write(training.state())
+            context.on_epoch(facts)
         self.network_.assign(training.best)
-        return self
 
     @property
     def best_epoch_(self) -> int:
@@ -198,21 +152,16 @@ class FromScratch(NetworkClassifier):
             return len(known)
         return int(np.argmin(np.asarray(known, dtype=float))) + 1
 
-    def _epochs(
-        self,
-        learn: Windows,
-        classes: npt.NDArray[np.intp],
-        noise: npt.NDArray[np.float32] | None,
-    ) -> Epochs:
-        n = len(self.classes_)
-        of_class = class_weights(classes, n, balance=self.class_weights, weight=learn.weights())
-        sharp = np.eye(n, dtype=np.float32)[classes]
+    def _epochs(self, learn: Windows, noise: npt.NDArray[np.float32] | None) -> Epochs:
+        n, classes = len(self.classes_), learn.target.argmax(axis=1)
+        of_class = class_weights(classes, n, balance=self.class_weights, weight=learn.weight)
+        smoothing = self.label_smoothing
         settings = self.get_params()
         return Epochs(
             learn.X,
             classes,
-            (1 - self.label_smoothing) * sharp + np.float32(self.label_smoothing / n),
-            learn.weights() * of_class[classes],
+            (1 - smoothing) * learn.target + np.float32(smoothing / n),
+            learn.weight * of_class[classes],
             noise=noise,
             how=Augmentation(**{name: settings[name] for name in Augmentation._fields}),
             any_length=self._any_length,
@@ -222,7 +171,7 @@ class FromScratch(NetworkClassifier):
         if self.optimizer not in OPTIMIZERS:
             raise ParameterError.unknown("optimizer", self.optimizer, OPTIMIZERS)
         tf = deterministic_tensorflow(self.threads)
-        self.network_ = registry.build(self.network, len(self.classes_), seed=self.seed)
+        self.network_ = NETWORKS[self.network]().with_weights(len(self.classes_), seed=self.seed)
         frames = self.network_.model.input_shape[1]
         self._any_length = frames is None
         if self.crop_frames and not self._any_length:
@@ -236,15 +185,25 @@ class FromScratch(NetworkClassifier):
         how = {"z_norm": self.z_norm, "pcen": self.pcen, "any_length": self._any_length}
         return self._to_logits(inputs_of(X, **how))
 
+    def _architecture(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
+        model = cls(**facts["settings"])
+        model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
+        model._build()
+        return model
+
     def _made_of(
-        self, learn: Windows, validation: Windows | None, noise: npt.NDArray[np.float32] | None
+        self, learn: Windows, held: Windows | None, noise: npt.NDArray[np.float32] | None
     ) -> dict[str, str]:
         settings = {k: v for k, v in self.get_params().items() if k != "threads"}
-        parts = [learn, *([Windows(*validation)] if validation else [])]
+        arrays = [*learn.arrays, self.classes_, *(held.arrays if held else ())]
         return {
             "network": self.network,
             "settings": json.dumps(settings, sort_keys=True),
-            "windows": array_hash(array for part in parts for array in part),
+            "windows": array_hash(arrays),
             "noise": array_hash([noise if self.noise != "none" else None]),
         }
 
