@@ -30,13 +30,12 @@ from faunashot.audio.decode import quiet_native
 from faunashot.audio.perturbation import Perturbation
 from faunashot.backbones import registry
 from faunashot.data.audit import SOURCE, TARGET, audit
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.data.ingest import ingest
-from faunashot.data.locate import empty, locate
 from faunashot.errors import FaunashotError, StoreError
 from faunashot.estimators.steps import Steps
 from faunashot.evaluation.figures import episode_scores
-from faunashot.evaluation.plots import curve_figure
+from faunashot.evaluation.plots.curve import curve_figure
 from faunashot.evaluation.significance import holm, sign_flip_p
 from faunashot.evaluation.uncertainty import Interval, mean_interval, paired_difference
 from faunashot.features import store
@@ -82,10 +81,10 @@ def read(asked: argparse.Namespace) -> Corpora:
     if asked.source is not None:
         wanted[SOURCE] = create("esc50", classes="environment")
         roots[SOURCE] = asked.source
-    tables = {SOURCE: ingest(empty(), Path()).clips}
+    tables = {SOURCE: ingest(create("none"), Path()).clips}
     for role, corpus in wanted.items():
         root = roots[role]
-        tables[role] = ingest(locate(corpus, root), root, known_faults=corpus.known_faults).clips
+        tables[role] = ingest(corpus, root).clips
     audited = audit(tables[TARGET], tables[SOURCE], files=lambda role, path: roots[role] / path)
     return Corpora(audited.clips, roots)
 
@@ -132,7 +131,7 @@ def task_of(corpora: Corpora, backbones: Sequence[str], asked: argparse.Namespac
 def _only(features: Features, clip_ids: set[str]) -> Features:
     keep = features.index["clip_id"].isin(clip_ids).to_numpy()
     index = features.index[keep].reset_index(drop=True)
-    return Features(np.asarray(features.windows[keep]), index, features.maker)
+    return Features(np.asarray(features.windows[keep]), index, features.spec)
 
 
 class Arena:

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.backbones import registry
-from faunashot.backbones.base import Backbone
+from faunashot.backbones.base import Backbone, load
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, columns
 from faunashot.estimators.calibration import temper
-from faunashot.estimators.class_map import class_scores
+from faunashot.estimators.class_map import class_score_features
 from faunashot.estimators.examples import Examples, FloatArray, Scores
 from faunashot.estimators.kinds import stored_class
 from faunashot.estimators.stored import load_object, save_object
 from faunashot.estimators.unknown import Novelty
 from faunashot.features.extract import embed_recording
+from faunashot.features.extractors import Extractor, extractor
 from faunashot.features.join import BY, join
 from faunashot.features.store import Features
 from faunashot.files import whole_folder
@@ -120,24 +120,30 @@ class Recogniser:
             self.record.write(draft)
 
     @cached_property
-    def backbones(self) -> list[Backbone]:
-        """The backbones, loaded.
+    def extractors(self) -> list[Extractor]:
+        """What yields the features that the estimator was trained on.
 
         Raises
         ------
         StoreError
             Their weights are not those that the estimator was trained on.
         """
-        loaded = []
-        for made_with in self.record.backbones:
-            backbone = registry.load(made_with.name, **made_with.options)
-            if backbone.weights_hash != made_with.weights_hash:
+        made = []
+        for listed in self.record.backbones:
+            source = extractor(listed.name, layer=listed.layer, options=listed.options)
+            if source.weights_hash != listed.weights_hash:
                 raise StoreError(
-                    f"the head was trained on {backbone.name} with weights "
-                    f"{made_with.weights_hash[:12]}, here are {backbone.weights_hash[:12]}"
+                    f"the head was trained on {source.name} with weights "
+                    f"{listed.weights_hash[:12]}, here are {source.weights_hash[:12]}"
                 )
-            loaded.append(backbone)
-        return loaded
+            made.append(source)
+        return made
+
+    @cached_property
+    def _own_backbone(self) -> Backbone:
+        """The backbone whose own classes are read."""
+        (listed,) = self.record.backbones
+        return load(listed.name, **listed.options)
 
     def recognise(self, source: Path | bytes) -> Recognition:
         """Recognise a file, or the bytes of one.
@@ -189,9 +195,9 @@ class Recogniser:
             for start, end, row in zip(index["start_s"], index["end_s"], scores, strict=True):
                 yield float(start), float(end), self._named(row)
 
-    def features(self, source: Path | bytes) -> Features:
+    def features(self, recording: Path | bytes) -> Features:
         """Features of the windows of a recording."""
-        return join([embed_recording(source, backbone) for backbone in self.backbones])
+        return join([embed_recording(recording, source) for source in self.extractors])
 
     def scores(self, features: Features) -> Scores:
         """Tempered scores of `classes` in the windows of one recording, and in all of it.
@@ -200,8 +206,7 @@ class Recogniser:
         and the pooled score is tempered.
         """
         if self.estimator.reads_class_scores:
-            (backbone,) = self.backbones
-            features = class_scores(features, backbone)
+            features = class_score_features(features, self._own_backbone)
         multi_label = self.record.multi_label
         examples = Examples.of_recording(features, self.classes, multi_label=multi_label)
         plain = self.estimator.predict(examples)

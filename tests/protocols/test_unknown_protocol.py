@@ -34,7 +34,7 @@ def run(task, clips, of_values, run_params):
             transfer="background",
         )
         asked = run_params(name=name, k=4, curve=[1], transfer="background", **changes)
-        return run_protocol(of_noise, asked, of_noise.target.maker), of_noise
+        return run_protocol(of_noise, asked, of_noise.target.spec), of_noise
 
     return make
 
@@ -117,7 +117,7 @@ def test_more_false_alarms_allowed_is_a_higher_threshold(run):
 def test_background_changes_no_score_of_the_classes(run, task, run_params):
     outcome, of_noise = run(3.0)
     alone = task(of_noise.target, system=of_noise.system)
-    plain = run_protocol(alone, run_params(k=4, curve=[1]), alone.target.maker)
+    plain = run_protocol(alone, run_params(k=4, curve=[1]), alone.target.spec)
     columns = ["p_cat", "p_hen", "p_owl"]
     np.testing.assert_array_equal(outcome.held_out[columns], plain.held_out[columns])
 

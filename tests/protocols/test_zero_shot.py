@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faunashot.backbones import registry
+from faunashot.data.corpora import CORPORA, create
 from faunashot.data.corpora.demo import Demo
 from faunashot.data.corpora.esc50 import Esc50
-from faunashot.data.corpora.registry import CORPORA, create
-from faunashot.data.locate import locate
+from faunashot.data.ingest import located
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import ClassMap, spelled
-from faunashot.evaluation.metrics import pool_windows
+from faunashot.evaluation.pooling import pool_windows
 from faunashot.features.extract import embed_clips
 from faunashot.params import ProtocolParams
 from faunashot.protocols import zero_shot
@@ -90,7 +90,7 @@ def classes_of_corpora() -> list[tuple[str, str]]:
 @pytest.mark.parametrize("vocabulary", zero_shot.POOL)
 def test_every_class_of_every_corpus_is_mapped_or_said_to_have_no_name(vocabulary):
     listed = mapped_names(vocabulary)
-    assert {corpus for corpus, _ in classes_of_corpora()} == CORPORA.keys() - {"folder", "none"}
+    assert {corpus for corpus, _ in classes_of_corpora()} == set(CORPORA) - {"folder", "none"}
     assert len({label for _, label in classes_of_corpora()}) >= 50 + 10 + 5 + 8
     assert [pair for pair in classes_of_corpora() if pair[1] not in listed] == []
 
@@ -365,7 +365,11 @@ def test_assignment_needs_a_source(task, clips, params):
 def test_names_are_pooled_by_the_rule_that_is_best_on_classes_that_are_no_animals(shared):
     """ESC-50's environment classes, ten at a time: the evidence for `POOL`."""
     root = shared / "data" / "esc50-mini"
-    clips = locate(Esc50("environment"), root).query("label != 'wind'").reset_index(drop=True)
+    clips = (
+        located(create("esc50", classes="environment"), root)
+        .query("label != 'wind'")
+        .reset_index(drop=True)
+    )
     yamnet = registry.load("yamnet", handle=str(next(shared.glob("tfhub/*/saved_model.pb")).parent))
     paths = [(clip.clip_id, root / clip.path) for clip in clips.itertuples()]
     target = WindowTable(clips, embed_clips(paths, yamnet))

@@ -46,8 +46,8 @@ def ablate(
     if queue:
         _queue(system, chosen.requires_features, list(variants(chosen)), every)
         return
-    from faunashot.cli.progress import count
     from faunashot.evaluation.systems_plots import ablation_figure
+    from faunashot.progress import progress
     from faunashot.protocols.support import ablation, grid
     from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
@@ -65,14 +65,17 @@ def ablate(
             record=out / "mlflow.json",
             name=f"{params.corpus}-{system}-ablation",
         ) as run,
-        count(system, total=len(of_cells)) as done,
+        progress(system, total=len(of_cells)) as done,
     ):
         place = Storage(out / "cells")
         for cell, table in grid.score(of_cells, data, place=place, workers=workers):
             tables[cell.name, cell.seed] = table
             done()
         runs = {name: [tables[name, seed] for seed in every] for name in variants(chosen)}
-        settings = {"level": params.evaluation.level, "draws": params.evaluation.draws}
+        settings = {
+            "confidence_level": params.evaluation.confidence_level,
+            "n_bootstrap": params.evaluation.n_bootstrap,
+        }
         effect = ablation.ablation_effect(chosen, runs, classes, **settings)
         figures = ablation.figures(runs, classes, **settings)
         shown = effect.rename(
@@ -95,12 +98,14 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     import pandas as pd
 
     from faunashot.data.audit import TARGET
-    from faunashot.evaluation.summary import MAIN
+    from faunashot.evaluation import MAIN
     from faunashot.features.store import META
+    from faunashot.params import FeatureName
+    from faunashot.pipeline.paths import NOISE_FEATURES, features_of
     from faunashot.protocols.support.grid import Stores
 
-    folder = Path("features/recorded") / params.corpus / reads
-    noise = Path("features/noise") / reads / "recordings"
+    folder = features_of(MAIN, params.corpus, FeatureName(reads, ""))
+    noise = NOISE_FEATURES / reads
     if not all((at / META).exists() for at in (folder, noise)) or not CLIPS.exists():
         raise ParameterError(
             f"{folder} and {noise} do not hold features: run `dvc exp run -S system={system} "

@@ -53,6 +53,8 @@ class Estimator(ABC):
 
     Attributes
     ----------
+    packages : tuple of str
+        Python packages that it needs when it is served.
     KIND : str
         Its name, by which a stored one is loaded.
     level : "clip" or "window"
@@ -74,6 +76,7 @@ class Estimator(ABC):
     """
 
     KIND: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
     level: ClassVar[Level]
     uses_validation: ClassVar[bool] = False
     takes_source: ClassVar[bool] = False

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import gmean
 
+from faunashot.backbones.base import Backbone, class_scores
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, Level
 from faunashot.estimators.examples import Examples, Scores
@@ -120,7 +121,9 @@ class ClassMap(Estimator):
         return found
 
 
-def class_scores(features: Features, backbone: Any, *, at_once: int = 4096) -> Features:
+def class_score_features(
+    features: Features, backbone: Backbone, *, at_once: int = 4096
+) -> Features:
     """The backbone's scores of its own classes in place of features that it made.
 
     Parameters
@@ -133,12 +136,12 @@ def class_scores(features: Features, backbone: Any, *, at_once: int = 4096) -> F
     """
     n = len(features.index)
     parts = [
-        np.asarray(backbone.classify(features.windows[at : at + at_once]), dtype=np.float32)
+        class_scores(backbone, features.windows[at : at + at_once])
         for at in range(0, max(n, 1), at_once)
     ]
     scores = np.concatenate(parts)
     return replace(
-        features, windows=scores, maker=replace(features.maker, dim=scores.shape[1], blocks=())
+        features, windows=scores, spec=replace(features.spec, dim=scores.shape[1], blocks=())
     )
 
 

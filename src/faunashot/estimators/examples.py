@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from faunashot.features.store import Features, FeatureSpec
+from faunashot.features.spec import FeatureSpec
+from faunashot.features.store import Features
 from faunashot.targets import class_names, target_matrix
 
 FloatArray = npt.NDArray[np.float64]
@@ -204,7 +205,7 @@ class MeanRows:
         if self._means is None or at is None:
             self._means, at = examples.means(), np.arange(len(examples))
         self._at = at
-        self.shape = (len(examples), examples.features.maker.dim)
+        self.shape = (len(examples), examples.features.spec.dim)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -261,7 +262,7 @@ def clip_means(
     A clip is read at a time, so that the windows need not be in memory together.
     """
     covered_s = covered_seconds(features)
-    means = np.zeros((len(counts), features.maker.dim), np.float32)
+    means = np.zeros((len(counts), features.spec.dim), np.float32)
     ends = np.cumsum(counts)
     for at, (start, end) in enumerate(zip(ends - counts, ends, strict=True)):
         of_clip = rows[start:end]

@@ -9,25 +9,27 @@ from typing import Any
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from faunashot.backbones import registry
+from faunashot.backbones.base import load
 from faunashot.errors import StoreError
-from faunashot.evaluation.summary import MAIN
-from faunashot.features.store import FeatureSpec
-from faunashot.params import Params, ProtocolParams
+from faunashot.evaluation import MAIN
+from faunashot.features.extractors import of_layer
+from faunashot.features.spec import FeatureSpec
+from faunashot.params import Params
 from faunashot.protocols import PROTOCOLS
 from faunashot.protocols.base import Outcome, Protocol
 from faunashot.protocols.support.leak import leakage_inflation
 from faunashot.protocols.support.task import Task
 from faunashot.protocols.support.unknown import with_unknown
 
-TARGET_ONLY, EQUALISED = "target_only", "equalised"
-"""Conditions: without the source corpus, and with the recorder hidden. A task brings others."""
-
 
 def run_protocol(
-    task: Task, params: Params, made_by: FeatureSpec, *, equalised: Task | None = None
+    task: Task,
+    params: Params,
+    spec: FeatureSpec,
+    *,
+    altered: Mapping[str, Task] | None = None,
 ) -> Outcome:
-    """Run the protocol that `params` name on features that `made_by` made.
+    """Run the protocol that `params` name.
 
     Beside the run itself the same clips are scored, on the same episodes, under other conditions,
     a value each of the column ``condition`` of `Outcome.held_out`.
@@ -36,9 +38,10 @@ def run_protocol(
     ----------
     task : Task
     params : Params
-    made_by : FeatureSpec
-    equalised : Task, optional
-        On features of recordings brought to one bandwidth, level and length.
+    spec : FeatureSpec
+        Of the target's features.
+    altered : mapping of str to Task, optional
+        The task under each condition that learns anew, by name.
 
     Raises
     ------
@@ -47,18 +50,18 @@ def run_protocol(
     """
 
     def backbone() -> Any:
-        loaded = registry.load(params.backbone, **params.options_of(params.backbone))
-        if FeatureSpec.of(loaded) != made_by:
-            raise StoreError(
-                f"features are stale: made by {made_by}, not by {FeatureSpec.of(loaded)}"
-            )
+        loaded = load(params.backbone, **params.options_of(params.backbone))
+        if FeatureSpec.of(of_layer(loaded)) != spec:
+            raise StoreError(f"features are stale: of {spec}, not of {of_layer(loaded).name}")
         return loaded
 
-    protocol, task = protocol_of(params.protocol), replace(task, backbone=backbone)
+    protocol, task = protocol_of(params), replace(task, backbone=backbone)
     # Heads are small: more BLAS threads than one only wait for each other.
     with threadpool_limits(1):
         outcome = protocol.run(task)
-        others = _others(task, protocol, params, equalised)
+        others = {n: replace(other, backbone=backbone) for n, other in (altered or {}).items()}
+        if not protocol.learns_target:
+            others |= {n: replace(task, target=of) for n, of in task.test_conditions.items()}
         scored = {name: protocol.run(other).held_out for name, other in others.items()}
         conditions = [
             table.assign(condition=name)
@@ -66,43 +69,16 @@ def run_protocol(
         ]
         held_out = pd.concat([outcome.held_out.assign(condition=MAIN), *conditions])
         outcome = replace(outcome, held_out=held_out)
-        rate = params.protocol.false_alarm_rate
-        outcome = with_unknown(task, outcome, false_alarm_rate=rate)
+        outcome = with_unknown(task, outcome, false_alarm_rate=params.unknown.false_alarm_rate)
         # trained twice more over all folds, which is for what learns in an instant
         if not protocol.learns_target or task.kind.uses_validation or task.target.multi_label:
             return outcome
         return replace(outcome, leak=leakage_inflation(task))
 
 
-def protocol_of(params: ProtocolParams) -> Protocol:
-    """The protocol with its settings, as today's ``params.yaml`` has them in one block."""
-    blocks: dict[str, dict[str, Any]] = {
-        "few_shot": {
-            "k_values": params.curve,
-            "episodes": params.episodes,
-            "source_clips": params.source_clips,
-        },
-        "zero_shot": {
-            "mode": params.zero_shot,
-            "class_map": params.class_map,
-            "shuffles": params.shuffles,
-        },
-    }
-    kind: type[Protocol] = PROTOCOLS[params.name]
-    key = f"protocol.{params.name}"
-    return kind(kind.Options.read(blocks.get(params.name, {}), key=key), k=params.k)
-
-
-def _others(
-    task: Task, protocol: Protocol, params: Params, equalised: Task | None
-) -> Mapping[str, Task]:
-    others: dict[str, Task] = {}
-    if task.learns_source and params.protocol.name == "few_shot":
-        others[TARGET_ONLY] = task.without_source()
-    if equalised is not None:
-        others[EQUALISED] = replace(equalised, backbone=task.backbone)
-    if not protocol.learns_target:
-        others |= {
-            name: replace(task, target=table) for name, table in task.test_conditions.items()
-        }
-    return others
+def protocol_of(params: Params) -> Protocol:
+    """The protocol with its options."""
+    name = params.protocol.name
+    kind: type[Protocol] = PROTOCOLS[name]
+    settings = kind.Options.read(params.protocols.get(name, {}), key=f"protocols.{name}")
+    return kind(settings, k=params.protocol.k)

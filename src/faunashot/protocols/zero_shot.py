@@ -12,33 +12,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 from scipy.optimize import linear_sum_assignment
 
 from faunashot import options
+from faunashot.backbones.base import own_classes
 from faunashot.errors import ParameterError
-from faunashot.estimators.class_map import ClassMap, class_scores, read_class_map, spelled
+from faunashot.estimators.class_map import (
+    ClassMap,
+    class_score_features,
+    read_class_map,
+    spelled,
+)
 from faunashot.evaluation.representation import representation
 from faunashot.evaluation.uncertainty import bootstrap_by_group
-from faunashot.features.store import Features
+from faunashot.params import ABSENT
 from faunashot.protocols.base import Outcome, Protocol
 from faunashot.protocols.support.scoring import scored
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
-
-POOL = {"audioset": "geometric", "birdnet": "max"}
-"""How the names of a class are pooled.
-
-AudioSet's are heard together (Dog, Bark), so each bears witness: of the mean, the geometric mean,
-the maximum and the chance of any, this tells ESC-50's environment classes apart best, ten of them
-at a time, and it is kept whatever it does to animals, which are what is scored. BirdNET's are
-species, of which one is heard at a time.
-"""
 
 UNMATCHED = "(none)"
 """What a clip counts as whose winning output is matched to no class."""
@@ -69,6 +66,11 @@ class ZeroShot(Protocol):
         mode: Literal["ontology", "assignment"] = "ontology"
         class_map: Path | None = None
         shuffles: int = Field(200, ge=20)
+
+        @field_validator("class_map")
+        @classmethod
+        def _none_given(cls, class_map: Path | None) -> Path | None:
+            return None if class_map == ABSENT else class_map
 
     learns_target = False
 
@@ -111,46 +113,32 @@ def class_map(
     return {label: table.get(spelled(label)) for label in wanted}
 
 
-class _OwnClasses(NamedTuple):
-    """A backbone's classes, the one place that asks it for them."""
-
-    backbone: str
-    names: Sequence[str]
-    vocabulary: str
-    features: Features
-    """Scores of the classes in each window."""
-
-    @classmethod
-    def of(cls, task: Task) -> _OwnClasses:
-        """Those of the backbone that made the target's features; raises `ParameterError`."""
-        backbone = None if task.backbone is None else task.backbone()
-        if backbone is None or backbone.classes is None or backbone.vocabulary is None:
-            name = backbone.name if backbone is not None else "this backbone"
-            raise ParameterError(
-                f"protocol.zero_shot: ontology needs a backbone with classes of its own, {name} "
-                "has none; use yamnet or birdnet, or protocol.zero_shot=assignment with a source "
-                "corpus"
-            )
-        features = class_scores(task.target.features, backbone)
-        return cls(backbone.name, backbone.classes, backbone.vocabulary, features)
-
-
 def _ontology(task: Task, extra: Path | None) -> Outcome:
     classes = task.target.classes
-    backbone, known, vocabulary, features = _OwnClasses.of(task)
-    listed = class_map(vocabulary, known, classes, extra=extra)
+    if task.backbone is None:
+        raise ParameterError(
+            "protocols.zero_shot.mode: ontology needs a backbone with classes of its own; or use "
+            "assignment with a source corpus"
+        )
+    backbone = task.backbone()
+    known = own_classes(backbone).class_list
+    features = class_score_features(task.target.features, backbone)
+    listed = class_map(known.vocabulary, known.names, classes, extra=extra)
     mapped = {label: names or [] for label, names in listed.items()}
     unmapped = [label for label in classes if not mapped[label]]
     if len(unmapped) == len(classes):
         raise ParameterError(
-            f"protocol.zero_shot: none of {', '.join(classes)} is in classmaps/{vocabulary}.csv; "
-            "map them in a table of your own (label,source_class), protocol.class_map"
+            f"protocols.zero_shot.mode: none of {', '.join(classes)} is in "
+            f"classmaps/{known.vocabulary}.csv; map them in a table of your own "
+            "(label,source_class), protocols.zero_shot.class_map"
         )
-    at = {name: i for i, name in enumerate(known)}
+    at = {name: i for i, name in enumerate(known.names)}
     columns = [[at[name] for name in mapped[label]] for label in classes]
-    model = ClassMap(classes, columns, names=POOL[vocabulary])
+    model = ClassMap(classes, columns, names=known.several)
     table = WindowTable(task.target.clips, features, multi_label=task.target.multi_label)
-    notes = [_note(label, backbone, known=listed[label] is not None) for label in unmapped]
+    notes = [
+        _note(label, backbone.card.name, known=listed[label] is not None) for label in unmapped
+    ]
     return _outcome(
         task,
         table,
@@ -183,19 +171,21 @@ def _note(label: str, backbone: str, *, known: bool) -> str:
         return f"class {label}: no class of {backbone} is mapped to it, it scores 0"
     return (
         f"class {label}: no table says which classes of {backbone} it is, it scores 0; "
-        f"add `{label},<a class of {backbone}>` to a table of your own, protocol.class_map"
+        f"add `{label},<a class of {backbone}>` to a table of your own, "
+        "protocols.zero_shot.class_map"
     )
 
 
 def _assignment(task: Task, shuffles: int) -> Outcome:
     if task.source.clips.empty:
         raise ParameterError(
-            "protocol.zero_shot: assignment needs a source corpus to train the head on; "
+            "protocols.zero_shot.mode: assignment needs a source corpus to train the head on; "
             "set source, such as `-S source=gtzan`"
         )
     if task.target.multi_label:
         raise ParameterError(
-            "protocol.zero_shot: assignment matches one label a clip, and clips of this corpus "
+            "protocols.zero_shot.mode: assignment matches one label a clip, and clips of this "
+            "corpus "
             "carry several; use ontology"
         )
     target, classes, head = task.target, task.target.classes, task.source_head

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from faunashot.systems.record import TrainedSystem
 
-FIGURES = {
-    "macro_f1": "macro-F1",
-    "accuracy": "accuracy",
-    "weighted_f1": "weighted F1",
-    "map": "mAP",
-    "calibration_error": "calibration error",
-}
-
 
 def model_card(
-    record: TrainedSystem, metrics: dict[str, Any], *, corpus_licence: str, corpus_citation: str
+    record: TrainedSystem,
+    metrics: Mapping[str, Any],
+    *,
+    titles: Mapping[str, str],
+    corpus_licence: str,
+    corpus_citation: str,
 ) -> str:
-    """Markdown card from what a model says of itself and the metrics of its run."""
+    """Markdown card from what a model says of itself and the metrics of its run.
+
+    Parameters
+    ----------
+    record : TrainedSystem
+    metrics : mapping
+        As in ``metrics.json``.
+    titles : mapping of str to str
+        Of each metric in `metrics` by name, what people call it.
+    corpus_licence, corpus_citation : str
+        Of the recordings.
+    """
     name = "+".join(backbone.name for backbone in record.backbones)
     learned = record.learned_from
     trained = (
@@ -40,11 +49,12 @@ def model_card(
         "| | clips | 95 % interval | windows |",
         "|---|---|---|---|",
     ]
-    for key, figure in FIGURES.items():
+    for key, figure in titles.items():
         low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
         interval = "none" if low is None else f"{low} to {high}"
         of_windows = metrics["window"].get(key, "")
-        lines.append(f"| {figure} | {metrics[key]} | {interval} | {of_windows} |")
+        value = "none" if metrics[key] is None else metrics[key]
+        lines.append(f"| {figure} | {value} | {interval} | {of_windows} |")
     lines += [
         "",
         f"{_network(record)}{_tempered(record)}The model that is served was fitted "

@@ -21,11 +21,12 @@ class _Record(BaseModel):
 
 
 class BackboneRecord(_Record):
-    """A backbone that a system was trained on.
+    """A backbone, or a front end by itself, that a system was trained on.
 
     Attributes
     ----------
-    name, version : str
+    name, layer, version : str
+        The layer is empty for a front end by itself.
     options : dict
         That it is loaded with.
     weights_hash : str
@@ -33,6 +34,7 @@ class BackboneRecord(_Record):
     """
 
     name: str
+    layer: str = ""
     options: dict[str, Any]
     weights_hash: str
     version: str = ""

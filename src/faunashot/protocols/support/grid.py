@@ -18,7 +18,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 import faunashot
-from faunashot.evaluation.summary import MAIN
+from faunashot.evaluation import MAIN
 from faunashot.features import store
 from faunashot.features.join import BY, join
 from faunashot.protocols import fine_tune

@@ -12,7 +12,8 @@ import pandas as pd
 
 from faunashot.errors import SplitError
 from faunashot.estimators.examples import Examples, clip_means, spans
-from faunashot.features.store import Features, FeatureSpec, Rows
+from faunashot.features.spec import FeatureSpec
+from faunashot.features.store import Features, Rows
 from faunashot.targets import class_names, names_of
 
 P = "p_"
@@ -58,12 +59,12 @@ class WindowTable:
     @property
     def blocks(self) -> tuple[int, ...]:
         """Widths of the backbones' parts of a row."""
-        return self.features.maker.blocks or (self.features.maker.dim,)
+        return self.features.spec.blocks or (self.features.spec.dim,)
 
     @property
-    def maker(self) -> FeatureSpec:
+    def spec(self) -> FeatureSpec:
         """What made the features."""
-        return self.features.maker
+        return self.features.spec
 
     def none(self) -> WindowTable:
         """The table of no clips."""
@@ -181,7 +182,7 @@ def joined(first: WindowTable, second: WindowTable) -> WindowTable:
         for tables in ([p.clips for p in parts], [p.features.index for p in parts])
     )
     windows: Any = Rows([part.features.windows for part in parts])
-    table = WindowTable(clips, Features(windows, index, first.maker), multi_label=first.multi_label)
+    table = WindowTable(clips, Features(windows, index, first.spec), multi_label=first.multi_label)
     table.clips["clip_id"] = [i for part in parts for i in part.clips["clip_id"]]
     table.__dict__["_means"] = Rows([part._means for part in parts])
     return table

@@ -154,10 +154,10 @@ class Task:
             learns one.
         """
         required = self.system.requires_features
-        if required not in ("", self.target.maker.backbone):
+        if required not in ("", "front_end", self.target.spec.backbone):
             raise ParameterError(
                 f"system: {self.system.name} reads the features of {required}, not of "
-                f"{self.target.maker.backbone}: set backbone={required}"
+                f"{self.target.spec.backbone}: set backbone={required}"
             )
         if self.target.multi_label and not self.kind.multi_label:
             raise ParameterError(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from faunashot.errors import ParameterError
 from faunashot.estimators.unknown import Novelty, UnknownThreshold, threshold_at
-from faunashot.evaluation.summary import MAIN
+from faunashot.evaluation import MAIN
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.support.table import P
 from faunashot.protocols.support.task import Task
