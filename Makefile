@@ -1,6 +1,7 @@
 # Two commands: `make run` and `make test`. Each makes the environment first where it is not there.
 VENV  := .venv
 READY := $(VENV)/.ready
+TEST_READY := $(VENV)/.ready-test
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -8,6 +9,20 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11, 4) <= sys.version_info[:3] < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
+
+# uv installs in 20 seconds what takes pip two minutes, and checks the same hashes. It does not read
+# pip's files, so it is told pip's index; where it cannot (an index it does not reach), pip does it all.
+# Its cache lies in the same folder, so that files are linked, not copied, and goes afterwards.
+define install
+	@export VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_CACHE_DIR=$(CURDIR)/$(VENV)/.uv UV_SYSTEM_CERTS=1; \
+	index=$${PIP_INDEX_URL:-$$(python -m pip config get global.index-url 2>/dev/null)}; \
+	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
+	uv pip install --quiet --no-config --require-hashes --no-deps -r $(1) 2>/dev/null; status=$$?; \
+	rm -rf $(VENV)/.uv; \
+	[ $$status = 0 ] || python -m pip install --quiet --require-hashes --no-deps -r $(1)
+endef
+compile = uv pip compile pyproject.toml --extra birdnet --extra uv --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
 
 .PHONY: run test setup lint lock
 
@@ -27,27 +42,34 @@ run: $(READY)
 	@echo "  dvc exp run -S protocol.k=10    another number of labelled clips"
 	@echo "  faunashot compare, mlflow ui    experiments side by side"
 
-test: $(READY)
+test: $(TEST_READY)
 	python -m pytest
 
 setup: $(READY)
 
-lint: $(READY)
+lint: $(TEST_READY)
 	ruff check .
 	ruff format --check .
 	mypy
 
+# A folder without its stamp was left half made: it is made anew.
 $(READY): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "faunashot needs Python 3.11.4 or later, 3.12 or 3.13 on the path"; exit 1; fi
-	@echo "Making $(VENV) with $(PYTHON); this takes two minutes and 3.5 GB."
+	@echo "Making $(VENV) with $(PYTHON); this takes half a minute and 3.4 GB."
+	@[ -e $@ ] || rm -rf $(VENV)
+	@rm -f $@ $(TEST_READY)
 	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --require-hashes -r requirements.lock
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock | python -m pip install --quiet --require-hashes -r /dev/stdin 2>/dev/null || true
+	$(call install,requirements.lock)
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	python -m faunashot.reporting.plots_page .dvc/plots.html
 	@touch $@
 
-# Needs uv. The lock carries versions and hashes, no index address.
-lock:
-	uv pip compile pyproject.toml --extra birdnet --extra dev --extra ray --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links \
-		--custom-compile-command "make lock" --output-file requirements.lock
+$(TEST_READY): requirements-test.lock $(READY)
+	$(call install,requirements-test.lock)
+	@touch $@
+
+# The second lock holds the first, version by version. Neither carries an index address.
+lock: $(READY)
+	$(compile) --output-file requirements.lock
+	$(compile) --extra dev --extra ray --constraint requirements.lock --output-file requirements-test.lock

@@ -26,11 +26,11 @@ from faunashot.audio.decode import decode, quiet_native
 from faunashot.audio.resample import resample
 from faunashot.backbones import registry
 from faunashot.data.audit import TARGET
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.windows.from_scratch import FromScratch
 from faunashot.features.extract import embed_clips
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.support.table import WindowTable
 from faunashot.systems.catalogue import system, systems
 
 LEARNED = 256

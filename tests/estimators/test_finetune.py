@@ -17,8 +17,8 @@ from windowed import of_rows, rows_of, windowed
 from faunashot.backbones.yamnet.network import PATCH, yamnet_network
 from faunashot.errors import ParameterError, StoreError, WeightsError
 from faunashot.estimators.base import TrainingContext
+from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.examples import Examples
-from faunashot.estimators.temperature import fit_temperature, temper
 from faunashot.estimators.training.classifier import FACTS, WEIGHTS
 from faunashot.estimators.training.layerwise import Drawn, Schedule
 from faunashot.estimators.training.windows import Windows

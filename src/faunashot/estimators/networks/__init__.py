@@ -1,9 +1,10 @@
 """Networks that are trained from scratch, one module each, named as it is called."""
 
-from faunashot.estimators.networks.base import NetworkArchitecture
+from typing import Any
+
 from faunashot.registry import Registry
 
-NETWORKS: Registry[NetworkArchitecture] = Registry(
+NETWORKS: Registry[Any] = Registry(
     "network",
     "faunashot.estimators.networks",
     contract="faunashot.estimators.networks.base:NetworkArchitecture",

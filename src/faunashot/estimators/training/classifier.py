@@ -6,7 +6,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, Level, TrainingContext
+from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.examples import Examples, Scores
-from faunashot.estimators.temperature import fit_temperature, temper
+from faunashot.estimators.pooling import pool
 from faunashot.estimators.training.checkpoint import read_arrays, write_arrays
 from faunashot.estimators.training.cost import cost
 from faunashot.estimators.training.windows import Windows
-from faunashot.estimators.windows import WINDOWS
 from faunashot.runtimes.keras_network import Network
 
 FORMAT = 3
@@ -56,6 +56,8 @@ class NetworkClassifier(Estimator, BaseEstimator):
 
     level: ClassVar[Level] = "window"
     uses_validation = True
+    least_k = 5
+    threads_setting = "threads"
 
     classes_: npt.NDArray[Any]
     network_: Network
@@ -143,9 +145,7 @@ class NetworkClassifier(Estimator, BaseEstimator):
         """Probabilities of `classes_` in windows, and in clips their mean by what each covers."""
         rows, windows = examples.rows, examples.features.windows
         scores = self._probabilities(lambda part: np.asarray(windows[rows[part]]), len(rows))
-        first = np.cumsum(examples.counts) - examples.counts
-        clips = np.add.reduceat(examples.coverage[:, None] * scores, first)
-        return Scores(tuple(map(str, self.classes_)), scores, clips)
+        return Scores(tuple(map(str, self.classes_)), scores, pool(scores, examples))
 
     def predict_proba(self, X: Rows) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_` from rows of features.
@@ -224,11 +224,6 @@ class NetworkClassifier(Estimator, BaseEstimator):
         np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
         pooled /= np.bincount(clip_of, weight)[:, None]
         return pooled, held.target[first] > 0
-
-
-def classifier(kind: str) -> type[NetworkClassifier]:
-    """The estimator of windows that is called so."""
-    return cast("type[NetworkClassifier]", WINDOWS[kind])
 
 
 def validated(
