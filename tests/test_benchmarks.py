@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 import soundfile
+
+from faunashot.errors import ParameterError
+from faunashot.features.extractors import extractor
+from faunashot.features.spec import FeatureSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,6 +41,14 @@ def test_the_sweep_times_each_system() -> None:
         assert row["wall_s"] > 0
     assert found["wall_s"] == pytest.approx(sum(row["wall_s"] for row in found["systems"]))
     assert found["peak_mib"] > 0
+
+
+@pytest.mark.slow
+def test_learning_from_windows_is_timed() -> None:
+    found = printed("windows", "--clips", 42, "--classes", 2, "--dim", 8, "--windows", 3)
+    assert found["windows"] == 42 * 3
+    assert found["wall_s"] > 0
+    assert found["cpu_s"] > 0
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +193,17 @@ def test_a_long_run_goes_on_at_the_pace_of_its_beginning(
     assert found["makespan_s"] == pytest.approx(whole["makespan_s"], rel=0.01)
     for name in ("utilisation", "waiting", "lost", "idle"):
         assert found[name] == pytest.approx(whole[name], abs=0.01), name
+
+
+@pytest.mark.shared
+def test_a_plan_needs_no_weights(scaling: ModuleType, tfhub: Path) -> None:
+    for name in ("logmel_stats", *scaling.FRONT_END_OF):
+        loaded = FeatureSpec.of(extractor(name))
+        weightless = FeatureSpec.of(scaling.without_weights(name))
+        assert replace(weightless, weights_hash=loaded.weights_hash) == loaded
+        assert scaling.without_weights(name, hop_s=0.5).hop_s == 0.5
+    with pytest.raises(ParameterError, match="yamnte"):
+        scaling.without_weights("yamnte")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks.from_scratch import FromScratch
+from faunashot.estimators.windows.from_scratch import FromScratch
 from faunashot.systems.catalogue import System, systems
 from faunashot.systems.variants import (
     ADD_ONE_IN,

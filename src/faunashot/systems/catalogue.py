@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import yaml
 from faunashot.errors import ParameterError
 from faunashot.estimators.heads import HEADS
 from faunashot.estimators.kinds import estimator_class, estimator_names, make_estimator
+from faunashot.estimators.networks import NETWORKS
 
 if TYPE_CHECKING:
     from faunashot.estimators.base import Estimator, Level
@@ -44,8 +45,6 @@ class System:
     requires_features : str
         The one front end whose features it takes, or "front_end" for that of the backbone; any
         where empty.
-    least_k : int
-        Labelled clips a class that it needs.
     windows_per_clip : int
         Windows of a labelled clip that a head learns beside its mean, for a half of its weight.
     """
@@ -58,7 +57,6 @@ class System:
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
     requires_features: str = ""
-    least_k: int = 1
     windows_per_clip: int = 0
 
     @property
@@ -104,6 +102,11 @@ def systems() -> dict[str, System]:
         for name, spec in yaml.safe_load(text).items()
     }
     named = {of.head for of in found.values()}
+    networks = {of.settings.get("network"): of for of in found.values()}
+    for name in NETWORKS:
+        if name not in {*networks, *found}:
+            like = networks["cnn1d"]
+            found[name] = replace(like, name=name, settings={"network": name})
     for name in estimator_names():
         if name not in {*named, *found}:
             found[name] = System(name, name, steps=STEPS if name in HEADS else ())

@@ -97,7 +97,7 @@ def _with(system: System, *settings: dict[str, Any]) -> System:
 
 def _level(system: System, levels: Levels) -> str:
     """The level that a system has; one that is none of them counts as "own"."""
-    from faunashot.estimators.networks.from_scratch import FromScratch
+    from faunashot.estimators.windows.from_scratch import FromScratch
 
     parameters = inspect.signature(FromScratch).parameters.values()
     has = {each.name: each.default for each in parameters} | system.settings

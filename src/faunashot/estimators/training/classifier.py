@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from faunashot.errors import ParameterError, StoreError
+from faunashot.estimators.base import Estimator, Level, TrainingContext
 from faunashot.estimators.calibration import fit_temperature, temper
-from faunashot.estimators.networks.base import Network
-from faunashot.estimators.networks.checkpoint import read_arrays, write_arrays
-from faunashot.estimators.networks.cost import cost
-from faunashot.estimators.networks.windows import Windows
+from faunashot.estimators.examples import Examples, Scores
+from faunashot.estimators.pooling import pool
+from faunashot.estimators.training.checkpoint import read_arrays, write_arrays
+from faunashot.estimators.training.cost import cost
+from faunashot.estimators.training.windows import Windows
+from faunashot.runtimes.keras_network import Network
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS, FACTS = "network.npz", "network.json"
 AT_ONCE = 128
 """Windows that pass through the network at once where none is trained on."""
@@ -30,33 +32,32 @@ AT_ONCE = 128
 LEAST = 1e-7
 """Probability that the validation loss takes for a smaller one."""
 
-CLASSIFIERS = {
-    "end_to_end": "faunashot.estimators.networks.finetune:FineTuned",
-    "from_scratch": "faunashot.estimators.networks.from_scratch:FromScratch",
-}
-"""Heads of systems that are networks."""
-
 Rows = npt.NDArray[np.float32]
 
 
-class NetworkClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier that is a network, on rows of features.
+class NetworkClassifier(Estimator, BaseEstimator):
+    """An estimator that is a whole network, which learns from windows.
 
     Attributes
     ----------
-    classes_ : labels, sorted.
-    network_ : the fitted network.
-    history_ : facts of each epoch, JSON-ready.
+    classes_ : ndarray of str, shape (C,)
+        The classes that the clips which it learned from are of, sorted.
+    network_ : Network
+        Fitted.
+    history_ : list of dict
+        Facts of each epoch, JSON-ready.
     """
 
     KIND: ClassVar[str]
-    """Its name among `CLASSIFIERS`; its files carry it."""
-
-    NEEDS: ClassVar[str]
-    """What fitting takes beside windows: "initial" weights, or recordings of "noise"."""
+    """Its name; its files carry it."""
 
     RANGES: ClassVar[tuple[tuple[str, float, float], ...]] = ()
     """Names of settings with their least and their greatest value."""
+
+    level: ClassVar[Level] = "window"
+    uses_validation = True
+    least_k = 5
+    threads_setting = "threads"
 
     classes_: npt.NDArray[Any]
     network_: Network
@@ -79,31 +80,91 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """What the validation clips chose, JSON-ready."""
         return {"best_epoch": self.best_epoch_}
 
-    @abstractmethod
-    def fit(self, X: Rows, y: npt.ArrayLike, *rest: Any, **how: Any) -> Self:
-        """Fit on rows of features, (N, dim)."""
+    def fit(
+        self,
+        train: Examples,
+        *,
+        unlabelled: Examples | None = None,
+        validation: Examples | None = None,
+        context: TrainingContext | None = None,
+    ) -> Self:
+        """Learn from the windows of clips; see the class for what is raised beside.
+
+        Parameters
+        ----------
+        train : Examples
+            Labelled clips.
+        unlabelled : Examples, optional
+            Not learned from.
+        validation : Examples, optional
+            Clips to choose on, as they are: never augmented.
+        context : TrainingContext, optional
+            The pretrained backbone, noise, where the checkpoint is, and who is told of epochs.
+
+        Raises
+        ------
+        ParameterError
+            A setting is out of range, there are fewer than two classes, or the loss is no longer
+            finite.
+        StoreError
+            The checkpoint is damaged, or was written with other settings, weights or windows.
+        """
+        self._refuse_out_of_range()
+        present = train.targets.any(axis=0)
+        self.classes_ = np.asarray(train.classes)[present]
+        if len(self.classes_) < 2:
+            raise ParameterError("a network needs clips of at least two classes to learn from")
+        learn = Windows.of(train, self.classes_)
+        held = None if validation is None else Windows.of(validation, self.classes_)
+        self._train(learn, held, context or TrainingContext())
+        return self
 
     @abstractmethod
-    def _build(self) -> None:
-        """Make `network_` for `classes_` from the settings."""
+    def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
+        """Make `network_` for `classes_` and train it, to be stopped by the windows of `held`."""
+
+    @classmethod
+    @abstractmethod
+    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
+        """An estimator with `network_` as it was built, from what `save` wrote of it."""
+
+    @abstractmethod
+    def _architecture(self) -> dict[str, Any]:
+        """What `_rebuilt` needs beside the settings and the classes, JSON-ready."""
 
     @abstractmethod
     def _logits(self, X: Rows) -> Any:
         """Logits of at most `AT_ONCE` rows, (N, dim) -> (N, C)."""
 
     def cost(self) -> dict[str, int]:
-        """Parameters and ``macs`` of the fitted network, see `networks.cost.cost`."""
+        """Parameters and ``macs`` of the fitted network, see `training.cost.cost`."""
         check_is_fitted(self)
         return cost(self.network_.model)
 
-    def predict_proba(self, X: Rows) -> npt.NDArray[np.float64]:
-        """Probabilities of `classes_`, (N, dim) -> (N, C), rows sum to 1."""
-        check_is_fitted(self)
-        return np.asarray(softmax(in_parts(self._logits, X), axis=1), dtype=np.float64)
+    def predict(self, examples: Examples) -> Scores:
+        """Probabilities of `classes_` in windows, and in clips their mean by what each covers."""
+        rows, windows = examples.rows, examples.features.windows
+        scores = self._probabilities(lambda part: np.asarray(windows[rows[part]]), len(rows))
+        return Scores(tuple(map(str, self.classes_)), scores, pool(scores, examples))
 
-    def predict(self, X: Rows) -> npt.NDArray[Any]:
-        """The most probable class of each row."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+    def predict_proba(self, X: Rows) -> npt.NDArray[np.float64]:
+        """Probabilities of `classes_` from rows of features.
+
+        Parameters
+        ----------
+        X : ndarray, shape (N, dim)
+
+        Returns
+        -------
+        ndarray, shape (N, C)
+            Rows sum to 1.
+        """
+        return self._probabilities(X.__getitem__, len(X))
+
+    def _probabilities(self, rows: Callable[[slice], Rows], n: int) -> npt.NDArray[np.float64]:
+        check_is_fitted(self)
+        logits = in_parts(lambda part: self._logits(rows(part)), n)
+        return np.asarray(softmax(logits, axis=1), dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         """Write the fitted network into `folder`, which is made, as arrays and JSON."""
@@ -115,6 +176,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             "settings": self.get_params(),
             "classes": self.classes_.tolist(),
             "history": self.history_,
+            **self._architecture(),
         }
         write_arrays(folder / WEIGHTS, self.network_.arrays())
         (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -136,11 +198,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 raise StoreError(f"{folder} has format {facts['format']}, this reads {FORMAT}")
             if facts["kind"] != cls.KIND:
                 raise StoreError(f"{folder} holds a network {facts['kind']}, not {cls.KIND}")
-            model = cls(**facts["settings"])
-            model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
+            model = cls._rebuilt(facts)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{folder} holds no network that can be read ({error})") from error
-        model._build()
         model.network_.assign(read_arrays(folder / WEIGHTS))
         return model
 
@@ -153,28 +213,17 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                         f"{name}: {value}; needs to lie from {least:g} to {most:g}"
                     )
 
-    def _refuse_one_class(self) -> None:
-        if len(self.classes_) < 2:
-            raise ParameterError("a network needs clips of at least two classes to learn from")
-
     def _pooled(self, held: Windows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Probabilities of clips, (n, C), and which class each is of; clips of others are left out.
+        """Probabilities of clips, shape (n, C), and which class each is of.
 
         Those of a clip are the mean over its windows by their weight.
         """
-        clip_of, weight = held.clip_of(), held.weights()
+        clip_of, weight = held.clip_of, held.weight
         _, first = np.unique(clip_of, return_index=True)
         pooled = np.zeros((len(first), len(self.classes_)))
         np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
         pooled /= np.bincount(clip_of, weight)[:, None]
-        return pooled, np.asarray(held.y)[first][:, None] == self.classes_
-
-
-def classifier(kind: str) -> type[NetworkClassifier]:
-    """The classifier that `CLASSIFIERS` names so."""
-    module, name = CLASSIFIERS[kind].split(":")
-    found: type[NetworkClassifier] = getattr(importlib.import_module(module), name)
-    return found
+        return pooled, held.target[first] > 0
 
 
 def validated(
@@ -201,7 +250,7 @@ def validated(
     }
 
 
-def in_parts(function: Any, X: Rows) -> npt.NDArray[np.float32]:
-    """What a function gives of rows, `AT_ONCE` at a time."""
-    starts = range(0, max(len(X), 1), AT_ONCE)
-    return np.concatenate([function(X[at : at + AT_ONCE]) for at in starts])
+def in_parts(function: Callable[[slice], Any], n: int) -> npt.NDArray[np.float32]:
+    """What a function gives of `n` rows, `AT_ONCE` at a time."""
+    starts = range(0, max(n, 1), AT_ONCE)
+    return np.concatenate([function(slice(at, at + AT_ONCE)) for at in starts])

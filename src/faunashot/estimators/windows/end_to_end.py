@@ -1,40 +1,30 @@
-"""YAMNet fine-tuned end to end on log-mel patches, from the linear probe onwards."""
+"""A pretrained network fine-tuned end to end, from the linear probe onwards."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import Progress
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from faunashot.backbones.yamnet.network import (
-    CLASSIFIER,
-    PATCH,
-    YAMNET,
-    Blocks,
-    LayeredNetwork,
-    yamnet_network,
-)
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks.base import deterministic_tensorflow
-from faunashot.estimators.networks.checkpoint import (
-    Arrays,
-    Checkpoint,
-    State,
-    array_hash,
+from faunashot.estimators.base import TrainingContext
+from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
+from faunashot.estimators.training.classifier import NetworkClassifier, in_parts, validated
+from faunashot.estimators.training.keras_fit import Fit
+from faunashot.estimators.training.layerwise import Drawn, Schedule, as_inputs, recipe
+from faunashot.estimators.training.windows import Windows
+from faunashot.runtimes.keras_network import (
+    LayeredNetwork,
+    Network,
+    deterministic_tensorflow,
+    training_precision,
 )
-from faunashot.estimators.networks.classifier import NetworkClassifier, in_parts, validated
-from faunashot.estimators.networks.end_to_end import Schedule, Training, as_patches, precision
-from faunashot.estimators.networks.windows import Windows
 
 SHARES = (0.75, 0.5, 0.25, 0.0)
 """Shares of the start that are tried on validation clips, beside the start itself."""
@@ -70,7 +60,6 @@ class FineTuned(NetworkClassifier):
     start_share : of the start in the mean of the weights, 0 for the trained ones alone; chosen
         from `SHARES` on the validation clips if not given, and even without them.
     C : of the logistic regression.
-    blocks : stride and filters of the network's layers.
     threads : of TensorFlow.
     seed : of all that is drawn.
 
@@ -89,15 +78,12 @@ class FineTuned(NetworkClassifier):
     """
 
     KIND = "end_to_end"
-    NEEDS = "initial"
     RANGES = (
         ("learning_rate C", 1e-9, np.inf),
         ("epochs patience batch_size windows_per_clip", 1, np.inf),
         ("stop_at masks mask_frames mask_bands mixup threads", 0, np.inf),
         ("layer_decay label_smoothing start_share", 0, 1),
     )
-
-    network_: LayeredNetwork
 
     def __init__(
         self,
@@ -116,7 +102,6 @@ class FineTuned(NetworkClassifier):
         label_smoothing: float = 0.0,
         start_share: float | None = None,
         C: float = 0.1,
-        blocks: Blocks = YAMNET,
         threads: int = 2,
         seed: int = 0,
     ) -> None:
@@ -135,83 +120,48 @@ class FineTuned(NetworkClassifier):
         self.label_smoothing = label_smoothing
         self.start_share = start_share
         self.C = C
-        self.blocks = blocks
         self.threads = threads
         self.seed = seed
 
-    def fit(
-        self,
-        X: npt.NDArray[np.float32],
-        y: npt.ArrayLike,
-        sample_weight: npt.ArrayLike | None = None,
-        groups: npt.ArrayLike | None = None,
-        *,
-        validation: Windows | None = None,
-        initial: Mapping[str, npt.NDArray[Any]] | None = None,
-        checkpoint: Path | None = None,
-        on_epoch: Callable[[dict[str, Any]], None] = lambda facts: None,
-    ) -> FineTuned:
-        """Fit on patches, (N, 6144).
-
-        Parameters
-        ----------
-        groups : id of the clip of each window.
-        validation : windows to choose epoch and share on; without them, the last epoch is kept.
-        initial : variables of the pretrained network by name; drawn from `seed` if not given.
-        checkpoint : file that is written after each epoch, and resumed from if it is there.
-        on_epoch : is told the facts of each epoch, once its checkpoint is written.
-
-        Raises
-        ------
-        ParameterError
-            A setting is out of range, there are fewer than two classes, or the loss is no longer
-            finite.
-        WeightsError
-            `initial` is of another network.
-        StoreError
-            The checkpoint is damaged, or was written with other settings, weights or windows.
-        """
-        self._refuse_out_of_range()
-        if not 0 <= self.frozen <= len(self.blocks):
+    def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
+        if context.backbone is None:
             raise ParameterError(
-                f"frozen: {self.frozen}; needs to lie from 0 to {len(self.blocks)}"
+                "backbone: end_to_end trains a pretrained network, which this one has none of"
             )
-        learn = Windows(X, y, sample_weight, groups)
-        self.classes_, target = np.unique(np.asarray(y), return_inverse=True)
-        self._refuse_one_class()
-        self._build()
-        if initial is not None:
-            self.network_.assign(initial, but=CLASSIFIER)
-        kept = Checkpoint(checkpoint, self._made_of(learn, validation))
+        tf = deterministic_tensorflow(self.threads)
+        import keras
+
+        network: LayeredNetwork = context.backbone().build(len(self.classes_), seed=self.seed)
+        top = len(network.layers) - 1
+        if not 0 <= self.frozen <= top:
+            raise ParameterError(f"frozen: {self.frozen}; needs to lie from 0 to {top}")
+        self._use(network)
+        shape = network.model.input_shape[1:]
+        embed = tf.function(partial(network.body, training=False)).get_concrete_function(
+            tf.TensorSpec([None, *shape])
+        )
+        kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
         state = kept.read()
         settings = self.get_params()
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
-        training = Training(self.network_, learn, target, schedule)
+        batches = Drawn(learn, shape, schedule)
+        callbacks = []
+        if held is not None:
+            callbacks.append(
+                keras.callbacks.EarlyStopping("validation_loss", patience=self.patience, mode="min")
+            )
+        how = recipe(network, schedule, n_steps=self.epochs * len(batches), callbacks=callbacks)
         if state is None:
-            self._start_at_probe(learn)
-            self.history_ = [{"epoch": 0, "start_share": 1.0, **self._validated(validation)}]
-            start = best = self.network_.arrays()
+            embeddings = in_parts(lambda part: embed(as_inputs(learn.X[part], shape)), len(learn.X))
+            self._start_at_probe(embeddings, learn)
+            self.history_ = [{"epoch": 0, "start_share": 1.0, **self._validated(held)}]
         else:
-            start, best, self.history_ = state.start, state.best, state.history
-            self.network_.assign(state.network)
-            training.resume(state.optimizer)
-        quiet = not sys.stderr.isatty()
-        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-            seen = bar.add_task("fine-tuning", total=self._last, completed=len(self.history_) - 1)
-            while not self._is_over():
-                facts = training.epoch(len(self.history_))
-                now = self.network_.arrays()
-                mean, of_mean = self._best_mean(start, now, validation)
-                facts |= of_mean
-                self.history_.append(facts)
-                if self.best_epoch_ == facts["epoch"]:
-                    best = mean
-                self.network_.assign(now)
-                kept.write(State(now, start, best, training.state(), self.history_))
-                bar.advance(seen)
-                on_epoch(facts)
-        self.network_.assign(best)
-        return self
+            self.history_ = state.history[:1]
+        start = network.arrays() if state is None else state.start
+        fit = Fit(
+            self, batches, evaluate=lambda: self._best_mean(start, held), context=context, kept=kept
+        )
+        fit(how, epochs=self._last, state=state)
 
     @property
     def best_epoch_(self) -> int:
@@ -237,37 +187,54 @@ class FineTuned(NetworkClassifier):
         """Share of the start in the weights that are kept."""
         return float(self.history_[self.best_epoch_]["start_share"])
 
-    def _build(self) -> None:
+    def _use(self, network: Network) -> None:
         tf = deterministic_tensorflow(self.threads)
-        network = yamnet_network(
-            len(self.classes_), blocks=self.blocks, seed=self.seed, precision=precision()
-        )
         self.network_ = network
-        self._to_logits, self._to_embedding = (
-            tf.function(partial(part, training=False)).get_concrete_function(
-                tf.TensorSpec([None, *PATCH])
-            )
-            for part in (network.model, network.body)
+        self._to_logits = tf.function(partial(network.model, training=False)).get_concrete_function(
+            tf.TensorSpec([None, *network.model.input_shape[1:]])
         )
+
+    def _architecture(self) -> dict[str, Any]:
+        """Layers as Keras writes them: to be served it needs no backbone."""
+        network = self.network_
+        names = {id(variable): name for name, variable in network.variables.items()}
+        return {
+            "layers": json.loads(network.model.to_json()),
+            "variables": [names[id(variable)] for variable in network.model.variables],
+        }
+
+    @classmethod
+    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
+        model = cls(**facts["settings"])
+        model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
+        deterministic_tensorflow(model.threads)
+        import keras
+
+        layers = json.dumps(facts["layers"])
+        if training_precision() == "float32":  # trained on a GPU, to answer without one
+            layers = layers.replace('"mixed_float16"', '"float32"')
+        made = keras.models.model_from_json(layers)
+        model._use(Network(made, dict(zip(facts["variables"], made.variables, strict=True))))
+        return model
 
     def _logits(self, X: npt.NDArray[np.float32]) -> Any:
-        return self._to_logits(as_patches(X))
+        return self._to_logits(as_inputs(X, self.network_.model.input_shape[1:]))
 
-    def _made_of(self, learn: Windows, validation: Windows | None) -> dict[str, str]:
+    def _made_of(self, learn: Windows, held: Windows | None) -> dict[str, str]:
         settings = {k: v for k, v in self.get_params().items() if k != "threads"}
-        parts = [learn, *([Windows(*validation)] if validation else [])]
+        arrays = [*learn.arrays, self.classes_, *(held.arrays if held else ())]
         return {
             "settings": json.dumps(settings, sort_keys=True),
             "weights": array_hash(self.network_.arrays().values()),
-            "windows": array_hash(array for part in parts for array in part),
+            "windows": array_hash(arrays),
         }
 
-    def _start_at_probe(self, learn: Windows) -> None:
+    def _start_at_probe(self, embeddings: npt.NDArray[np.float32], learn: Windows) -> None:
         """Set the classifier to the logistic regression on the embeddings."""
-        embeddings = in_parts(lambda X: self._to_embedding(as_patches(X)), learn.X)
         scaler = StandardScaler().fit(embeddings)
         probe = LogisticRegression(C=self.C, tol=1e-3, max_iter=5000)
-        probe.fit(scaler.transform(embeddings), learn.y, sample_weight=learn.weight)
+        y = learn.target.argmax(axis=1)
+        probe.fit(scaler.transform(embeddings), y, sample_weight=learn.share)
         kernel, bias = probe.coef_, probe.intercept_
         if len(kernel) == 1:  # two classes share one plane
             kernel, bias = np.stack([-kernel[0], kernel[0]]) / 2, np.stack([-bias[0], bias[0]]) / 2
@@ -280,29 +247,23 @@ class FineTuned(NetworkClassifier):
         for name, value in classifier.items():
             self.network_.variables[name].assign(value)
 
-    def _best_mean(
-        self, start: Arrays, now: Arrays, validation: Windows | None
-    ) -> tuple[Arrays, dict[str, Any]]:
+    def _best_mean(self, start: Arrays, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
         """The mean of the weights with the lowest validation loss; ties go to the larger share."""
+        now = self.network_.arrays()
         given = () if self.start_share is None else (self.start_share,)
         tried = []
-        for share in given or (SHARES if validation else (EVEN,)):
+        for share in given or (SHARES if held else (EVEN,)):
             own = np.float32(share)
             mean = {name: own * start[name] + (1 - own) * now[name] for name in now}
             self.network_.assign(mean)
-            tried.append((mean, {"start_share": share, **self._validated(validation)}))
+            tried.append((mean, {"start_share": share, **self._validated(held)}))
+        self.network_.assign(now)
         return min(tried, key=lambda one: one[1].get("validation_loss", 0.0))
 
-    def _validated(self, validation: Windows | None) -> dict[str, Any]:
+    def _validated(self, held: Windows | None) -> dict[str, Any]:
         """Loss and accuracy of the validation clips, where there are any."""
-        if validation is None:
-            return {}
-        return validated(*self._pooled(Windows(*validation)), tempered=True)
+        return {} if held is None else validated(*self._pooled(held), tempered=True)
 
     @property
     def _last(self) -> int:
         return self.epochs if self.stop_at is None else min(self.stop_at, self.epochs)
-
-    def _is_over(self) -> bool:
-        done = len(self.history_) - 1
-        return done >= self._last or done - self.best_epoch_ >= self.patience
