@@ -20,7 +20,7 @@ from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.training.classifier import FACTS, WEIGHTS
-from faunashot.estimators.training.layerwise import Schedule, Training
+from faunashot.estimators.training.layerwise import Drawn, Schedule
 from faunashot.estimators.training.windows import Windows
 from faunashot.estimators.windows.end_to_end import SHARES, FineTuned
 from faunashot.runtimes.keras_network import LayeredNetwork
@@ -119,7 +119,7 @@ def test_what_was_cut_off_ends_as_if_it_had_not_been(learn, held, whole, tmp_pat
     assert told == [1, 2, 3, 4]
     assert_same(resumed, whole)
     for ours, theirs in zip(resumed.history_, whole.history_, strict=True):
-        assert ours | {"train_s": 0} == theirs | {"train_s": 0}
+        assert ours | {"train_s": 0, "waited": 0} == theirs | {"train_s": 0, "waited": 0}
     assert_same(fit(fine_tuned(), learn, held, checkpoint=file), whole)  # nothing is left to do
     assert [f.name for f in file.parent.iterdir()] == [file.name]
 
@@ -237,7 +237,8 @@ def test_the_share_of_the_lowest_loss_is_kept(learn, held) -> None:
 def test_a_tie_goes_to_the_larger_share_and_the_earlier_epoch(learn, held) -> None:
     model = fit(fine_tuned(stop_at=0), learn, held)
     silent = {name: np.zeros_like(array) for name, array in model.network_.arrays().items()}
-    _, facts = model._best_mean(silent, silent, Windows.of(held, model.classes_))
+    model.network_.assign(silent)
+    _, facts = model._best_mean(silent, Windows.of(held, model.classes_))
     assert facts["start_share"] == max(SHARES)
     model.history_ = [facts | {"start_share": 1.0}, facts]
     assert (model.best_epoch_, model.best_share_) == (0, 1.0)
@@ -291,7 +292,9 @@ def test_a_validation_clip_of_no_learned_class_is_wrong(learn, held) -> None:
 
 def test_a_loss_that_is_not_finite_stops(learn, held, tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.npz"
-    with pytest.raises(ParameterError, match=r"learning_rate: the loss is (nan|inf) in epoch \d"):
+    with pytest.raises(
+        ParameterError, match=r"learning_rate: the loss is (nan|inf) in batch \d of epoch \d"
+    ):
         fit(fine_tuned(learning_rate=1e30), learn, held, checkpoint=file)
 
 
@@ -367,7 +370,7 @@ def test_a_clip_weighs_the_same_whatever_its_windows() -> None:
     settings = fine_tuned(windows_per_clip=2).get_params()
     schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
     windows = Windows.of(learn, learn.classes)
-    made = Training(yamnet_network(2, blocks=BLOCKS), windows, schedule)
+    made = Drawn(windows, PATCH, schedule)
     drawn = [made._draw(np.random.default_rng(seed)) for seed in range(20)]
     for rows in drawn:
         assert sorted(ids[rows]) == ["long", "long", "short"]

@@ -14,9 +14,10 @@ from sklearn.preprocessing import StandardScaler
 
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
-from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, State, array_hash
+from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
 from faunashot.estimators.training.classifier import NetworkClassifier, in_parts, validated
-from faunashot.estimators.training.layerwise import Schedule, Training, as_inputs
+from faunashot.estimators.training.keras_fit import Fit
+from faunashot.estimators.training.layerwise import Drawn, Schedule, as_inputs, recipe
 from faunashot.estimators.training.windows import Windows
 from faunashot.runtimes.keras_network import (
     LayeredNetwork,
@@ -128,6 +129,8 @@ class FineTuned(NetworkClassifier):
                 "backbone: end_to_end trains a pretrained network, which this one has none of"
             )
         tf = deterministic_tensorflow(self.threads)
+        import keras
+
         network: LayeredNetwork = context.backbone().build(len(self.classes_), seed=self.seed)
         top = len(network.layers) - 1
         if not 0 <= self.frozen <= top:
@@ -141,28 +144,24 @@ class FineTuned(NetworkClassifier):
         state = kept.read()
         settings = self.get_params()
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
-        training = Training(network, learn, schedule)
+        batches = Drawn(learn, shape, schedule)
+        callbacks = []
+        if held is not None:
+            callbacks.append(
+                keras.callbacks.EarlyStopping("validation_loss", patience=self.patience, mode="min")
+            )
+        how = recipe(network, schedule, n_steps=self.epochs * len(batches), callbacks=callbacks)
         if state is None:
             embeddings = in_parts(lambda part: embed(as_inputs(learn.X[part], shape)), len(learn.X))
             self._start_at_probe(embeddings, learn)
             self.history_ = [{"epoch": 0, "start_share": 1.0, **self._validated(held)}]
-            start = best = network.arrays()
         else:
-            start, best, self.history_ = state.start, state.best, state.history
-            network.assign(state.network)
-            training.resume(state.optimizer)
-        while not self._is_over():
-            facts = training.epoch(len(self.history_))
-            now = network.arrays()
-            mean, of_mean = self._best_mean(start, now, held)
-            facts |= of_mean
-            self.history_.append(facts)
-            if self.best_epoch_ == facts["epoch"]:
-                best = mean
-            network.assign(now)
-            kept.write(State(now, start, best, training.state(), self.history_))
-            context.on_epoch(facts)
-        network.assign(best)
+            self.history_ = state.history[:1]
+        start = network.arrays() if state is None else state.start
+        fit = Fit(
+            self, batches, evaluate=lambda: self._best_mean(start, held), context=context, kept=kept
+        )
+        fit(how, epochs=self._last, state=state)
 
     @property
     def best_epoch_(self) -> int:
@@ -248,10 +247,9 @@ class FineTuned(NetworkClassifier):
         for name, value in classifier.items():
             self.network_.variables[name].assign(value)
 
-    def _best_mean(
-        self, start: Arrays, now: Arrays, held: Windows | None
-    ) -> tuple[Arrays, dict[str, Any]]:
+    def _best_mean(self, start: Arrays, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
         """The mean of the weights with the lowest validation loss; ties go to the larger share."""
+        now = self.network_.arrays()
         given = () if self.start_share is None else (self.start_share,)
         tried = []
         for share in given or (SHARES if held else (EVEN,)):
@@ -259,6 +257,7 @@ class FineTuned(NetworkClassifier):
             mean = {name: own * start[name] + (1 - own) * now[name] for name in now}
             self.network_.assign(mean)
             tried.append((mean, {"start_share": share, **self._validated(held)}))
+        self.network_.assign(now)
         return min(tried, key=lambda one: one[1].get("validation_loss", 0.0))
 
     def _validated(self, held: Windows | None) -> dict[str, Any]:
@@ -268,7 +267,3 @@ class FineTuned(NetworkClassifier):
     @property
     def _last(self) -> int:
         return self.epochs if self.stop_at is None else min(self.stop_at, self.epochs)
-
-    def _is_over(self) -> bool:
-        done = len(self.history_) - 1
-        return done >= self._last or done - self.best_epoch_ >= self.patience

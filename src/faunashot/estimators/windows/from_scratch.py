@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,8 +15,9 @@ from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.networks import NETWORKS
 from faunashot.estimators.training.batches import Augmentation, Epochs, inputs_of
-from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, State, array_hash
+from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
 from faunashot.estimators.training.classifier import NetworkClassifier, validated
+from faunashot.estimators.training.keras_fit import Fit, Recipe
 from faunashot.estimators.training.losses import class_weights, losses
 from faunashot.estimators.training.windows import Windows
 from faunashot.runtimes.keras_network import deterministic_tensorflow
@@ -131,18 +131,35 @@ class FromScratch(NetworkClassifier):
         _refuse_silence(learn.X)
         self._build()
         noise = context.noise()
-        epochs = self._epochs(learn, noise)
+        batches = self._epochs(learn, noise)
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held, noise))
-        training = _Training(self, epochs, kept.read())
-        self.history_ = training.history
-        while not training.is_over:
-            facts = training.epoch(context.checkpoint)
-            if held is not None:
-                facts |= validated(*self._pooled(held), tempered=False)
-            training.ended(facts)
-            kept.write(training.state())
-            context.on_epoch(facts)
-        self.network_.assign(training.best)
+        self.history_ = []
+        fit = Fit(self, batches, evaluate=lambda: self._evaluated(held), context=context, kept=kept)
+        fit(self._recipe(stops=held is not None), epochs=self.epochs, state=kept.read())
+
+    def _evaluated(self, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
+        facts = {} if held is None else validated(*self._pooled(held), tempered=False)
+        return self.network_.arrays(), facts
+
+    def _recipe(self, *, stops: bool) -> Recipe:
+        """How each step changes the network; `stops` where there are validation clips."""
+        from keras import callbacks, optimizers
+
+        if self.optimizer == "adam":
+            optimizer = optimizers.Adam(self.learning_rate)
+        else:
+            optimizer = optimizers.AdamW(self.learning_rate, weight_decay=self.weight_decay)
+        variables = self.network_.model.trainable_variables
+        optimizer.build(variables)
+        used = []
+        if stops and self.schedule:
+            used.append(callbacks.ReduceLROnPlateau("validation_loss", **PLATEAU))
+        if stops and self.early_stopping:  # the best weights are kept with the state of dropout
+            used.append(
+                callbacks.EarlyStopping("validation_loss", mode="min", patience=self.patience)
+            )
+        loss = partial(losses, focal_gamma=self.focal_gamma)
+        return Recipe(optimizer, variables, loss, training=True, callbacks=used)
 
     @property
     def best_epoch_(self) -> int:
@@ -206,124 +223,6 @@ class FromScratch(NetworkClassifier):
             "windows": array_hash(arrays),
             "noise": array_hash([noise if self.noise != "none" else None]),
         }
-
-
-class _Training:
-    """Training of a classifier's network, whose Keras callbacks say what becomes of it."""
-
-    def __init__(self, model: FromScratch, epochs: Epochs, state: State | None) -> None:
-        import keras
-
-        self._model, self._epochs = model, epochs
-        self._optimizer = _optimizer(model)
-        self._step = _step(model, self._optimizer)
-        callbacks = []
-        if model.schedule:
-            callbacks.append(keras.callbacks.ReduceLROnPlateau("validation_loss", **PLATEAU))
-        if model.early_stopping:
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    "validation_loss", mode="min", patience=model.patience
-                )
-            )
-        keras_model = model.network_.model
-        keras_model.optimizer = self._optimizer
-        keras_model.stop_training = False
-        self._callbacks = keras.callbacks.CallbackList(callbacks, model=keras_model)
-        self._callbacks.on_train_begin()
-        self.history: list[dict[str, Any]] = []
-        self.best: Arrays = model.network_.arrays()
-        if state is not None:
-            for facts in state.history:
-                self._tell(facts)
-            model.network_.assign(state.network)
-            for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
-                variable.assign(value)
-            self.best = state.best
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no further epoch is to be trained."""
-        return len(self.history) >= self._model.epochs or self._model.network_.model.stop_training
-
-    def epoch(self, checkpoint: Path | None) -> dict[str, Any]:
-        """Train for one epoch more; facts of it.
-
-        Raises
-        ------
-        ParameterError
-            The loss is no longer finite.
-        """
-        number = len(self.history) + 1
-        began, waited, seen = time.perf_counter(), 0.0, []
-        rate = float(self._optimizer.learning_rate.numpy())
-        for at, (batch, seconds) in enumerate(self._epochs(number), 1):
-            waited += seconds
-            seen.append(float(self._step(*batch)))
-            if not np.isfinite(seen[-1]):
-                is_kept = checkpoint is not None and checkpoint.exists()
-                kept = f"; {checkpoint} has the state before it" if is_kept else ""
-                raise ParameterError(
-                    f"learning_rate: the loss is {seen[-1]} in batch {at} of epoch {number} at "
-                    f"{rate:g}: lower it{kept}"
-                )
-        took = time.perf_counter() - began
-        return {
-            "epoch": number,
-            "loss": float(np.mean(seen)),
-            "learning_rate": rate,
-            "train_s": round(took, 3),
-            "waited": round(waited / took, 4),
-        }
-
-    def ended(self, facts: dict[str, Any]) -> None:
-        """Take note of an epoch and how its network does."""
-        self._tell(facts)
-        if self._model.best_epoch_ == facts["epoch"]:
-            self.best = self._model.network_.arrays()
-
-    def state(self) -> State:
-        """What goes on from here."""
-        optimizer = [np.array(variable.numpy()) for variable in self._optimizer.variables]
-        now = self._model.network_.arrays()
-        return State(now, {}, self.best, optimizer, self.history)
-
-    def _tell(self, facts: dict[str, Any]) -> None:
-        self.history.append(facts)
-        if "validation_loss" in facts:
-            self._callbacks.on_epoch_end(facts["epoch"] - 1, facts)
-
-
-def _optimizer(model: FromScratch) -> Any:
-    from keras import optimizers
-
-    if model.optimizer == "adam":
-        optimizer = optimizers.Adam(model.learning_rate)
-    else:
-        optimizer = optimizers.AdamW(model.learning_rate, weight_decay=model.weight_decay)
-    optimizer.build(model.network_.model.trainable_variables)
-    return optimizer
-
-
-def _step(model: FromScratch, optimizer: Any) -> Any:
-    """A step as a function of spectrograms, targets and weights -> loss."""
-    import tensorflow as tf
-
-    network = model.network_.model
-    variables, n_classes = network.trainable_variables, network.output_shape[-1]
-
-    def step(spectrograms: Any, target: Any, weight: Any) -> Any:
-        with tf.GradientTape() as tape:
-            each = losses(
-                network(spectrograms, training=True), target, focal_gamma=model.focal_gamma
-            )
-            loss = tf.reduce_mean(weight * each)
-        gradient = tape.gradient(loss, variables)
-        optimizer.apply(gradient, variables)
-        return loss + 0 * tf.linalg.global_norm(gradient)
-
-    shapes = ([None, network.input_shape[1], N_MELS], [None, n_classes], [None])
-    return tf.function(step).get_concrete_function(*map(tf.TensorSpec, shapes))
 
 
 def _refuse_silence(X: npt.NDArray[np.float32]) -> None:
