@@ -8,6 +8,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from faunashot.evaluation.pooling import pool_windows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from faunashot.data.corpora.esc50 import Esc50
 from faunashot.data.ingest import located
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import ClassMap, spelled
-from faunashot.evaluation.pooling import pool_windows
 from faunashot.features.extract import embed_clips
 from faunashot.params import ProtocolParams
 from faunashot.protocols import zero_shot
