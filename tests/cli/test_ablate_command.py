@@ -68,11 +68,11 @@ def workspace(tmp_path, monkeypatch) -> Path:
     rng = np.random.default_rng(0)
     windows = np.zeros((60, DIM), np.float32)
     windows[:, :8] = rng.normal(size=(60, 8)) + 2 * np.eye(8)[np.repeat(range(3), 20)]
-    maker = FeatureSpec("logmel_frames", "1", "", 16_000, 16.0, 16.0, DIM)
+    spec = FeatureSpec("logmel_frames", "1", "", 16_000, 16.0, 16.0, DIM)
     index = pd.DataFrame({"clip_id": ids, "start_s": 0.0, "end_s": 1.0})
-    store.save(Features(windows, index, maker), tmp_path / "features/recorded/demo/logmel_frames")
-    noise = Features(windows[:2], index.iloc[:2], maker)
-    store.save(noise, tmp_path / "features/noise/logmel_frames/recordings")
+    store.save(Features(windows, index, spec), tmp_path / "features/main/demo/logmel_frames")
+    noise = Features(windows[:2], index.iloc[:2], spec)
+    store.save(noise, tmp_path / "features/noise/logmel_frames")
     return tmp_path
 
 
