@@ -102,7 +102,7 @@ def new_project(project: Path, record: Callable[[Path], None]) -> Path:
     recordings.mkdir(parents=True)
     record(recordings)
     change(project, corpus="folder", root="data/recordings", backbone="logmel_stats")
-    change(project, protocol__episodes=5)
+    change(project, protocols__few_shot__episodes=5)
     with (project / ".gitignore").open("a") as ignored:
         ignored.write("/.cache/\n")
     commit(project)

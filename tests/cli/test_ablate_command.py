@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from faunashot.audio.melspec import FRAMES, N_MELS
+from faunashot.estimators.examples import Scores
+from faunashot.estimators.pooling import pool
 from faunashot.estimators.windows import from_scratch
 from faunashot.features import store
 from faunashot.features.store import Features, FeatureSpec
@@ -29,12 +31,16 @@ VARIANTS = variants(system("cnn1d-enhanced"))
 class Nearest(from_scratch.FromScratch):
     """Stands for the network: nearest class means, which calibrated noise makes better."""
 
-    def fit(self, train: Any, *, validation: Any, context: Any) -> Nearest:
+    def fit(self, train: Any, *, unlabelled: Any, validation: Any, context: Any) -> Nearest:
         X, y = train.windows(), train.labels[train.clip_of]
         self.classes_, self.history_ = np.unique(y), [{"epoch": 1}]
         self.means = np.stack([X[y == name, :8].mean(axis=0) for name in self.classes_])
         assert (context.noise() is not None) or self.options.noise == "none"
         return self
+
+    def predict(self, examples: Any) -> Scores:
+        windows = self.predict_proba(examples.windows())
+        return Scores(tuple(self.classes_), windows, pool(windows, examples))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         blur = 0.0 if self.options.noise == "calibrated" else 2.5

@@ -59,10 +59,10 @@ class LightGbm(Estimator):
             given, and the first of them where there are none.
         """
 
-        rounds: int = Field(300, ge=1)
-        patience: int = Field(20, ge=1)
+        rounds: int = Field(120, ge=1)
+        patience: int = Field(10, ge=1)
         learning_rate: float = Field(0.1, gt=0)
-        num_leaves: int = Field(15, ge=2)
+        num_leaves: int = Field(7, ge=2)
         min_data_in_leaf: int = Field(10, ge=1)
         feature_fraction: float = Field(0.1, gt=0, le=1)
         bagging_fraction: float = Field(0.8, gt=0, le=1)
