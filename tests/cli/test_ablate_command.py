@@ -35,7 +35,7 @@ class Nearest(from_scratch.FromScratch):
         X, y = train.windows(), train.labels[train.clip_of]
         self.classes_, self.history_ = np.unique(y), [{"epoch": 1}]
         self.means = np.stack([X[y == name, :8].mean(axis=0) for name in self.classes_])
-        assert (context.noise() is not None) or self.noise == "none"
+        assert (context.noise() is not None) or self.options.noise == "none"
         return self
 
     def predict(self, examples: Any) -> Scores:
@@ -43,7 +43,7 @@ class Nearest(from_scratch.FromScratch):
         return Scores(tuple(self.classes_), windows, pool(windows, examples))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        blur = 0.0 if self.noise == "calibrated" else 2.5
+        blur = 0.0 if self.options.noise == "calibrated" else 2.5
         drawn = np.random.default_rng(self.seed).normal(0, blur, (len(X), 1, 8))
         closeness = -np.linalg.norm(X[:, None, :8] + drawn - self.means, axis=2)
         return np.exp(closeness) / np.exp(closeness).sum(axis=1, keepdims=True)
