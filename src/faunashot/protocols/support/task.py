@@ -153,10 +153,11 @@ class Task:
             The features are not those that the system reads, or clips carry several labels and it
             learns one.
         """
-        required, spec = self.system.requires_features, self.target.spec
-        if required not in ("", spec.layer, spec.backbone):
+        required = self.system.requires_features
+        if required not in ("", "front_end", self.target.spec.backbone):
             raise ParameterError(
-                f"system: {self.system.name} reads the features of {required}, not of {spec}"
+                f"system: {self.system.name} reads the features of {required}, not of "
+                f"{self.target.spec.backbone}: set backbone={required}"
             )
         if self.target.multi_label and not self.kind.multi_label:
             raise ParameterError(
