@@ -19,7 +19,7 @@ define install
 	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
 	uv pip install --quiet --no-config --require-hashes --no-deps -r $(1) 2>/dev/null; status=$$?; \
 	rm -rf $(VENV)/.uv; \
-	[ $$status = 0 ] || python -m pip install --quiet --require-hashes --no-deps -r $(1)
+	[ $$status = 0 ] || python -m pip install --quiet --no-compile --require-hashes --no-deps -r $(1)
 endef
 compile = uv pip compile pyproject.toml --extra birdnet --extra uv --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
@@ -55,7 +55,7 @@ lint: $(TEST_READY)
 # A folder without its stamp was left half made: it is made anew.
 $(READY): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "faunashot needs Python 3.11.4 or later, 3.12 or 3.13 on the path"; exit 1; fi
-	@echo "Making $(VENV) with $(PYTHON); this takes half a minute and 3.4 GB."
+	@echo "Making $(VENV) with $(PYTHON); this takes half a minute and 3.2 GB."
 	@[ -e $@ ] || rm -rf $(VENV)
 	@rm -f $@ $(TEST_READY)
 	$(PYTHON) -m venv $(VENV)

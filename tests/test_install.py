@@ -85,12 +85,13 @@ def make(tmp_path):
         (stubs / name).write_text(STUB)
         (stubs / name).chmod(0o755)
     calls = tmp_path / "calls"
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     given = {"PYTHON": str(stubs / "python"), "UV": str(stubs / "uv"), "CALLS": str(calls)}
 
     def run(target: str, **variables: str) -> tuple[int, list[str]]:
         calls.write_text("")
         status = subprocess.run(
-            ["make", target], cwd=tmp_path, env={**os.environ, **given, **variables}, check=False
+            ["make", target], cwd=tmp_path, env={**outside, **given, **variables}, check=False
         ).returncode
         return status, calls.read_text().splitlines()
 
