@@ -19,7 +19,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp, softmax
 from sklearn.preprocessing import normalize
 
-from faunashot.estimators.heads.logistic import Logistic, PrototypeRectifiedLogistic
+from faunashot.estimators.heads.logistic import Logistic
+from faunashot.estimators.heads.prototype_rectified import PrototypeRectifiedLogistic
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import soundfile as sf
@@ -38,9 +40,11 @@ from faunashot.audio.resample import resample
 from faunashot.backbones import registry
 from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.features import engine
+from faunashot.features.build import store_features
 from faunashot.features.cut import cut
 from faunashot.features.extract import cores
 from faunashot.features.plan import Recording, plan
+from faunashot.files import CACHE
 
 READY = 512
 """Windows that networks by themselves are measured on."""
@@ -78,10 +82,10 @@ class Subject:
         self.ready = np.concatenate(inputs)[:READY]
 
     def store(self, workers: int | None = None) -> None:
-        """From files to a store, which is thrown away."""
-        with tempfile.TemporaryDirectory() as folder:
+        """From files to features, which are thrown away with a cache of their own."""
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {CACHE: folder}):
             made = plan([Recording(file.name, file) for file in self.files], self.backbone)
-            outcome = engine.store_features(
+            outcome = store_features(
                 made, Path(folder) / "store", engine.local(self.backbone, workers=workers)
             )
             assert outcome.embedded == self.windows, outcome

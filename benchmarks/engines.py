@@ -10,30 +10,36 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from faunashot.audio.decode import quiet_native, recordings_in
 from faunashot.backbones import registry
+from faunashot.features.build import store_features
 from faunashot.features.cluster import ray_actors
-from faunashot.features.engine import Done, Engine, local, store_features
+from faunashot.features.engine import Engine, Progress, local
 from faunashot.features.plan import Plan, Recording, plan
+from faunashot.files import CACHE
 
 
 def timed(made: Plan, folder: Path, engine: Engine) -> dict[str, Any]:
     """Seconds until the store is there, and from when the first shard was."""
     first: list[float] = []
 
-    def on_done(done: Done) -> None:
-        if done.wrote and not first:
+    def on_progress(step: Progress) -> None:
+        if step.written and not first:
             first.append(time.perf_counter())
 
     began = time.perf_counter()
-    outcome = store_features(made, folder, engine, on_done=on_done)
+    with mock.patch.dict(os.environ, {CACHE: f"{folder} cache"}):
+        outcome = store_features(made, folder, engine, on_progress=on_progress)
     ended = time.perf_counter()
     assert not outcome.bad, outcome.bad[0]
     return {
@@ -61,7 +67,10 @@ def main() -> None:
         made = plan(recordings, backbone)
         answer: dict[str, Any] = {"backbone": asked.backbone, "clips": len(recordings)}
         answer["shards"] = len(made.shards)
-        for name, engine in (("local", local(backbone)), ("ray", ray_actors(asked.backbone, {}))):
+        for name, engine in (
+            ("local", local(backbone)),
+            ("ray", ray_actors(partial(registry.load, asked.backbone))),
+        ):
             answer[name] = timed(made, Path(folder) / name, engine)
             print(f"{name}: {answer[name]}", file=sys.stderr)
         content = [

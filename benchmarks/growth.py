@@ -33,15 +33,17 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import quiet_native
 from faunashot.data.audit import audit
-from faunashot.data.corpora.folder import Folder
+from faunashot.data.corpora import create
+from faunashot.data.corpora.base import Corpus
 from faunashot.data.ingest import ingest
-from faunashot.data.locate import locate
 from faunashot.data.splits import Splits
-from faunashot.features import store
-from faunashot.features.store import Features, FeatureSpec
-from faunashot.protocols import few_shot
-from faunashot.protocols.base import Task
-from faunashot.protocols.table import WindowTable
+from faunashot.features import shards, store
+from faunashot.features.cut import ChunkSpan
+from faunashot.features.spec import Derivation, FeatureSpec
+from faunashot.features.store import Features, IndexWriter
+from faunashot.protocols.run import protocol_of
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 
@@ -97,31 +99,29 @@ def made_up(n: int) -> npt.NDArray[np.float64]:
     return np.asarray(0.5 * sound / np.abs(sound).max())
 
 
-def located(folder: Path, clips: int) -> pd.DataFrame:
-    """The first clips of the folder, each listed; made once."""
-    file = folder / f"located{clips}.parquet"
-    if not file.exists():
-        table = f"first{clips}.csv"
+def corpus_of(folder: Path, clips: int) -> Corpus:
+    """The first clips of the folder, listed in a table; made once."""
+    table = f"first{clips}.csv"
+    if not (folder / table).exists():
         with (folder / table).open("w", newline="", encoding="utf-8") as opened:
             rows = ((path_of(n), label_of(n), n // OF_RECORDING) for n in range(clips))
             csv.writer(opened).writerows([("path", "label", "group"), *rows])
-        locate(Folder(table=table), folder).to_parquet(file)
-    return pd.read_parquet(file)
+    return create("folder", table=table)
 
 
 def ingested(folder: Path, clips: int) -> pd.DataFrame:
     """The first clips of the folder, each measured; made once."""
     file = folder / f"ingested{clips}.parquet"
     if not file.exists():
-        ingest(located(folder, clips), folder).clips.to_parquet(file)
+        ingest(corpus_of(folder, clips), folder).clips.to_parquet(file)
     return pd.read_parquet(file)
 
 
 def of_ingest(folder: Path, clips: int) -> Callable[[], Any]:
-    """Decode and measure every clip."""
-    table = located(folder, clips)
+    """Hash, decode and measure every clip."""
+    corpus = corpus_of(folder, clips)
     file = folder / f"ingested{clips}.parquet"
-    return lambda: ingest(table, folder).clips.to_parquet(file)
+    return lambda: ingest(corpus, folder).clips.to_parquet(file)
 
 
 def of_audit(folder: Path, clips: int) -> Callable[[], Any]:
@@ -134,20 +134,22 @@ def of_store(folder: Path, clips: int) -> Callable[[], Any]:
     """Write features shard by shard, and open them."""
     place = Storage(folder / STORE)
     windows = np.random.default_rng(SEED).standard_normal((SHARD_ROWS, DIM), dtype=np.float32)
-    maker = FeatureSpec("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM)
+    derivation = Derivation(FeatureSpec("synthetic", "1", "", RATE_HZ, 1.0, 1.0, DIM))
 
     def written_and_opened() -> Features:
-        keys = []
+        written, index = [], IndexWriter()
         for start in range(0, clips * WINDOWS, SHARD_ROWS):
             row = np.arange(start, min(start + SHARD_ROWS, clips * WINDOWS))
             start_s = (row % WINDOWS).astype(float)
-            ids = [path_of(n) for n in row // WINDOWS]
-            index = pd.DataFrame({"clip_id": ids, "start_s": start_s, "end_s": start_s + 1})
-            keys.append(f"{start:064x}")
+            numbers, lengths = np.unique(row // WINDOWS, return_counts=True)
+            named = [(path_of(n), int(rows)) for n, rows in zip(numbers, lengths, strict=True)]
             windows[:, 0] = start
-            store.write_shard(place, keys[-1], windows[: len(row)], index, facts={})
-        written = store.shards_in(place)
-        store.finish(place, [written[key] for key in keys], maker=maker)
+            rows = shards.ShardRows(windows[: len(row)], start_s, start_s + 1)
+            chunks = [(f"{clip_id:>64}", ChunkSpan(), n) for clip_id, n in named]
+            facts = shards.write_shard(place, derivation, chunks, rows)
+            written.append((facts.key, facts.npy))
+            index.add(named, start_s, start_s + 1)
+        store.finish(place, written, index, spec=derivation.spec)
         return store.load(folder / STORE)
 
     return written_and_opened
@@ -173,7 +175,7 @@ def of_heads(folder: Path, clips: int) -> Callable[[], Any]:
     def scored() -> Any:
         target = WindowTable(table, features)
         task = Task(target, target.none(), system("logistic"), SEED)
-        return few_shot.run(task, protocol([], k=K, episodes=EPISODES))
+        return protocol_of(protocol([], k=K, episodes=EPISODES)).run(task)
 
     return scored
 

@@ -30,25 +30,21 @@ from faunashot.audio.decode import quiet_native
 from faunashot.audio.perturbation import Perturbation
 from faunashot.backbones import registry
 from faunashot.data.audit import SOURCE, TARGET, audit
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.data.ingest import ingest
-from faunashot.data.locate import empty, locate
 from faunashot.errors import FaunashotError, StoreError
-from faunashot.estimators.heads.base import scores_of
-from faunashot.estimators.heads.steps import Steps
+from faunashot.estimators.steps import Steps
 from faunashot.evaluation.figures import episode_scores
-from faunashot.evaluation.plots import curve_figure
+from faunashot.evaluation.plots.curve import curve_figure
 from faunashot.evaluation.significance import holm, sign_flip_p
 from faunashot.evaluation.uncertainty import Interval, mean_interval, paired_difference
 from faunashot.features import store
 from faunashot.features.extract import embed_clips
 from faunashot.features.join import BY, join
 from faunashot.features.store import Features
-from faunashot.params import ProtocolParams
-from faunashot.protocols import few_shot
-from faunashot.protocols.base import Task
-from faunashot.protocols.few_shot import Episode
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.few_shot import Episode, FewShot
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task, clip_scores
 from faunashot.systems.catalogue import system
 
 SYSTEMS = (
@@ -85,10 +81,10 @@ def read(asked: argparse.Namespace) -> Corpora:
     if asked.source is not None:
         wanted[SOURCE] = create("esc50", classes="environment")
         roots[SOURCE] = asked.source
-    tables = {SOURCE: ingest(empty(), Path()).clips}
+    tables = {SOURCE: ingest(create("none"), Path()).clips}
     for role, corpus in wanted.items():
         root = roots[role]
-        tables[role] = ingest(locate(corpus, root), root, known_faults=corpus.known_faults).clips
+        tables[role] = ingest(corpus, root).clips
     audited = audit(tables[TARGET], tables[SOURCE], files=lambda role, path: roots[role] / path)
     return Corpora(audited.clips, roots)
 
@@ -135,20 +131,20 @@ def task_of(corpora: Corpora, backbones: Sequence[str], asked: argparse.Namespac
 def _only(features: Features, clip_ids: set[str]) -> Features:
     keep = features.index["clip_id"].isin(clip_ids).to_numpy()
     index = features.index[keep].reset_index(drop=True)
-    return Features(np.asarray(features.windows[keep]), index, features.maker)
+    return Features(np.asarray(features.windows[keep]), index, features.spec)
 
 
 class Arena:
     """One task, its episodes, and what each head scores on them."""
 
-    def __init__(self, task: Task, params: ProtocolParams) -> None:
+    def __init__(self, task: Task, protocol: FewShot) -> None:
         alone = task.without_source()
         splits = alone.splits()
         alone.refuse_unlearnable(splits)
         self.task = alone
         self.source = task.source
         self.episodes: list[Episode] = [
-            few_shot.draw(alone, params, splits.split(n), n) for n in range(params.episodes)
+            protocol.draw(alone, splits.split(n), n) for n in range(protocol.settings.episodes)
         ]
         self._shaped: dict[tuple[str, float], tuple[Steps, FloatArray, FloatArray]] = {}
 
@@ -164,7 +160,7 @@ class Arena:
         def scores(k: int) -> Iterator[FloatArray]:
             heads = task.fit([episode.learn(k) for episode in self.episodes])
             for head, episode in zip(heads, self.episodes, strict=True):
-                yield scores_of(head, task.target.means(episode.split.test), task.target.classes)
+                yield clip_scores(head, task.target.examples(episode.split.test))
 
         return scores
 
@@ -237,7 +233,7 @@ class Arena:
         rng = np.random.default_rng([self.task.seed, number])
         views = []
         for clip_id in clip_ids:
-            windows = self.task.target.of([clip_id]).astype(np.float64)
+            windows = self.task.target.examples([clip_id]).windows().astype(np.float64)
             half = max(1, len(windows) // 2)
             picks = (rng.permutation(len(windows))[:half] for _ in range(VIEWS))
             views.append([windows[pick].mean(axis=0) for pick in picks])
@@ -337,16 +333,15 @@ def main(given: list[str] | None = None) -> None:
     """Compare the heads on each of the asked backbones."""
     asked = arguments(given)
     k_values = sorted(set(asked.k))
-    params = ProtocolParams.model_construct(
-        k=k_values[0], curve=k_values, episodes=asked.episodes, source_clips=1
-    )
+    settings = FewShot.Options(k_values=k_values, episodes=asked.episodes, source_clips=1)
+    protocol = FewShot(settings, k=k_values[0])
     rows = []
     with quiet_native(), threadpool_limits(1):
         corpora = read(asked)
         for backbones in asked.backbones:
             names = backbones.split(BY)
-            arena = Arena(task_of(corpora, names, asked), params)
-            plain = Arena(task_of(corpora, names[:1], asked), params)
+            arena = Arena(task_of(corpora, names, asked), protocol)
+            plain = Arena(task_of(corpora, names[:1], asked), protocol)
             rows += compare(arena, plain, k_values, backbones=backbones, heads=asked.heads)
     if asked.plot is not None:
         draw(rows, asked.plot)

@@ -26,11 +26,11 @@ from faunashot.audio.decode import decode, quiet_native
 from faunashot.audio.resample import resample
 from faunashot.backbones import registry
 from faunashot.data.audit import TARGET
-from faunashot.data.corpora.registry import create
-from faunashot.estimators.networks.from_scratch import FromScratch
-from faunashot.estimators.networks.windows import Windows
+from faunashot.data.corpora import create
+from faunashot.estimators.base import TrainingContext
+from faunashot.estimators.windows.from_scratch import FromScratch
 from faunashot.features.extract import embed_clips
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.support.table import WindowTable
 from faunashot.systems.catalogue import system, systems
 
 LEARNED = 256
@@ -55,14 +55,10 @@ def measured(name: str, asked: argparse.Namespace) -> dict[str, object]:
         ids, train_size=LEARNED, stratify=labels, random_state=asked.seed
     )
 
-    def windows(clip_ids: list[str]) -> Windows:
-        learn = table.learn(clip_ids)
-        of_clip = np.repeat(np.asarray(clip_ids), table.counts(clip_ids))
-        return Windows(learn.X, learn.y, learn.weight, of_clip)
-
     model = FromScratch(**system(name).settings, seed=asked.seed)
     began = time.perf_counter()
-    model.fit(*windows(train), validation=windows(validation), noise=noise.windows)
+    context = TrainingContext(noise=lambda: noise.windows)
+    model.fit(table.examples(train), validation=table.examples(validation), context=context)
     took_s = time.perf_counter() - began
     steps_s = sum(facts["train_s"] for facts in model.history_)
     waited_s = sum(facts["train_s"] * facts["waited"] for facts in model.history_)

@@ -24,17 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import soundfile
+from faunashot.backbones.registry import backbone_class
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from faunashot.backbones.base import Backbone
-from faunashot.backbones.registry import backbone_class
 from faunashot.evaluation.plot_style import COLOURS, GRID, INK, MARKERS, MUTED, new_figure, plain
-from faunashot.features import store
+from faunashot.features import shards
 from faunashot.features.plan import Plan, Recording, plan
-from faunashot.features.store import AT_ONCE
+from faunashot.features.shards import AT_ONCE
 from faunashot.storage import Storage
 
 HOURS = [10, 1_000, 100_000, 1_000_000]
@@ -156,7 +155,7 @@ def work(name: str, windows_per_s: float, *, hop_s: float | None = None) -> Work
         hop_s=loaded.hop_s,
         windows_per_s=windows_per_s,
         windows=windows / PLANNED,
-        pieces=sum(len(shard.pieces) for shard in made.shards) / PLANNED,
+        pieces=sum(len(shard.chunks) for shard in made.shards) / PLANNED,
         shard_windows=windows / len(made.shards),
         plan_bytes=held / PLANNED,
         shard_bytes=shard_bytes,
@@ -167,16 +166,14 @@ def _write_first(made: Plan, backbone: Backbone, place: Storage) -> None:
     shard = made.shards[0]
     counts = [round(seconds / backbone.hop_s) for seconds in shard.seconds]
     start_s = [
-        (piece.block.first + np.arange(n)) * backbone.hop_s
-        for piece, n in zip(shard.pieces, counts, strict=True)
+        (chunk.span.first + np.arange(n)) * backbone.hop_s
+        for chunk, n in zip(shard.chunks, counts, strict=True)
     ]
-    index = pd.DataFrame({"clip_id": np.repeat([piece.clip_id for piece in shard.pieces], counts)})
-    index["start_s"] = np.concatenate(start_s)
-    index["end_s"] = index["start_s"] + backbone.window_s
-    pieces = zip(shard.sources, shard.pieces, counts, strict=True)
-    facts = {"pieces": [[of, piece.block.first, piece.block.stop, n] for of, piece, n in pieces]}
-    windows = np.zeros((len(index), backbone.dim), np.float32)
-    store.write_shard(place, shard.key, windows, index, facts=facts)
+    starts = np.concatenate(start_s)
+    windows = np.zeros((len(starts), backbone.dim), np.float32)
+    chunks = [(*chunk.key, n) for chunk, n in zip(shard.chunks, counts, strict=True)]
+    rows = shards.ShardRows(windows, starts, starts + backbone.window_s)
+    shards.write_shard(place, made.derivation, chunks, rows)
 
 
 def simulate(load: Load, cluster: Cluster, *, seed: int = 0) -> dict[str, float]:

@@ -25,18 +25,18 @@ from faunashot.audio.decode import quiet_native
 from faunashot.audio.noise import Noise, NoiseMixer
 from faunashot.backbones import registry
 from faunashot.data.audit import TARGET
-from faunashot.data.corpora.registry import create
-from faunashot.data.locate import hashed
+from faunashot.data.corpora import create
+from faunashot.data.ingest import hashed
 from faunashot.evaluation import systems_plots
-from faunashot.evaluation.metrics import confusion
-from faunashot.evaluation.plots import confusion_figure
+from faunashot.evaluation.labels import confusion
+from faunashot.evaluation.plots.confusion import confusion_figure
 from faunashot.evaluation.repeated import repeated_intervals, repeated_per_class
 from faunashot.evaluation.summary import MAIN, flat
 from faunashot.features import store
 from faunashot.features.extract import embed_clips
 from faunashot.features.join import BY
-from faunashot.protocols import grid
-from faunashot.protocols.grid import Cell, Stores
+from faunashot.protocols.support import grid
+from faunashot.protocols.support.grid import Cell, Stores
 from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 

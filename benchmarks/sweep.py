@@ -20,9 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.features.store import Features, FeatureSpec
 from faunashot.params import ProtocolParams
-from faunashot.protocols import few_shot
-from faunashot.protocols.base import Task
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.run import protocol_of
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import system
 
 CURVE = [1, 2, 3, 5, 8, 10, 16, 20, 32]
@@ -101,7 +101,7 @@ def main(given: list[str] | None = None) -> None:
     with threadpool_limits(asked.threads):
         for name in asked.systems:
             wall, cpu = time.perf_counter(), time.process_time()
-            outcome = few_shot.run(replace(task, system=system(name)), params)
+            outcome = protocol_of(params).run(replace(task, system=system(name)))
             row = {
                 "system": name,
                 "wall_s": round(time.perf_counter() - wall, 2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -32,7 +33,8 @@ def environment(project: Path) -> dict[str, str]:
     """The caller's, less what DVC and MLflow would take for theirs."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**kept, "PATH": programs, "PYTHONPATH": str(project / "src"), "PYTHONWARNINGS": ""}
+    own = {"PYTHONPATH": str(project / "src"), "FAUNASHOT_CACHE": str(project / ".cache")}
+    return {**kept, **own, "PATH": programs, "PYTHONWARNINGS": ""}
 
 
 def tone(label: str, number: int, *, seconds: float = 4.0, rate: int = RATE) -> np.ndarray:
@@ -99,8 +101,10 @@ def new_project(project: Path, record: Callable[[Path], None]) -> Path:
     recordings = project / "data" / "recordings"
     recordings.mkdir(parents=True)
     record(recordings)
-    change(project, corpus="folder", backbone="logmel", protocol__episodes=5)
-    change(project, corpora__demo__root="data/none", corpora__folder__root="data/recordings")
+    change(project, corpus="folder", root="data/recordings", backbone="logmel_stats")
+    change(project, protocols__few_shot__episodes=5)
+    with (project / ".gitignore").open("a") as ignored:
+        ignored.write("/.cache/\n")
     commit(project)
     return project
 
@@ -149,3 +153,9 @@ def own_line(stderr: str) -> str:
     assert "Traceback" not in stderr
     (line,) = [line for line in stderr.splitlines() if line.startswith("faunashot: ")]
     return line.removeprefix("faunashot: ")
+
+
+def embedded_now(stdout: str) -> dict[str, int]:
+    """Windows that the stage embed had to embed, by what it names them."""
+    found = re.findall(r"^(.*): \d+ windows by .*, (\d+) of them embedded now", stdout, re.M)
+    return {name: int(windows) for name, windows in found}

@@ -1,7 +1,8 @@
-"""Embedding killed at random points, and by two processes at once: the store is always whole."""
+"""Embedding killed at random points, and by two processes at once: features are always whole."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -37,15 +38,33 @@ main()
 """
 
 
-def start(folder: Path, out: Path) -> subprocess.Popen[str]:
-    """`faunashot embed` with small shards; prints a line when it begins to embed."""
-    arguments = ["embed", folder, "--backbone", "logmel", "--hop-s", "0.1", "--out", out]
+def start(folder: Path, out: Path, cache: Path | None = None) -> subprocess.Popen[str]:
+    """`faunashot embed` with small shards and a cache that is beside the features if not given.
+
+    It prints a line when it begins to embed, and JSON at the end.
+    """
+    arguments = [
+        "embed",
+        folder,
+        "--backbone",
+        "logmel_stats",
+        "--hop-s",
+        "0.1",
+        "--out",
+        out,
+        "--json",
+    ]
     return subprocess.Popen(
         [sys.executable, "-c", EMBED, *map(str, arguments)],
+        env={**os.environ, "FAUNASHOT_CACHE": str(cache or cache_of(out))},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def cache_of(out: Path) -> Path:
+    return out.with_name(f"{out.name} cache")
 
 
 def finished(folder: Path, out: Path) -> dict[str, bytes]:
@@ -110,6 +129,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_store(
             ended += 1
             assert finished(recordings, out) == expected
             shutil.rmtree(out)
+            shutil.rmtree(cache_of(out))
             shutil.copytree(half, out)
             before = "half"
     assert killed - ended > 5
@@ -129,3 +149,34 @@ def test_two_processes_at_once_make_one_store(recordings, undisturbed, tmp_path)
         else:
             assert stderr == ""
     assert content(tmp_path / "store") == content(undisturbed)
+
+
+def test_two_processes_that_fill_one_cache_embed_everything_once(
+    recordings, undisturbed, tmp_path
+) -> None:
+    outs = [tmp_path / "A", tmp_path / "B"]
+    both = [start(recordings, out, tmp_path / "cache") for out in outs]
+    ended = [running.communicate(timeout=120) for running in both]
+    assert [running.returncode for running in both] == [0, 0]
+    answers = [json.loads(said.removeprefix("planned\n"))[0] for said, _ in ended]
+    windows = answers[0]["windows"]
+    assert sorted(answer["embedded"] for answer in answers) == [0, windows]
+    for out in outs:
+        assert content(out) == content(undisturbed)
+
+
+def test_a_run_killed_while_others_wait_lets_one_go_on(recordings, undisturbed, tmp_path) -> None:
+    first = start(recordings, tmp_path / "A", tmp_path / "cache")
+    assert first.stdout.readline() == "planned\n", first.stderr.read()
+    while not list(tmp_path.rglob("cache/features/*/*.parquet")):
+        assert first.poll() is None
+        time.sleep(0.002)
+    second = start(recordings, tmp_path / "B", tmp_path / "cache")
+    assert second.stdout.readline() == "planned\n", second.stderr.read()
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=60)
+    said, _ = second.communicate(timeout=120)
+    assert second.returncode == 0
+    (answer,) = json.loads(said)
+    assert answer["embedded"] < answer["windows"]
+    assert content(tmp_path / "B") == content(undisturbed)

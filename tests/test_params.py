@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from faunashot.conditions.base import asked_for
 from faunashot.errors import ParameterError
 from faunashot.params import ABSENT, Params, load_params
 
@@ -55,18 +56,13 @@ def test_defaults_are_what_the_project_promises(committed):
     assert committed.seed == 42
     assert committed.protocol.name == "few_shot"
     assert committed.protocol.k == 5
-    assert committed.protocol.curve == [1, 2, 5, 10]
-    assert committed.protocol.episodes == 20
+    few_shot = committed.protocols["few_shot"]
+    assert (few_shot["k_values"], few_shot["episodes"]) == ([1, 2, 5, 10], 20)
 
 
-def test_every_corpus_but_the_demo_has_to_be_brought(committed):
-    here = {name for name, corpus in committed.corpora.items() if corpus.root != Path("data/none")}
-    assert here == {"demo"}
-
-
-def test_shots_are_the_curve_and_k_ascending(committed):
-    protocol = committed.protocol.model_copy(update={"k": 3, "curve": [10, 1, 1]})
-    assert protocol.k_values == [1, 3, 10]
+def test_the_demo_is_all_that_is_here(committed):
+    assert committed.root_of("demo") == Path("data/demo")
+    assert committed.root_of("none") == ABSENT
 
 
 @pytest.mark.parametrize(
@@ -84,6 +80,23 @@ def test_a_run_is_named_after_what_it_scores(committed, protocol, name):
 def test_options_are_those_of_one_backbone(committed):
     assert committed.options_of("birdnet") == {"hop_s": 3.0}
     assert "handle" in committed.options_of("yamnet")
+
+
+def test_what_is_left_out_has_its_owners_default(committed):
+    bare = committed.model_copy(update={"backbones": {}, "frontends": {}})
+    for name in ("birdnet", "yamnet", "logmel_stats", "logmel_frames"):
+        assert bare.options_of(name) == committed.options_of(name)
+
+
+def test_features_are_those_that_the_system_reads(committed):
+    def features(**values: str) -> list[str]:
+        return [name.folder for name in committed.model_copy(update=values).features]
+
+    assert features() == ["birdnet"]
+    assert features(backbone="yamnet+birdnet") == ["yamnet", "birdnet"]
+    assert features(layer="embedding") == ["birdnet.embedding"]
+    assert features(system="end_to_end", backbone="yamnet") == ["yamnet.front_end"]
+    assert features(system="cnn1d", backbone="logmel_frames") == ["logmel_frames"]
 
 
 def test_backbones_are_joined_by_a_plus(committed):
@@ -110,16 +123,14 @@ def test_class_names_are_read_from_one_backbone(tmp_path):
     text = COMMITTED.read_text("utf-8").replace("backbone: birdnet", "backbone: yamnet+birdnet")
     file = tmp_path / "params.yaml"
     file.write_text(text.replace("name: few_shot", "name: zero_shot"), "utf-8")
-    assert "protocol.zero_shot: ontology reads the class names of one backbone" in _refusal_of(file)
+    assert "protocols.zero_shot.mode: ontology reads the class names of one backbone" in _refusal_of(file)
 
 
 def test_what_the_default_does_is_switched_on_by_name(committed):
     assert committed.protocol.transfer == "joint"
     assert committed.protocol.folds == "official"
-    assert committed.protocol.class_map is None
-    assert not committed.audio.equalise
     assert committed.noise.root == ABSENT
-    assert committed.noise.test_snr_db == []
+    assert [condition.name for condition in asked_for(committed.conditions)] == ["target_only"]
 
 
 @pytest.mark.parametrize(
@@ -127,16 +138,18 @@ def test_what_the_default_does_is_switched_on_by_name(committed):
     [
         ("protcol", "protocol"),
         ("sede", "seed"),
-        ("protocol.epsiodes", "protocol.episodes"),
+        ("protocols.few_shot.epsiodes", "protocols.few_shot.episodes"),
+        ("protocols.few_shots", "protocols.few_shot"),
         ("ingest.max_bad_shares", "ingest.max_bad_share"),
-        ("evaluation.drawz", "evaluation.draws"),
-        ("audio.equalize", "audio.equalise"),
-        ("audio.equaliser.low_khz", "audio.equaliser.low_hz"),
-        ("noise.test_snr", "noise.test_snr_db"),
+        ("evaluation.n_bootstraps", "evaluation.n_bootstrap"),
+        ("conditions.equalised.low_khz", "conditions.equalised.low_hz"),
+        ("conditions.noise.snr", "conditions.noise.snr_db"),
+        ("noise.roots", "noise.root"),
+        ("frontends.logmel_statz", "frontends.logmel_stats"),
         ("protocol.transfr", "protocol.transfer"),
         ("backbones.yamnt", "backbones.yamnet"),
         ("backbones.birdnet.hops_s", "backbones.birdnet.hop_s"),
-        ("corpora.demo.rot", "corpora.demo.root"),
+        ("corpora.folder.tabel", "corpora.folder.table"),
         ("corpora.esc50_environment.clases", "corpora.esc50_environment.classes"),
     ],
 )
@@ -154,7 +167,7 @@ def test_a_misspelt_key_is_named_rather_than_the_gap_it_leaves(tmp_path):
     assert "unknown key 'sede'; did you mean 'seed'?" in _refusal_of(file)
 
 
-@pytest.mark.parametrize("key", ["seed", "protocol", "protocol.k", "corpora.demo.root"])
+@pytest.mark.parametrize("key", ["seed", "protocol", "protocol.k", "root", "noise.root"])
 def test_a_missing_key_is_named(refusal, key):
     assert refusal(key, GONE) == f"missing key {key!r}"
 
@@ -163,26 +176,26 @@ def test_a_missing_key_is_named(refusal, key):
     ("key", "value"),
     [
         ("protocol.k", 0),
-        ("protocol.curve", [1, 0]),
-        ("protocol.episodes", 1),
-        ("protocol.source_clips", 0),
-        ("protocol.shuffles", 1),
-        ("protocol.name", "few_shots"),
+        ("protocols.few_shot.k_values", [1, 0]),
+        ("protocols.few_shot.episodes", 1),
+        ("protocols.few_shot.source_clips", 0),
+        ("protocols.zero_shot.shuffles", 1),
+        ("protocols.zero_shot.mode", "by name"),
         ("ingest.max_bad_share", 1.5),
         ("ingest.max_bad_share", float("nan")),
-        ("evaluation.level", 1.0),
-        ("evaluation.draws", 10),
+        ("evaluation.confidence_level", 1.0),
+        ("evaluation.n_bootstrap", 10),
         ("backbones.birdnet.hop_s", 3.5),
         ("backbones.yamnet.hop_s", 1.0),
-        ("backbones.logmel.hop_s", 0),
+        ("frontends.logmel_stats.hop_s", 0),
         ("protocol.transfer", "pretrained"),
         ("protocol.folds", "random"),
-        ("protocol.false_alarm_rate", 1.1),
-        ("audio.equaliser.high_hz", 9000.0),
-        ("audio.equaliser.length_s", 0),
-        ("noise.test_snr_db", [20, 101.0]),
-        ("noise.test_snr_db", [float("nan")]),
-        ("noise.test_snr_db", [float("-inf")]),
+        ("unknown.false_alarm_rate", 1.1),
+        ("conditions.equalised.high_hz", 9000.0),
+        ("conditions.equalised.length_s", 0),
+        ("conditions.noise.snr_db", [20, 101.0]),
+        ("conditions.noise.snr_db", [float("nan")]),
+        ("conditions.noise.snr_db", [float("-inf")]),
         ("seed", -1),
     ],
 )
@@ -197,10 +210,13 @@ def test_a_value_out_of_range_is_named_with_its_key(refusal, key, value):
     [
         ("seed", "soon"),
         ("protocol.k", 2.5),
-        ("protocol.curve", 3),
+        ("protocols.few_shot.k_values", 3),
+        ("protocols.few_shot", [5]),
         ("protocol", None),
         ("noise", None),
-        ("noise.test_snr_db", 20),
+        ("conditions.noise.snr_db", 20),
+        ("conditions.equalised.score", "perhaps"),
+        ("backbones", ["birdnet"]),
         ("corpora.demo", "data/demo"),
         ("corpora", ["demo"]),
     ],
@@ -215,6 +231,7 @@ def test_a_value_of_the_wrong_type_is_named_with_its_key(refusal, key, value):
         ("corpus", "dmeo", "demo"),
         ("source", "gtzn", "gtzan"),
         ("backbone", "birdnt", "birdnet"),
+        ("protocol.name", "few_shots", "few_shot"),
         ("system", "logistics", "logistic"),
         ("corpora.esc50_environment.reader", "esc51", "esc50"),
     ],
@@ -224,13 +241,14 @@ def test_an_unknown_name_gets_the_nearest(refusal, key, value, nearest):
 
 
 def test_a_corpus_under_a_name_of_its_own_has_to_name_its_reader(refusal):
-    said = refusal("corpora.meadow", {"root": "data/meadow"})
-    assert said.startswith("corpora.meadow.reader: unknown value 'meadow'; valid: ")
+    assert refusal("corpora.meadow", {"classes": "all"}).startswith(
+        "corpus: unknown value 'meadow'"
+    )
 
 
 @pytest.mark.parametrize("snr_db", [[20, 5, 20.0], [5, 5.0000001], [0.0, -0.0]])
 def test_clips_are_scored_once_at_each_ratio(refusal, snr_db):
-    assert refusal("noise.test_snr_db", snr_db).startswith("noise.test_snr_db: some of [")
+    assert refusal("conditions.noise.snr_db", snr_db).startswith("conditions.noise.snr_db: some of")
 
 
 def test_no_folder_of_noise_is_data_none(refusal):
@@ -265,3 +283,20 @@ def test_a_file_that_is_no_table_of_keys_is_refused(tmp_path, content, reason):
 def test_no_file_is_said_so(tmp_path):
     file = tmp_path / "params.yaml"
     assert _refusal_of(file) == f"{file}: No such file or directory"
+
+
+def test_a_file_of_an_older_version_is_told_what_has_become_of_each_key(tmp_path):
+    data = yaml.safe_load(COMMITTED.read_text("utf-8"))
+    data["audio"] = {"equalise": True}
+    data["noise"]["test_snr_db"] = [5]
+    data["corpora"]["esc50"]["root"] = "data/esc50"
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(data), "utf-8")
+    with pytest.raises(ParameterError) as raised:
+        load_params(file)
+    lines = [line.removeprefix("faunashot: ") for line in str(raised.value).splitlines()]
+    assert [line.split()[1] for line in lines] == [
+        *("audio.equalise", "noise.test_snr_db", "corpora.esc50.root"),
+    ]
+    assert all(line.startswith(f"{file}: ") for line in lines)
+    assert "conditions.equalised.score" in lines[0]

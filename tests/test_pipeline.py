@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -17,6 +18,7 @@ from pipeline_project import (
     call,
     change,
     commit,
+    embedded_now,
     flat,
     label_rows,
     metrics_of,
@@ -29,17 +31,17 @@ from sklearn.metrics import f1_score
 
 from faunashot.features import store
 
-FEATURES = "features/recorded/folder/logmel"
+FEATURES = "features/main/folder/logmel_stats"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_everything_that_is_promised_is_there(whole):
     for name in (
         *("metrics.json", "curve.csv", "predictions.csv"),
-        *("plots/per_class.csv", "plots/confusion.csv", "plots/calibration.csv"),
+        *(f"plots/{name}.csv" for name in ("per_class", "confusion", "calibration", "curve")),
         *("reports/report.html", "reports/model_card.md"),
         *("reports/ingest.json", "reports/audit.json"),
-        *("models/logmel-rectified/head.skops", "models/logmel-rectified/model.json"),
+        *("models/logmel_stats-rectified/head.skops", "models/logmel_stats-rectified/model.json"),
     ):
         assert (whole / name).stat().st_size > 0, name
 
@@ -88,7 +90,7 @@ def test_every_stage_is_a_finished_run_below_one_parent(whole):
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run]
     children = [run for run in runs if run is not parent]
     assert {run["dvc.stage"] for run in children} == {
-        *("ingest", "audit", "embed@folder-logmel", "train", "evaluate", "report")
+        *("ingest", "audit", "embed", "train", "evaluate", "report")
     }
     assert {run["mlflow.parentRunId"] for run in children} == {parent["run_id"]}
     assert {run["status"] for run in runs} == {"FINISHED"}
@@ -98,12 +100,13 @@ def test_stages_log_the_parameters_that_they_use(whole):
     stages = [run for run in runs_of(whole) if "dvc.stage" in run]
     of_stage = {run["dvc.stage"]: params_of(whole, run["run_id"]) for run in stages}
     train = of_stage["train"]
-    assert (train["corpus"], train["backbone"]) == ("folder", "logmel")
-    assert (train["system"], train["audio.equalise"]) == ("rectified", "False")
-    assert (train["protocol.k"], train["protocol.episodes"], train["seed"]) == ("5", "5", "42")
-    embed = of_stage["embed@folder-logmel"]
-    assert train["backbones.logmel.hop_s"] == embed["backbones.logmel.hop_s"] == "0.5"
-    assert of_stage["evaluate"]["evaluation.level"] == "0.95"
+    assert (train["corpus"], train["backbone"]) == ("folder", "logmel_stats")
+    assert (train["system"], train["conditions.equalised.score"]) == ("rectified", "False")
+    assert (train["protocol.k"], train["protocols.few_shot.episodes"], train["seed"]) == ("5", "5", "42")
+    embed = of_stage["embed"]
+    hop_s = "backbones.logmel_stats.hop_s"
+    assert train[hop_s] == embed[hop_s] == "0.5"
+    assert of_stage["evaluate"]["evaluation.confidence_level"] == "0.95"
     assert of_stage["ingest"]["ingest.max_bad_share"] == "0.1"
 
 
@@ -141,7 +144,7 @@ def test_experiments_are_compared_in_a_plot(copy):
 def test_experiments_are_compared_by_name(copy):
     change(copy, system="knn")
     assert call(copy, "dvc", "exp", "run", "-n", "neighbours").returncode == 0
-    first = "folder-logmel-rectified-few_shot-k5"
+    first = "folder-logmel_stats-rectified-few_shot-k5"
     done = call(copy, "faunashot", "compare", first, "neighbours", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -170,11 +173,36 @@ def test_recordings_that_are_added_are_embedded_alone(copy):
     listed = [(f"{label}-{n}.wav", label, 1 + n % 5) for label in PITCH_HZ for n in range(11)]
     label_rows(recordings, listed)
     before = len(store.load(copy / FEATURES).index)
-    done = call(copy, "dvc", "repro", "embed@folder-logmel")
+    done = call(copy, "dvc", "repro", "embed")
     windows = len(store.load(copy / FEATURES).index)
     assert windows == before * 11 // 10
-    said = f"folder: {windows} windows by logmel 1, {windows - before} of them embedded now"
-    assert said in done.stdout, done.stderr
+    assert embedded_now(done.stdout) == {"folder": windows - before}, done.stderr
+
+
+def test_no_recording_is_embedded_twice_whatever_is_run(copy):
+    """A, B, A and both; a queued run; the command; all over one cache."""
+
+    def embedded(**values: object) -> int:
+        change(copy, **values)
+        done = call(copy, "dvc", "repro", "embed")
+        assert done.returncode == 0, done.stderr
+        return sum(embedded_now(done.stdout).values())
+
+    shutil.rmtree(copy / ".cache")
+    assert embedded(frontends__logmel_stats__hop_s=0.25) > 0
+    assert embedded(backbone="mel_patches") > 0
+    assert embedded(backbone="logmel_stats") == 0
+    assert embedded(backbone="mel_patches+logmel_stats") == 0
+    arguments = ["data/recordings", "--backbone", "mel_patches", "--out", "store", "--json"]
+    (row,) = json.loads(call(copy, "faunashot", "embed", *arguments).stdout)
+    assert (row["embedded"], row["windows"] > 0) == (0, True)
+    assert call(copy, "dvc", "add", "data/recordings").returncode == 0
+    commit(copy)
+    axes = ["-S", "backbone=mel_patches", "-S", "system=knn"]
+    assert call(copy, "dvc", "exp", "run", "--queue", "-n", "queued", *axes).returncode == 0
+    done = call(copy, "dvc", "exp", "run", "--run-all")
+    assert done.returncode == 0, done.stderr
+    assert embedded_now(done.stdout) == {"folder": 0}
 
 
 def test_queued_experiments_leave_their_figures_in_one_store(copy):

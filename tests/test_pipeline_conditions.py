@@ -49,9 +49,9 @@ def ran(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     project = shutil.copytree(whole, tmp_path_factory.mktemp("more") / "project", symlinks=True)
     (project / "data/background").mkdir()
     background(project / "data/background")
-    block = {"reader": "folder", "root": "data/background", "classes": "all"}
-    change(project, corpora__background=block, source="background")
-    change(project, backbone="logmel+birdnet", audio__equalise=True)
+    change(project, corpora__background={"reader": "folder"}, source="background")
+    change(project, source_root="data/background", backbone="logmel_stats+birdnet")
+    change(project, conditions__equalised__score=True)
     change(project, protocol__transfer="background")
     done = call(project, "dvc", "repro")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -68,16 +68,20 @@ def page(ran: Ran) -> str:
     return (ran.project / "reports/report.html").read_text("utf-8")
 
 
-def test_a_further_backbone_leaves_the_features_that_are_there(ran):
-    assert "Stage 'embed@folder-logmel' didn't change, skipping" in ran.stdout
-    assert "Running stage 'embed@folder-birdnet'" in ran.stdout
-    assert "Running stage 'embed@background-logmel'" in ran.stdout
+def test_a_further_backbone_embeds_nothing_again(ran):
+    said = [line for line in ran.stdout.splitlines() if "of them embedded now" in line]
+    assert [line.split(":")[0] for line in said] == [
+        *("folder", "background", "folder, equalised", "background, equalised") * 2,
+    ]
+    assert all(("logmel_stats" in line) == (at < 4) for at, line in enumerate(said))
+    assert ", 0 of them embedded now" in said[0]
+    assert not any(", 0 of them embedded now" in line for line in said[1:])
 
 
 def test_a_joined_model_names_both_backbones_and_their_licences(ran, page):
-    folder = ran.project / "models/logmel+birdnet-rectified"
+    folder = ran.project / "models/logmel_stats+birdnet-rectified"
     facts = json.loads((folder / "model.json").read_text("utf-8"))
-    assert [backbone["name"] for backbone in facts["backbones"]] == ["logmel", "birdnet"]
+    assert [backbone["name"] for backbone in facts["backbones"]] == ["logmel_stats", "birdnet"]
     assert "MIT; CC BY-NC-SA 4.0" in page
 
 
@@ -87,7 +91,7 @@ def test_the_same_clips_are_scored_with_the_recorder_hidden(ran, metrics, page):
     gap = metrics["macro_f1"] - hidden["macro_f1"]
     assert hidden["difference"] == pytest.approx(gap, abs=2e-4)
     assert hidden["difference_low"] <= hidden["difference"] <= hidden["difference_high"]
-    assert "goes when the recorder is hidden" in page
+    assert f"difference {hidden['difference']}, {hidden['difference_low']} to" in page
     table = pd.read_csv(ran.project / "plots/conditions.csv").set_index("k")
     assert table["condition"].unique() == ["equalised"]
     assert table.at[metrics["k"], "macro_f1"] == hidden["macro_f1"]
@@ -118,7 +122,7 @@ def test_recognise_answers_unknown_where_the_score_is_past_the_threshold(ran):
     done = call(ran.project, "faunashot", "recognise", *files, "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
-    model = ran.project / "models/logmel+birdnet-rectified/model.json"
+    model = ran.project / "models/logmel_stats+birdnet-rectified/model.json"
     threshold = json.loads(model.read_text("utf-8"))["unknown"]["threshold"]
     for row in rows:
         assert row["probabilities"].keys() == {"frog", "owl", "wren"}
@@ -138,7 +142,8 @@ def test_nothing_is_left_to_do(ran):
 def refusal(ran: Ran, tmp_path: Path) -> Callable[..., str]:
     """What stage train says of the parameters after some changes, and of other clips."""
     project = shutil.copytree(ran.project, tmp_path / "project", symlinks=True)
-    change(project, source="none", backbone="logmel", audio__equalise=False)
+    change(project, source="none", source_root="data/none", backbone="logmel_stats")
+    change(project, conditions__equalised__score=False)
     change(project, protocol__transfer="joint")
 
     def train(*, keep: Callable[[pd.DataFrame], pd.Series] | None = None, **values: object) -> str:
@@ -173,16 +178,18 @@ def test_one_class_alone(refusal):
 
 def test_a_network_is_trained_on_what_it_reads(refusal):
     said = refusal(system="end_to_end")
-    assert said == (
-        "params.yaml: system: end_to_end reads the features of yamnet_patches, not of logmel: "
-        "set backbone=yamnet_patches"
-    )
+    assert said.startswith("params.yaml: system: end_to_end trains the layers of a backbone")
+    assert "use backbone=yamnet" in said
+    said = refusal(system="cnn1d")
+    assert "set backbone=logmel_frames" in said
 
 
 def test_a_table_of_names_that_names_no_class_of_the_backbone(refusal, tmp_path):
     table = tmp_path / "names.csv"
-    by_names = {"protocol__name": "zero_shot", "protocol__class_map": str(table)}
-    said = refusal(source="background", backbone="birdnet", **by_names)
+    by_names = {"protocol__name": "zero_shot", "protocols__zero_shot__class_map": str(table)}
+    said = refusal(
+        source="background", source_root="data/background", backbone="birdnet", **by_names
+    )
     assert said.startswith(f"{table} cannot be read")
     table.write_text("label,source_class\nwren,Troglodytes troglodytez\n")
     said = refusal()
@@ -198,8 +205,14 @@ def test_background_of_one_kind(refusal):
 @pytest.mark.parametrize(
     ("joined", "said"),
     [
-        ("logmel+birdnt", "params.yaml: backbone: unknown value 'birdnt'; did you mean 'birdnet'?"),
-        ("logmel+logmel", "params.yaml: backbone: 'logmel+logmel' joins a backbone with itself"),
+        (
+            "logmel_stats+birdnt",
+            "params.yaml: backbone: unknown value 'birdnt'; did you mean 'birdnet'?",
+        ),
+        (
+            "logmel_stats+logmel_stats",
+            "params.yaml: backbone: 'logmel_stats+logmel_stats' joins a backbone with itself",
+        ),
     ],
 )
 def test_a_join_that_cannot_be(refusal, joined, said):

@@ -33,7 +33,7 @@ from faunashot.features import store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-EMBED, FEATURES = "embed@folder-logmel", "features/recorded/folder/logmel"
+EMBED, FEATURES = "embed", "features/main/folder/logmel_stats"
 DOWNSTREAM = (EMBED, "train", "evaluate", "report")
 REASONS = {
     "one sample.wav": f"too short: 1 samples at {RATE} Hz, under 10 ms",
@@ -88,9 +88,7 @@ def test_messy_recordings_stop_the_run_or_are_listed_and_passed_over(tmp_path):
     said = own_line(stopped.stderr)
     assert said.startswith("folder: 8 of 29 clips are bad, more than ingest.max_bad_share = 0.1")
     assert said.split("the first is ")[1].startswith("cut.wav: cut off: ")
-    locked = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
-    assert "locate@folder" in locked
-    assert "ingest" not in locked
+    assert not (project / "dvc.lock").exists()
     assert not (project / "clips/folder.parquet").exists()
 
     change(project, ingest__max_bad_share=0.9, protocol__k=2)
@@ -116,18 +114,18 @@ def test_dvc_itself_stops_at_a_link_that_leads_nowhere_and_names_it(copy, target
     (copy / "data/recordings/loop.wav").symlink_to(target)
     done = call(copy, "dvc", "repro")
     assert done.returncode != 0
-    assert "ERROR: failed to reproduce 'locate@folder'" in done.stderr
+    assert "ERROR: failed to reproduce 'ingest'" in done.stderr
     assert said in done.stderr
     assert "data/recordings/loop.wav" in done.stderr
 
 
 def test_a_typo_in_the_parameters_is_one_line_before_any_work(copy):
-    change(copy, protocol__epsiodes=5, protocol__k=2)
+    change(copy, protocols__few_shot__epsiodes=5, protocol__k=2)
     done = call(copy, "dvc", "repro")
     assert done.returncode != 0
     said = own_line(done.stderr)
     assert said == (
-        "params.yaml: unknown key 'protocol.epsiodes'; did you mean 'protocol.episodes'?"
+        "params.yaml: unknown key 'protocols.few_shot.epsiodes'; did you mean 'protocols.few_shot.episodes'?"
     )
 
 
@@ -137,7 +135,7 @@ def as_if_never_embedded(project: Path) -> None:
     for stage in DOWNSTREAM:
         del lock["stages"][stage]
     (project / "dvc.lock").write_text(yaml.safe_dump(lock))
-    for folder in (".dvc/cache", FEATURES, "models", "predictions", "plots"):
+    for folder in (".dvc/cache", ".cache", "features", "models", "predictions", "plots"):
         shutil.rmtree(project / folder)
     for name in ("metrics.json", "curve.csv", "predictions.csv"):
         (project / name).unlink()
@@ -212,10 +210,10 @@ def stage(project: Path, name: str, *, after: str) -> subprocess.CompletedProces
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_no_space_for_a_table_is_one_line(copy):
-    out = copy / "clips/located/folder.parquet"
+    out = copy / "clips/folder.parquet"
     out.unlink()
     out.symlink_to("/dev/full")
-    done = call(copy, sys.executable, "stages/locate.py", "folder")
+    done = call(copy, sys.executable, "stages/ingest.py")
     assert done.returncode == 1
     assert own_line(done.stderr).endswith(
         "no disk space left; what was being written has been dropped"
@@ -235,12 +233,12 @@ Path.write_bytes = write_bytes
 def test_no_space_for_features_is_one_line_and_the_old_ones_stay_whole(copy):
     before = store.load(copy / FEATURES)
     files = {file.name for file in (copy / FEATURES).iterdir()}
-    change(copy, backbones__logmel__hop_s=0.25)
-    done = stage(copy, "stages/embed.py folder logmel", after=FULL_HALFWAY)
+    change(copy, frontends__logmel_stats__hop_s=0.25)
+    done = stage(copy, "stages/embed.py", after=FULL_HALFWAY)
     assert done.returncode == 1
     assert "no disk space left" in own_line(done.stderr)
     assert {file.name for file in (copy / FEATURES).iterdir()} == files
-    after = store.load(copy / FEATURES, maker=before.maker)
+    after = store.load(copy / FEATURES, spec=before.spec)
     np.testing.assert_array_equal(after.windows, before.windows)
 
 

@@ -13,17 +13,16 @@ import soundfile as sf
 from faunashot.audio.resample import resample
 from faunashot.backbones import registry
 from faunashot.data.audit import SOURCE, TARGET, Audited, audit, examine
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.data.ingest import ingest
-from faunashot.data.locate import locate
 from faunashot.data.near_duplicates import near_duplicates
 from faunashot.evaluation.summary import Summary, summarise
 from faunashot.features.extract import embed_clips
 from faunashot.features.store import Features, empty
 from faunashot.params import load_params
-from faunashot.protocols.base import Task
-from faunashot.protocols.registry import run_protocol
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.run import run_protocol
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import system
 
 pytestmark = [pytest.mark.slow, pytest.mark.shared]
@@ -42,7 +41,7 @@ class Study:
 
     def __init__(self, root: Path, corpus: str, classes: str) -> None:
         self.root = root
-        found = ingest(locate(create(corpus, classes=classes), root), root)
+        found = ingest(create(corpus, classes=classes), root)
         self.clips = audit(
             found.clips, found.clips.iloc[:0], files=lambda role, path: root / path
         ).clips
@@ -57,14 +56,14 @@ class Study:
             }
         )
         features = self._embedded(backbone, params.options_of(backbone))
-        nothing = empty(registry.backbone_class(backbone), hop_s=features.maker.hop_s)
+        nothing = empty(registry.backbone_class(backbone), hop_s=features.spec.hop_s)
         task = Task(
             target=WindowTable(self.clips[self.clips["role"] == TARGET], features),
             source=WindowTable(self.clips[self.clips["role"] == SOURCE], nothing),
             system=system(head),
             seed=params.seed,
         )
-        outcome = run_protocol(task, params, features.maker)
+        outcome = run_protocol(task, params, features.spec)
         self.held_out = outcome.held_out
         return summarise(
             outcome.held_out,
@@ -134,10 +133,7 @@ def examined(shared: Path) -> Audited:
     """The Animal-Sound-Dataset and the part of ESC-50 that is at hand, audited together."""
     roots = {name: shared / "data" / name for name in ("animals-sounds", "esc50-mini")}
     readers = {"animals-sounds": create("animals_sounds"), "esc50-mini": create("esc50")}
-    tables = {
-        name: ingest(locate(reader, roots[name]), roots[name]).clips
-        for name, reader in readers.items()
-    }
+    tables = {name: ingest(reader, roots[name]).clips for name, reader in readers.items()}
     return examine(tables, files=lambda role, path: roots[role] / path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,19 @@ import soundfile as sf
 
 from faunashot.backbones import registry
 from faunashot.errors import AudioError, ParameterError, StoreError
+from faunashot.estimators import kinds
+from faunashot.estimators.base import Estimator
+from faunashot.estimators.calibration import Temperature, temper
 from faunashot.estimators.class_map import ClassMap
-from faunashot.estimators.heads.base import make_head
-from faunashot.estimators.networks import finetune
-from faunashot.estimators.temperature import Tempered, temper
-from faunashot.estimators.unknown import Novelty, threshold_at
+from faunashot.estimators.examples import Examples, Scores
+from faunashot.estimators.head import make_head
+from faunashot.estimators.pooling import pool
+from faunashot.estimators.unknown import Novelty, UnknownThreshold, threshold_at
 from faunashot.features.extract import embed_clips, embed_recording
 from faunashot.features.join import join
 from faunashot.frontends.logmel_stats import LogMel
 from faunashot.recogniser import Recogniser
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 
 RATE = 32_000
 PITCH_HZ = {"frog": 400, "wren": 3000}
@@ -44,20 +49,26 @@ def means(recordings: list[bytes]) -> np.ndarray:
     return np.stack(rows)
 
 
-def facts_of(*backbones: LogMel, takes: str = "clips", **more) -> dict:
+def record_of(*backbones: LogMel, estimator: str = "head", **more) -> TrainedSystem:
     made_with = [
-        {"name": b.name, "options": {"hop_s": b.hop_s}, "weights_hash": b.weights_hash}
+        BackboneRecord(name=b.name, options={"hop_s": b.hop_s}, weights_hash=b.weights_hash)
         for b in backbones
     ]
-    return {"backbones": made_with, "takes": takes, "classes": sorted(PITCH_HZ), **more}
+    return TrainedSystem(estimator=estimator, backbones=made_with, classes=sorted(PITCH_HZ), **more)
+
+
+def changed(record: TrainedSystem, **more) -> TrainedSystem:
+    return record.model_copy(update=more)
 
 
 @pytest.fixture(scope="module")
 def recogniser() -> Recogniser:
     learned = [(label, recording(label, seed=seed)) for label in PITCH_HZ for seed in range(4)]
-    head = make_head("logistic", C=1.0)
-    head.fit(means([audio for _, audio in learned]), [label for label, _ in learned])
-    return Recogniser(Tempered(head, 1.3), facts_of(LogMel()))
+    head = make_head("logistic", {"C": 1.0})
+    labels = [label for label, _ in learned]
+    head.fit(Examples.of_rows(means([audio for _, audio in learned]), labels))
+    temperature = Temperature(value=1.3, clips=8)
+    return Recogniser(head, record_of(LogMel(), temperature=temperature))
 
 
 def noise(*, seed: int, seconds: float = 1.0) -> bytes:
@@ -78,8 +89,10 @@ def wary(recogniser: Recogniser) -> Recogniser:
         background=means([noise(seed=seed) for seed in range(10)]),
     )
     threshold = threshold_at(detector.background_scores_, 0.1)
-    unknown = {"threshold": threshold, "false_alarm_rate": 0.1}
-    return Recogniser(recogniser.head, {**recogniser.facts, "unknown": unknown}, detector)
+    unknown = UnknownThreshold(
+        threshold=threshold, false_alarm_rate=0.1, recordings=10, background="noise"
+    )
+    return Recogniser(recogniser.estimator, changed(recogniser.record, unknown=unknown), detector)
 
 
 @pytest.fixture
@@ -101,21 +114,32 @@ def test_a_head_of_clips_hears_the_mean_by_the_seconds_that_windows_cover(recogn
     heard = recogniser.recognise(sound)
     spans = [(start, end) for start, end, _ in heard.windows]
     assert spans == [(0.0, 1.0), (0.5, 1.5), (1.0, pytest.approx(1.7))]
-    (expected,) = recogniser.head.predict_proba(means([sound]))
+    (expected,) = temper(recogniser.estimator.predict_proba(means([sound])), 1.3)
     assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
     embeddings = embed_recording(sound, LogMel()).windows
     of_windows = [list(scores.values()) for *_, scores in heard.windows]
-    np.testing.assert_allclose(of_windows, recogniser.head.predict_proba(embeddings), atol=1e-6)
+    plain = recogniser.estimator.predict_proba(embeddings)
+    np.testing.assert_allclose(of_windows, temper(plain, 1.3), atol=1e-6)
+    assert list(recogniser.window_scores(sound)) == heard.windows
 
 
-class Loud:
+class Loud(Estimator):
     """A network that takes windows for frogs the more, the louder they are."""
 
+    KIND = "loud"
+    level = "window"
     classes_ = np.array(["frog", "wren"])
+
+    def fit(self, train, **_):
+        raise NotImplementedError
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         frog = 1 / (1 + np.exp(-(X[:, 0] + 70) / 10))
         return np.stack([frog, 1 - frog], axis=1)
+
+    def predict(self, examples: Examples) -> Scores:
+        windows = self.predict_proba(examples.windows())
+        return Scores(("frog", "wren"), windows, pool(windows, examples))
 
     def save(self, folder: Path) -> None:
         folder.mkdir()
@@ -127,11 +151,10 @@ class Loud:
 
 
 def test_of_a_head_of_windows_each_counts_by_the_seconds_that_it_covers(tmp_path, monkeypatch):
-    monkeypatch.setattr(finetune, "FineTuned", Loud)
-    tempered = {"value": 2.0, "clips": 9}
-    facts = facts_of(LogMel(), takes="windows", temperature=tempered)
-    facts["system"] = {"head": "end_to_end"}
-    loud = Recogniser(Tempered(Loud(), 2.0), facts)
+    monkeypatch.setitem(kinds._STORED, "loud", f"{__name__}:Loud")
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Loud.__module__])
+    temperature = Temperature(value=2.0, clips=9)
+    loud = Recogniser(Loud(), record_of(LogMel(), estimator="loud", temperature=temperature))
     sound = recording("frog", seconds=1.7)
     heard = loud.recognise(sound)
     plain = Loud().predict_proba(embed_recording(sound, LogMel()).windows)
@@ -140,9 +163,8 @@ def test_of_a_head_of_windows_each_counts_by_the_seconds_that_it_covers(tmp_path
     (expected,) = temper(pooled, 2.0)  # once pooled, as clips that are scored are
     assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
     loud.save(tmp_path / "model")
-    assert not (tmp_path / "model" / "head.skops").exists()
     loaded = Recogniser.load(tmp_path / "model")
-    assert loaded.head.temperature == 2.0
+    assert loaded.record == loud.record
     assert loaded.recognise(sound) == heard
 
 
@@ -165,7 +187,7 @@ def test_what_is_no_whole_model_is_refused(folder: Path, harm: str) -> None:
     elif harm == "other format":
         (folder / "model.json").write_text('{"format": 99}')
     else:
-        head = folder / "head.skops"
+        head = folder / "estimator" / "head.skops"
         head.write_bytes(head.read_bytes()[:100])
     with pytest.raises(StoreError) as caught:
         Recogniser.load(folder)
@@ -178,8 +200,8 @@ def test_what_is_not_audio_is_an_error_of_ours(recogniser: Recogniser) -> None:
 
 
 def test_where_nothing_is_heard_every_class_is_as_likely(recogniser: Recogniser) -> None:
-    deaf = ClassMap(sorted(PITCH_HZ), [[], []], head=recogniser.head)
-    heard = Recogniser(deaf, recogniser.facts).recognise(recording("frog"))
+    deaf = ClassMap(sorted(PITCH_HZ), [[], []], head=recogniser.estimator)
+    heard = Recogniser(deaf, recogniser.record).recognise(recording("frog"))
     assert heard.probabilities == {"frog": 0.5, "wren": 0.5}
 
 
@@ -189,7 +211,7 @@ def test_a_zero_shot_model_reads_the_backbone_s_own_scores(recogniser: Recognise
             return np.tile([0.1, 0.9, 0.3], (len(embeddings), 1))
 
     head = ClassMap(["frog", "wren"], [[0, 2], [1]])
-    zero_shot = Recogniser(head, {**recogniser.facts, "takes": "scores"})
+    zero_shot = Recogniser(head, changed(recogniser.record, temperature=None))
     zero_shot.__dict__["backbones"] = [WithClasses()]
     heard = zero_shot.recognise(recording("frog"))
     assert heard.label == "wren"
@@ -201,7 +223,7 @@ def test_noise_is_unknown_and_a_class_is_not(wary: Recogniser, recogniser, secon
     sound = noise(seed=99, seconds=seconds)
     heard, plain = wary.recognise(sound), recogniser.recognise(sound)
     assert heard.label == "unknown"
-    assert heard.unknown_score > wary.facts["unknown"]["threshold"]
+    assert heard.unknown_score > wary.record.unknown.threshold
     assert plain.label in PITCH_HZ
     assert plain.unknown_score is None
     assert heard.probabilities == plain.probabilities
@@ -232,7 +254,11 @@ def test_a_model_without_its_detector_is_refused(wary: Recogniser, folder: Path,
     if harm == "gone":
         file.unlink()
     else:
-        whole = file.read_bytes() if harm == "torn" else (folder / "head.skops").read_bytes()
+        whole = (
+            file.read_bytes()
+            if harm == "torn"
+            else (folder / "estimator" / "head.skops").read_bytes()
+        )
         file.write_bytes(whole[:100] if harm == "torn" else whole)
     with pytest.raises(StoreError, match=r"unknown\.skops") as caught:
         Recogniser.load(folder)
@@ -240,13 +266,13 @@ def test_a_model_without_its_detector_is_refused(wary: Recogniser, folder: Path,
 
 
 def test_detector_and_threshold_come_together_and_no_class_has_their_name(wary) -> None:
-    facts = dict(wary.facts)
+    record = wary.record
     with pytest.raises(ParameterError, match="unknown: a detector comes with its threshold"):
-        Recogniser(wary.head, facts)
+        Recogniser(wary.estimator, record)
     with pytest.raises(ParameterError, match="unknown: a detector comes with its threshold"):
-        Recogniser(wary.head, {**facts, "unknown": None}, wary.novelty)
+        Recogniser(wary.estimator, changed(record, unknown=None), wary.novelty)
     with pytest.raises(ParameterError, match="'unknown' is what none of them is called"):
-        Recogniser(wary.head, {**facts, "classes": ["frog", "unknown"]}, wary.novelty)
+        Recogniser(wary.estimator, changed(record, classes=["frog", "unknown"]), wary.novelty)
 
 
 class Slow(LogMel):
@@ -276,11 +302,11 @@ def test_joined_backbones_hear_what_joined_stores_hold(joined, seconds, turned, 
     (tmp_path / "frog.wav").write_bytes(recording("frog", seconds=seconds))
     clip = [("frog", tmp_path / "frog.wav")]
     stored = join([embed_clips(clip, backbone) for backbone in backbones])
-    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), facts_of(*backbones))
-    windows, start_s, end_s = model._features(tmp_path / "frog.wav")
-    np.testing.assert_array_equal(windows, stored.windows)
-    np.testing.assert_array_equal(start_s, stored.index["start_s"])
-    np.testing.assert_array_equal(end_s, stored.index["end_s"])
+    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), record_of(*backbones))
+    found = model.features(tmp_path / "frog.wav")
+    np.testing.assert_array_equal(found.windows, stored.windows)
+    np.testing.assert_array_equal(found.index["start_s"], stored.index["start_s"])
+    np.testing.assert_array_equal(found.index["end_s"], stored.index["end_s"])
     assert model.backbone_name == ("slow+logmel" if turned else "logmel+slow")
 
 
@@ -290,9 +316,10 @@ def test_a_joined_model_is_saved_and_tells_classes_apart(joined, tmp_path) -> No
         (tmp_path / f"{n}.wav").write_bytes(audio)
     clips = [(str(n), tmp_path / f"{n}.wav") for n in range(len(learned))]
     features = join([embed_clips(clips, backbone) for backbone in joined])
-    head = make_head("logistic", C=1.0, blocks=features.maker.blocks)
-    head.fit(features.windows, [label for label, _ in learned])  # of one window each
-    Recogniser(Tempered(head, 1.0), facts_of(*joined)).save(tmp_path / "model")
+    head = make_head("logistic", {"C": 1.0}, blocks=features.maker.blocks)
+    labels = [label for label, _ in learned]
+    head.fit(Examples.of_rows(features.windows, labels))  # of one window each
+    Recogniser(head, record_of(*joined)).save(tmp_path / "model")
     loaded = Recogniser.load(tmp_path / "model")
     for label in PITCH_HZ:
         heard = loaded.recognise(recording(label, seconds=4.0, seed=9))
@@ -301,8 +328,9 @@ def test_a_joined_model_is_saved_and_tells_classes_apart(joined, tmp_path) -> No
 
 
 def test_of_joined_backbones_each_is_to_be_the_one_that_was_trained_on(joined) -> None:
-    facts = facts_of(*joined)
-    facts["backbones"][1]["weights_hash"] = "0" * 64
-    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), facts)
+    record = record_of(*joined)
+    stale = changed(record.backbones[1], weights_hash="0" * 64)
+    record = changed(record, backbones=[record.backbones[0], stale])
+    model = Recogniser(ClassMap(sorted(PITCH_HZ), [[0], [1]]), record)
     with pytest.raises(StoreError, match="trained on slow with weights 000000000000"):
         model.recognise(recording("frog"))

@@ -56,7 +56,7 @@ def embed(tmp_path: Path, monkeypatch) -> Embed:
     ("backbone", "rate", "window", "hop"),
     [
         pytest.param("yamnet", 16_000, 15_600, 7_680, marks=pytest.mark.shared),
-        ("logmel", 32_000, 32_000, 16_000),
+        ("logmel_stats", 32_000, 32_000, 16_000),
     ],
 )
 def test_four_hours_take_the_memory_of_one(backbone, rate, window, hop, embed) -> None:

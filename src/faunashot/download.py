@@ -71,7 +71,7 @@ def download(
     pooch.get_logger().setLevel("WARNING")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(target.parent):  # others may download into it
+        with locked(target.with_name(f".{target.name}.lock")):  # others may download it
             source = _Resumed(target, progress=progress)
             for last_try in (False, True):
                 try:

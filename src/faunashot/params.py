@@ -1,15 +1,22 @@
-"""The one schema of ``params.yaml``: a typo is an error that names the nearest valid key."""
+"""The one schema of ``params.yaml``: a typo is an error that names the nearest valid key.
+
+Options of backbones, conditions and the like are declared by their owners; here are the axes that
+experiments vary, and the blocks that hold those options.
+"""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from faunashot.errors import ParameterError
+from faunashot.options import Options, first_fault
+from faunashot.registry import Registry
 
 NO_CORPUS = "none"
 """Name of the corpus that stands for no source."""
@@ -17,75 +24,62 @@ NO_CORPUS = "none"
 ABSENT = Path("data/none")
 """Root of a corpus that is not here, and a table that is not given: DVC needs a path."""
 
+DEFAULT_LAYER = "default"
+"""Value of ``layer`` for the layer that a backbone names first."""
 
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+JOINED_BY = "+"
+"""Between the names of backbones whose features are joined."""
 
+Block = dict[str, Any]
+"""Options by the name of their owner; what is left out has the owner's defaults."""
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 
 
-class ProtocolParams(_Block):
-    """Which clips may be learned from and which are scored."""
+class FeatureName(NamedTuple):
+    """Features that a run needs: of a layer of a backbone (empty: its default), or a front end."""
 
-    name: Literal["zero_shot", "few_shot", "fine_tune"]
-    k: Count
-    curve: list[Count]
-    episodes: Annotated[int, Field(ge=2, strict=True)]
-    source_clips: Count
-    transfer: Literal["joint", "sequential", "background"]
-    folds: Literal["official", "grouped"]
-    false_alarm_rate: Annotated[float, Field(ge=0, le=1)]
-    zero_shot: Literal["ontology", "assignment"]
-    class_map: Path | None
-    shuffles: Annotated[int, Field(ge=20, strict=True)]
-
-    @field_validator("class_map")
-    @classmethod
-    def _none_given(cls, class_map: Path | None) -> Path | None:
-        return None if class_map == ABSENT else class_map
+    name: str
+    layer: str
 
     @property
-    def k_values(self) -> list[int]:
-        """Every k that is scored, `k` itself included, ascending."""
-        return sorted({*self.curve, self.k})
+    def folder(self) -> str:
+        """Name of the folder that they lie in."""
+        return f"{self.name}.{self.layer}" if self.layer else self.name
 
 
-class IngestParams(_Block):
+class ProtocolParams(Options):
+    """Which clips may be learned from and which are scored."""
+
+    name: str
+    k: Count
+    transfer: Literal["joint", "sequential", "background"]
+    folds: Literal["official", "grouped"]
+
+
+class UnknownParams(Options):
+    """Of the answer `unknown`, where the source is background."""
+
+    false_alarm_rate: Annotated[float, Field(ge=0, le=1)]
+
+
+class IngestParams(Options):
     """What ingest puts up with."""
 
     max_bad_share: Annotated[float, Field(ge=0, le=1)]
 
 
-class EvaluationParams(_Block):
+class EvaluationParams(Options):
     """Of the intervals."""
 
-    level: Annotated[float, Field(gt=0.5, lt=1)]
-    draws: Annotated[int, Field(ge=100)]
+    confidence_level: Annotated[float, Field(gt=0.5, lt=1)]
+    n_bootstrap: Annotated[int, Field(ge=100)]
 
 
-class EqualiserParams(_Block):
-    """Options of `faunashot.audio.equalise.Equaliser`."""
-
-    low_hz: Annotated[float, Field(gt=0)]
-    high_hz: Annotated[float, Field(gt=0, le=8000)]
-    length_s: Annotated[float, Field(ge=0.1)]
-    level_db: Annotated[float, Field(lt=0)]
-    snr_db: float
-
-
-class AudioParams(_Block):
-    """What is done to recordings before they are embedded."""
-
-    equalise: bool
-    equaliser: EqualiserParams
-
-
-class NoiseParams(_Block):
-    """What is mixed into clips, and at which ratios they are scored."""
+class NoiseParams(Options):
+    """Where recordings of noise come from, to learn and to score under."""
 
     root: Path
-    test_snr_db: list[Annotated[float, Field(ge=-100, le=100)]]
 
     @field_validator("root")
     @classmethod
@@ -94,128 +88,139 @@ class NoiseParams(_Block):
             raise ParameterError("noise.root is empty; data/none for the corpus' own")
         return root
 
-    @field_validator("test_snr_db")
-    @classmethod
-    def _distinct(cls, test_snr_db: list[float]) -> list[float]:
-        if len({f"{snr_db + 0.0:g}" for snr_db in test_snr_db}) < len(test_snr_db):
-            raise ParameterError(f"noise.test_snr_db: some of {test_snr_db} are the same")
-        return [snr_db + 0.0 for snr_db in test_snr_db]  # which makes -0 of none
 
-
-class BirdNetParams(_Block):
-    """Options of `faunashot.backbones.birdnet.BirdNet`."""
-
-    hop_s: Annotated[float, Field(gt=0, le=3.0)]
-
-
-class YamNetParams(_Block):
-    """Options of `faunashot.backbones.yamnet.model.YamNet`."""
-
-    hop_s: Annotated[float, Field(gt=0, le=0.96)]
-    handle: str
-
-
-class LogMelParams(_Block):
-    """Options of `faunashot.frontends.logmel_stats.LogMel`."""
-
-    hop_s: Annotated[float, Field(gt=0, le=1.0)]
-
-
-class YamNetPatchesParams(_Block):
-    """Options of `faunashot.frontends.mel_patches.YamNetPatches`."""
-
-    hop_s: Annotated[float, Field(gt=0, le=0.96)]
-
-
-class LogMelFramesParams(_Block):
-    """Options of `faunashot.frontends.logmel_frames.LogMelFrames`."""
-
-    hop_s: Annotated[float, Field(gt=0, le=16.0)]
-
-
-class BackbonesParams(_Block):
-    """One block a backbone."""
-
-    birdnet: BirdNetParams
-    yamnet: YamNetParams
-    yamnet_patches: YamNetPatchesParams
-    logmel: LogMelParams
-    logmel_frames: LogMelFramesParams
-
-
-class CorpusParams(_Block):
-    """Where a corpus lies and what is wanted of it."""
-
-    root: Path
-    classes: str | list[str] = "all"
-    reader: str | None = None
-    table: str | None = None
-
-
-class Params(_Block):
+class Params(Options):
     """All of ``params.yaml``."""
 
     corpus: str
+    root: Path
     source: str
+    source_root: Path
     backbone: str
+    layer: str
     system: str
     variant: str
     seed: Annotated[int, Field(ge=0, strict=True)]
     protocol: ProtocolParams
+    protocols: Block = Field(default_factory=dict)
+    unknown: UnknownParams
     ingest: IngestParams
-    audio: AudioParams
+    conditions: Block
     noise: NoiseParams
     evaluation: EvaluationParams
-    backbones: BackbonesParams
-    corpora: dict[str, CorpusParams]
+    backbones: Block
+    frontends: Block = Field(default_factory=dict)
+    corpora: Block = Field(default_factory=dict)
+
+    @field_validator("protocols", "conditions", "backbones", "frontends", "corpora", mode="before")
+    @classmethod
+    def _blocks(cls, given: Any) -> Any:
+        """Take a block without options, ``birdnet:``, for an empty one."""
+        if not isinstance(given, Mapping):
+            return given
+        return {name: {} if block is None else block for name, block in given.items()}
 
     @model_validator(mode="after")
-    def _names_exist(self) -> Params:
-        from faunashot.backbones.registry import BACKBONES
-        from faunashot.data.corpora.registry import CORPORA
-        from faunashot.systems.catalogue import system, system_names
-        from faunashot.systems.variants import variant
+    def _is_consistent(self) -> Params:
+        self._check_corpora()
+        self._check_protocols()
+        self._check_features()
+        from faunashot.conditions.base import asked_for
 
+        asked_for(self.conditions)
+        return self
+
+    def _check_corpora(self) -> None:
+        from faunashot.data.corpora import CORPORA, create
+
+        for name, block in self.corpora.items():
+            if not isinstance(block, Mapping):
+                raise ParameterError(f"corpora.{name}: needs a block of options, got {block!r}")
+            create(name, **block)  # refuses what is no option of its reader
         for key in ("corpus", "source"):
-            _known(key, getattr(self, key), self.corpora)
-        for name in self.backbone_names:
-            _known("backbone", name, BACKBONES)
-        if len(set(self.backbone_names)) < len(self.backbone_names):
-            raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
-        _known("system", self.system, system_names())
-        chosen = variant(system(self.system), self.variant).system
-        if chosen.reads and self.backbone != chosen.reads:
-            raise ParameterError(
-                f"system: {self.system} reads the features of {chosen.reads}, not of "
-                f"{self.backbone}: set backbone={chosen.reads}"
-            )
-        for name, corpus in self.corpora.items():
-            _known(f"corpora.{name}.reader", corpus.reader or name, CORPORA)
-            if corpus.root == Path():
-                raise ParameterError(f"corpora.{name}.root is empty; data/none if it is not here")
-        by_names = (self.protocol.name, self.protocol.zero_shot) == ("zero_shot", "ontology")
-        if by_names and len(self.backbone_names) > 1:
-            raise ParameterError(
-                f"protocol.zero_shot: ontology reads the class names of one backbone, not of "
-                f"{self.backbone}; use protocol.zero_shot=assignment, or one of them"
-            )
+            _known(key, getattr(self, key), [*CORPORA, *self.corpora])
+        for key in ("root", "source_root"):
+            if getattr(self, key) == Path():
+                raise ParameterError(f"{key} is empty; data/none if there is no such corpus")
         if self.corpus == NO_CORPUS:
             raise ParameterError("corpus: none has no clips; name the corpus that is scored")
         if self.source == self.corpus:
             raise ParameterError(
                 f"source: {self.source!r} is the corpus that is scored; name another, or none"
             )
-        return self
+
+    def _check_protocols(self) -> None:
+        from faunashot.protocols import PROTOCOLS
+
+        _known("protocol.name", self.protocol.name, PROTOCOLS)
+        _read_blocks("protocols", self.protocols, PROTOCOLS)
+
+    def _check_features(self) -> None:
+        from faunashot.backbones.base import BACKBONES
+        from faunashot.frontends.base import FRONT_ENDS
+        from faunashot.systems.catalogue import system_names
+
+        _read_blocks("backbones", self.backbones, BACKBONES)
+        _read_blocks("frontends", self.frontends, FRONT_ENDS)
+        for name in self.backbone_names:
+            _known("backbone", name, [*BACKBONES, *FRONT_ENDS])
+        if len(set(self.backbone_names)) < len(self.backbone_names):
+            raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
+        _known("system", self.system, system_names())
+        needs = self._required_features()
+        if needs and needs != "front_end" and self.backbone != needs:
+            raise ParameterError(
+                f"system: {self.system} reads the features of {needs}, not of "
+                f"{self.backbone}: set backbone={needs}"
+            )
+        if needs == "front_end" and self.backbone not in _trainable():
+            raise ParameterError(
+                f"system: {self.system} trains the layers of a backbone, which {self.backbone} "
+                f"does not offer; set backbone to {' or '.join(_trainable())}"
+            )
+        if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
+            raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
+        mode = self.protocols.get("zero_shot", {}).get("mode", "ontology")
+        by_names = (self.protocol.name, mode) == ("zero_shot", "ontology")
+        if by_names and len(self.backbone_names) > 1:
+            raise ParameterError(
+                f"protocols.zero_shot.mode: ontology reads the class names of one backbone, not of "
+                f"{self.backbone}; use assignment, or one of them"
+            )
+
+    def _required_features(self) -> str:
+        from faunashot.systems.catalogue import system
+        from faunashot.systems.variants import variant
+
+        return variant(system(self.system), self.variant).system.requires_features
 
     @property
     def backbone_names(self) -> list[str]:
         """The backbones in use: several where they are joined, such as ``yamnet+birdnet``."""
-        return self.backbone.split("+")
+        return self.backbone.split(JOINED_BY)
 
-    def options_of(self, backbone: str) -> dict[str, Any]:
-        """The block of a backbone."""
-        block: _Block = getattr(self.backbones, backbone)
-        return block.model_dump()
+    @property
+    def features(self) -> list[FeatureName]:
+        """The features that the system reads, one a backbone."""
+        if self._required_features() == "front_end":
+            return [FeatureName(self.backbone, "front_end")]
+        layer = "" if self.layer == DEFAULT_LAYER else self.layer
+        return [FeatureName(name, layer) for name in self.backbone_names]
+
+    def options_of(self, name: str) -> dict[str, Any]:
+        """Options of a backbone or front end, its defaults among them."""
+        from faunashot.backbones.base import BACKBONES
+        from faunashot.frontends.base import FRONT_ENDS
+
+        of_backbone = name in BACKBONES
+        kind: Any = BACKBONES[name] if of_backbone else FRONT_ENDS[name]
+        block = (self.backbones if of_backbone else self.frontends).get(name, {})
+        read: dict[str, Any] = kind.Options.read(block, key=name).model_dump()
+        return read
+
+    def root_of(self, corpus: str) -> Path:
+        """Folder of the corpus that is scored, or of its source."""
+        return self.root if corpus == self.corpus else self.source_root
 
     @property
     def mixes_noise(self) -> bool:
@@ -229,14 +234,35 @@ class Params(_Block):
     @property
     def run_name(self) -> str:
         """Name of the experiment where DVC gives none."""
-        k_values = f"-k{self.protocol.k}" if self.protocol.name == "few_shot" else ""
+        k = f"-k{self.protocol.k}" if self.protocol.name == "few_shot" else ""
         of = "" if self.variant == "whole" else f"-{self.variant}"
-        return f"{self.corpus}-{self.full_system}{of}-{self.protocol.name}{k_values}"
+        return f"{self.corpus}-{self.full_system}{of}-{self.protocol.name}{k}"
 
     @property
     def full_system(self) -> str:
         """Backbone and head under one name, such as ``birdnet-logistic``."""
         return f"{self.backbone}-{self.system}"
+
+
+MOVED: dict[str, str] = {
+    "protocol.curve": "is protocols.few_shot.k_values now",
+    "protocol.episodes": "is protocols.few_shot.episodes now",
+    "protocol.source_clips": "is protocols.few_shot.source_clips now",
+    "protocol.zero_shot": "is protocols.zero_shot.mode now",
+    "protocol.class_map": "is protocols.zero_shot.class_map now",
+    "protocol.shuffles": "is protocols.zero_shot.shuffles now",
+    "protocol.false_alarm_rate": "is unknown.false_alarm_rate now",
+    "audio.equalise": "is conditions.equalised.score now",
+    "audio.equaliser": "stands in conditions.equalised now",
+    "noise.test_snr_db": "is conditions.noise.snr_db now",
+    "evaluation.level": "is evaluation.confidence_level now",
+    "evaluation.draws": "is evaluation.n_bootstrap now",
+    "backbones.logmel": "is frontends.logmel_stats now",
+    "backbones.logmel_frames": "is frontends.logmel_frames now",
+    "backbones.yamnet_patches": "is gone: backbone=yamnet, whose front end end_to_end reads",
+    "corpora.*.root": "is gone: set root (of the corpus), or source_root (of the source)",
+}
+"""What has become of each key of older versions."""
 
 
 def load_params(file: Path = Path("params.yaml")) -> Params:
@@ -245,7 +271,8 @@ def load_params(file: Path = Path("params.yaml")) -> Params:
     Raises
     ------
     ParameterError
-        Names the key that is unknown, missing or out of range, and the nearest valid one.
+        Names the key that is unknown, missing or out of range, and the nearest valid one; of a
+        file of an older version, what has become of each key, a line each.
     """
     try:
         data = yaml.safe_load(file.read_text("utf-8"))
@@ -257,10 +284,42 @@ def load_params(file: Path = Path("params.yaml")) -> Params:
         raise ParameterError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ParameterError(f"{file} holds no keys: it should begin with `corpus: NAME`")
+    if moved := [f"{file}: {key} {MOVED[pattern]}" for key, pattern in _moved(data)]:
+        raise ParameterError("\nfaunashot: ".join(moved))
     try:
         return Params.model_validate(data)
     except ValidationError as error:
         raise ParameterError(f"{file}: {_first(error)}") from error
+
+
+def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys of older versions that a file has, each with its pattern in `MOVED`."""
+    for pattern in MOVED:
+        found: list[tuple[str, Any]] = [("", data)]
+        for part in pattern.split("."):
+            found = [
+                (f"{key}.{name}".lstrip("."), value)
+                for key, block in found
+                if isinstance(block, Mapping)
+                for name, value in block.items()
+                if part in ("*", name)
+            ]
+        yield from ((key, pattern) for key, _ in found)
+
+
+def _trainable() -> list[str]:
+    """Backbones whose layers can be trained."""
+    from faunashot.backbones.base import BACKBONES
+
+    return [name for name, kind in BACKBONES.classes().items() if hasattr(kind, "build")]
+
+
+def _read_blocks(key: str, blocks: Mapping[str, Any], registry: Registry[Any]) -> None:
+    """Check the options of every owner that a block names."""
+    for name, block in blocks.items():
+        if name not in registry:
+            raise ParameterError.unknown_key(f"{key}.{name}", f"{key}.", registry.names())
+        registry[name].Options.read(block, key=f"{key}.{name}")
 
 
 def _known(key: str, value: str, valid: Any) -> None:
@@ -271,22 +330,12 @@ def _known(key: str, value: str, valid: Any) -> None:
 def _first(error: ValidationError) -> str:
     """The first thing wrong, in one line; a misspelt key rather than the gap that it leaves."""
     found = error.errors()
-    wrong = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
+    wrong = next((e for e in found if e["type"] == "extra_forbidden"), None)
+    if wrong is None:
+        return first_fault(error)
     key = ".".join(str(part) for part in wrong["loc"])
-    if wrong["type"] == "extra_forbidden":
-        keys = _keys(Params)
-        if wrong["loc"][0] == "corpora":  # whose names are the user's own
-            keys = [name.replace("corpora.", f"corpora.{wrong['loc'][1]}.") for name in keys]
-        near = difflib.get_close_matches(key, keys, n=1)
-        return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    if wrong["type"] == "missing":
-        return f"missing key {key!r}"
-    cause = wrong.get("ctx", {}).get("error")
-    if isinstance(cause, ParameterError):
-        return str(cause)
-    if wrong["type"] in ("model_type", "dict_type"):
-        return f"{key}: needs a block of keys, got {wrong['input']!r}"
-    return f"{key}: {wrong['msg'].lower()}, got {wrong['input']!r}"
+    near = difflib.get_close_matches(key, _keys(Params), n=1)
+    return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.backbones import registry
-from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.backbones.base import Backbone, load
 from faunashot.errors import ParameterError, StoreError
-from faunashot.estimators.heads.base import load_head, save_head, scores_of
-from faunashot.estimators.temperature import Tempered, temper
+from faunashot.estimators.base import Estimator, columns
+from faunashot.estimators.calibration import temper
+from faunashot.estimators.class_map import class_score_features
+from faunashot.estimators.examples import Examples, FloatArray, Scores
+from faunashot.estimators.kinds import stored_class
+from faunashot.estimators.stored import load_object, save_object
 from faunashot.estimators.unknown import Novelty
 from faunashot.features.extract import embed_recording
+from faunashot.features.extractors import Extractor, extractor
 from faunashot.features.join import BY, join
+from faunashot.features.store import Features
 from faunashot.files import whole_folder
+from faunashot.systems.record import TrainedSystem
+from faunashot.targets import join_names
 
-FORMAT = 2
-HEAD, NETWORK, NOVELTY, FACTS = "head.skops", "network", "unknown.skops", "model.json"
+ESTIMATOR, NOVELTY = "estimator", "unknown.skops"
 UNKNOWN = "unknown"
 """Label of a recording that is like none of those that were learned from."""
+
+SURE = 0.5
+"""Probability from which on a recording is said to be of a class, where it may be of several."""
+
+AT_ONCE = 4096
+"""Windows of a recording that are scored together."""
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was heard in a recording.
+    """What was found in a recording.
 
     Attributes
     ----------
-    label : the most probable class, or "unknown".
-    probabilities : of each class, over the whole recording; they sum to 1. They say which class
-        it is if it is one of them, also where it is unknown.
-    windows : start and end in seconds, and the scores of each class.
-    unknown_score : how unlike it is to what was learned from; None where the model cannot say.
+    label : str
+        The most probable class, or "unknown". Where a recording may be of several classes, those
+        of a probability of `SURE` or more, joined by ``;``: none of them gives the empty label.
+    probabilities : dict
+        Of each class, over the whole recording. They sum to 1 and say which class it is if it is
+        one of them, also where it is unknown; where a recording may be of several classes, each
+        is by itself.
+    windows : list of tuple
+        Start and end in seconds, and the scores of each class.
+    unknown_score : float, optional
+        How unlike it is to what was learned from; None where the model cannot say.
     """
 
     label: str
@@ -47,17 +64,16 @@ class Recognition:
 
 
 class Recogniser:
-    """Backbone and head, and what tells a recording of no class where there is that.
+    """Backbone and estimator, and what tells a recording of no class where there is that.
 
     Parameters
     ----------
-    head : fitted, with ``predict_proba`` over `classes`.
-    facts : JSON-ready: ``backbones`` (of each name, options, version, weights_hash), ``takes``
-        ("clips", "windows" or "scores"), ``classes``, and what it was trained on. With `novelty`,
-        ``unknown`` holds its ``threshold`` and how that was set: the ``false_alarm_rate`` on
-        ``recordings`` (how many) of ``background`` (of what). Where `head` was tempered,
-        ``temperature`` holds its ``value`` and the ``clips`` (how many) it was fitted on.
-    novelty : fitted on clip embeddings.
+    estimator : Estimator
+        Fitted.
+    record : TrainedSystem
+        What it was trained on, and how its scores are to be read.
+    novelty : Novelty, optional
+        Fitted on mean features of clips.
 
     Raises
     ------
@@ -66,13 +82,15 @@ class Recogniser:
         named "unknown" beside one.
     """
 
-    def __init__(self, head: Any, facts: dict[str, Any], novelty: Novelty | None = None) -> None:
-        self.head = head
-        self.facts = facts
+    def __init__(
+        self, estimator: Estimator, record: TrainedSystem, novelty: Novelty | None = None
+    ) -> None:
+        self.estimator = estimator
+        self.record = record
         self.novelty = novelty
-        self.classes: list[str] = list(facts["classes"])
-        self.backbone_name: str = BY.join(made["name"] for made in facts["backbones"])
-        if (novelty is None) != (not facts.get("unknown")):
+        self.classes: list[str] = record.classes
+        self.backbone_name: str = BY.join(backbone.name for backbone in record.backbones)
+        if (novelty is None) != (record.unknown is None):
             raise ParameterError("unknown: a detector comes with its threshold, and not without")
         if novelty is not None and UNKNOWN in self.classes:
             raise ParameterError(f"classes: {UNKNOWN!r} is what none of them is called; rename it")
@@ -86,53 +104,46 @@ class Recogniser:
         StoreError
             The folder holds no model, or one of another format.
         """
-        try:
-            facts = json.loads((folder / FACTS).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{folder} holds no model: run `dvc repro` ({error})") from error
-        if facts.get("format") != FORMAT:
-            raise StoreError(f"{folder} has format {facts.get('format')}, this reads {FORMAT}")
-        novelty = load_head(folder / NOVELTY) if facts.get("unknown") else None
+        record = TrainedSystem.read(folder)
+        novelty = None if record.unknown is None else load_object(folder / NOVELTY)
         if not isinstance(novelty, Novelty | None):
             raise StoreError(f"{folder / NOVELTY} is no detector of the unknown: run `dvc repro`")
-        if facts["takes"] == "windows":
-            from faunashot.estimators.networks.classifier import classifier
-
-            network = classifier(facts["system"]["head"]).load(folder / NETWORK)
-            return cls(Tempered(network, facts["temperature"]["value"]), facts, novelty)
-        return cls(load_head(folder / HEAD), facts, novelty)
+        estimator = stored_class(record.estimator).load(folder / ESTIMATOR)
+        return cls(estimator, record, novelty)
 
     def save(self, folder: Path) -> None:
         """Write the model; it is there as a whole or not at all."""
         with whole_folder(folder) as draft:
-            if self.facts["takes"] == "windows":
-                self.head.head.save(draft / NETWORK)
-            else:
-                save_head(self.head, draft / HEAD)
+            self.estimator.save(draft / ESTIMATOR)
             if self.novelty is not None:
-                save_head(self.novelty, draft / NOVELTY)
-            facts = {"format": FORMAT, **self.facts}
-            (draft / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+                save_object(self.novelty, draft / NOVELTY)
+            self.record.write(draft)
 
     @cached_property
-    def backbones(self) -> list[Backbone]:
-        """The backbones, loaded.
+    def extractors(self) -> list[Extractor]:
+        """What yields the features that the estimator was trained on.
 
         Raises
         ------
         StoreError
-            Their weights are not those that the head was trained on.
+            Their weights are not those that the estimator was trained on.
         """
-        loaded = []
-        for made_with in self.facts["backbones"]:
-            backbone = registry.load(made_with["name"], **made_with["options"])
-            if backbone.weights_hash != made_with["weights_hash"]:
+        made = []
+        for listed in self.record.backbones:
+            source = extractor(listed.name, layer=listed.layer, options=listed.options)
+            if source.weights_hash != listed.weights_hash:
                 raise StoreError(
-                    f"the head was trained on {backbone.name} with weights "
-                    f"{made_with['weights_hash'][:12]}, here are {backbone.weights_hash[:12]}"
+                    f"the head was trained on {source.name} with weights "
+                    f"{listed.weights_hash[:12]}, here are {source.weights_hash[:12]}"
                 )
-            loaded.append(backbone)
-        return loaded
+            made.append(source)
+        return made
+
+    @cached_property
+    def _own_backbone(self) -> Backbone:
+        """The backbone whose own classes are read."""
+        (listed,) = self.record.backbones
+        return load(listed.name, **listed.options)
 
     def recognise(self, source: Path | bytes) -> Recognition:
         """Recognise a file, or the bytes of one.
@@ -142,45 +153,86 @@ class Recogniser:
         AudioError
             It cannot be decoded.
         """
-        embeddings, start_s, end_s = self._features(source)
-        clip = np.average(embeddings, axis=0, weights=end_s - start_s)[None]
-        features = embeddings
-        if self.facts["takes"] == "scores":
-            (backbone,) = self.backbones
-            features = backbone.classify(embeddings)
-        scores = scores_of(self.head, features, self.classes)
-        if self.facts["takes"] == "clips":
-            mean = scores_of(self.head, clip.astype(np.float32), self.classes)[0]
-        elif self.facts["takes"] == "windows":  # pooled first: so the temperature was fitted
-            plain = scores_of(self.head.head, features, self.classes)
-            pooled = np.average(plain, axis=0, weights=end_s - start_s)
-            mean = temper(pooled[None], self.head.temperature)[0]
-        else:
-            mean = np.average(scores, axis=0, weights=end_s - start_s)
-        total = mean.sum()
-        share = mean / total if total > 0 else np.full(len(mean), 1 / len(mean))
-        label, unknown_score = self.classes[int(share.argmax())], None
-        if self.novelty is not None:
-            unknown_score = float(self.novelty.score(clip)[0])
-            if unknown_score > self.facts["unknown"]["threshold"]:
+        features = self.features(source)
+        found = self.scores(features)
+        (share,) = self._shares(found.clips)
+        unknown_score = None
+        label = self._label(share)
+        if self.novelty is not None and self.record.unknown is not None:
+            mean = Examples.of_recording(features, self.classes).means()
+            unknown_score = float(self.novelty.score(mean)[0])
+            if unknown_score > self.record.unknown.threshold:
                 label = UNKNOWN
+        start_s, end_s = (features.index[name].to_numpy() for name in ("start_s", "end_s"))
         return Recognition(
             label=label,
             probabilities=self._named(share),
             windows=[
                 (float(start), float(end), self._named(row))
-                for start, end, row in zip(start_s, end_s, scores, strict=True)
+                for start, end, row in zip(start_s, end_s, found.windows, strict=True)
             ],
             unknown_score=unknown_score,
         )
 
-    def _features(
+    def window_scores(
         self, source: Path | bytes
-    ) -> tuple[FloatArray, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Embeddings of a recording's windows, (N, dim), and what each covers, in seconds."""
-        joined = join([embed_recording(source, backbone) for backbone in self.backbones])
-        start_s, end_s = (joined.index[name].to_numpy() for name in ("start_s", "end_s"))
-        return joined.windows, start_s, end_s
+    ) -> Iterator[tuple[float, float, dict[str, float]]]:
+        """Start and end in seconds and the scores of each window of a recording, one by one.
+
+        They are those of `Recognition.windows`; of a long recording few are in memory together.
+
+        Raises
+        ------
+        AudioError
+            It cannot be decoded.
+        """
+        features = self.features(source)
+        for at in range(0, len(features.index), AT_ONCE):
+            span = slice(at, at + AT_ONCE)
+            index = features.index.iloc[span].reset_index(drop=True)
+            part = replace(features, windows=features.windows[span], index=index)
+            scores = self.scores(part).windows
+            for start, end, row in zip(index["start_s"], index["end_s"], scores, strict=True):
+                yield float(start), float(end), self._named(row)
+
+    def features(self, recording: Path | bytes) -> Features:
+        """Features of the windows of a recording."""
+        return join([embed_recording(recording, source) for source in self.extractors])
+
+    def scores(self, features: Features) -> Scores:
+        """Tempered scores of `classes` in the windows of one recording, and in all of it.
+
+        They are what `faunashot.protocols` scores a clip with: the estimator pools its windows,
+        and the pooled score is tempered.
+        """
+        if self.estimator.reads_class_scores:
+            features = class_score_features(features, self._own_backbone)
+        multi_label = self.record.multi_label
+        examples = Examples.of_recording(features, self.classes, multi_label=multi_label)
+        plain = self.estimator.predict(examples)
+        temperature = 1.0 if self.record.temperature is None else self.record.temperature.value
+        windows, clips = (
+            temper(
+                columns(of, plain.classes, self.classes, multi_label=multi_label),
+                temperature,
+                multi_label=multi_label,
+            )
+            for of in (plain.windows, plain.clips)
+        )
+        return Scores(tuple(self.classes), windows, clips)
+
+    def _shares(self, scores: FloatArray) -> FloatArray:
+        """Probabilities of clips from their scores: where nothing is heard, every class's alike."""
+        if self.record.multi_label:
+            return scores
+        total = scores.sum(axis=1, keepdims=True)
+        even = np.full_like(scores, 1 / scores.shape[1])
+        return np.asarray(np.divide(scores, total, out=even, where=total > 0))
+
+    def _label(self, share: FloatArray) -> str:
+        if self.record.multi_label:
+            return join_names(n for n, p in zip(self.classes, share, strict=True) if p >= SURE)
+        return self.classes[int(share.argmax())]
 
     def _named(self, values: npt.NDArray[np.float64]) -> dict[str, float]:
         return {name: float(value) for name, value in zip(self.classes, values, strict=True)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
@@ -35,12 +35,17 @@ class Registry(Generic[T]):
     contract : str
         Dotted path of the class that all of them extend, ``package.module:Class``. The module
         that it stands in, and those whose names begin with an underscore, hold no entry.
+    apart : collection of str
+        Further modules of the package that hold no entry.
     """
 
-    def __init__(self, kind: str, package: str, *, contract: str) -> None:
+    def __init__(
+        self, kind: str, package: str, *, contract: str, apart: Collection[str] = ()
+    ) -> None:
         self.kind = kind
         self.package = package
         self.contract = contract
+        self.apart = frozenset(apart)
 
     @cached_property
     def _modules(self) -> dict[str, str]:
@@ -51,7 +56,8 @@ class Registry(Generic[T]):
             module.name: f"{self.package}.{module.name}"
             for module in pkgutil.iter_modules(found.__path__)
         }
-        return {n: m for n, m in named.items() if not n.startswith("_") and m != own}
+        hidden = {name for name in named if name.startswith("_")} | self.apart
+        return {n: m for n, m in named.items() if n not in hidden and m != own}
 
     @cached_property
     def _entry_points(self) -> dict[str, list[EntryPoint]]:
@@ -66,6 +72,9 @@ class Registry(Generic[T]):
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
+
+    def __len__(self) -> int:
+        return len(self.names())
 
     def __contains__(self, name: object) -> bool:
         return name in self._modules or name in self._entry_points
@@ -98,6 +107,20 @@ class Registry(Generic[T]):
             raise ParameterError(
                 f"{self.kind} {name!r} of {givers[0]} cannot be imported: {reason}"
             ) from error
+
+    def name_of(self, dotted: str) -> str | None:
+        """The name of the entry that the class ``package.module.Class`` is of; nothing is loaded.
+
+        None where it is neither defined in a module of ours, nor an entry point of another package.
+        """
+        module, _, attribute = dotted.rpartition(".")
+        for name, own in self._modules.items():
+            if module == own:
+                return name
+        for name, entries in self._entry_points.items():
+            if any(entry.value == f"{module}:{attribute}" for entry in entries):
+                return name
+        return None
 
     def classes(self) -> dict[str, type[T]]:
         """All classes by name; one that cannot be had is told in a line, and the others go on."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import uuid
 from pathlib import Path
 from typing import Any
 
 from faunashot.errors import StoreError
-
-DRAFT = ".draft-"
-"""Prefix of what is being written; a killed process leaves it."""
+from faunashot.files import link, write_atomically
 
 
 class Storage:
@@ -18,7 +15,8 @@ class Storage:
 
     Parameters
     ----------
-    url : a path, or a URL that fsspec knows.
+    url : str or Path
+        A path, or a URL that fsspec knows.
 
     Raises
     ------
@@ -40,20 +38,30 @@ class Storage:
     def __str__(self) -> str:
         return self.url
 
+    def __truediv__(self, name: str) -> Storage:
+        return Storage(self.local / name if self.local else f"{self.url.rstrip('/')}/{name}")
+
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Write a file, in place of one that is there."""
         if self.local is None:
             self._fs.pipe_file(f"{self._root}/{name}", bytes(content))
-            return
-        file = self.local / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f"{DRAFT}{uuid.uuid4().hex}")
-        try:
-            draft.write_bytes(content)
-            os.replace(draft, file)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        else:
+            write_atomically(self.local / name, content)
+
+    def link(self, name: str, source: Storage) -> None:
+        """Take a file of another folder in at the least cost: a link, or a copy.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        """
+        if self.local is not None and source.local is not None:
+            link(source.local / name, self.local / name)
+        elif self.local is None and source.local is None and type(self._fs) is type(source._fs):
+            self._fs.cp_file(f"{source._root}/{name}", f"{self._root}/{name}")
+        else:
+            self.write(name, source.read(name))
 
     def read(self, name: str) -> bytes:
         """Content of a file.
@@ -70,16 +78,26 @@ class Storage:
     def sizes(self) -> dict[str, int]:
         """Bytes of all files by name, those in folders as ``folder/name``."""
         if self.local is not None:
-            files = (file for file in self.local.rglob("*") if not file.is_dir())
-            return {file.relative_to(self.local).as_posix(): file.lstat().st_size for file in files}
+            found: dict[str, int] = {}
+            for folder, _, names in os.walk(self.local):
+                for name in names:
+                    file = Path(folder, name)
+                    try:
+                        found[file.relative_to(self.local).as_posix()] = file.lstat().st_size
+                    except FileNotFoundError:  # removed since it was listed
+                        continue
+            return found
         self._fs.invalidate_cache()
-        found: dict[str, Any] = self._fs.find(self._root, detail=True)
-        return {path[len(self._root) :].lstrip("/"): at["size"] for path, at in found.items()}
+        listed: dict[str, Any] = self._fs.find(self._root, detail=True)
+        return {path[len(self._root) :].lstrip("/"): at["size"] for path, at in listed.items()}
 
     def remove(self, names: set[str]) -> None:
-        """Remove files."""
+        """Remove files; those that are not there are passed over."""
         for name in sorted(names):
-            if self.local is not None:
-                (self.local / name).unlink(missing_ok=True)
-            else:
-                self._fs.rm_file(f"{self._root}/{name}")
+            try:
+                if self.local is not None:
+                    (self.local / name).unlink()
+                else:
+                    self._fs.rm_file(f"{self._root}/{name}")
+            except FileNotFoundError:
+                continue

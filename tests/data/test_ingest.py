@@ -1,18 +1,18 @@
-"""ingest: every located clip is decoded once; the good go on, the bad are listed with a reason."""
+"""ingest: every clip is decoded once; the good go on, the bad are listed with a reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import encoded
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
 
-from faunashot.data.corpora.registry import create
-from faunashot.data.ingest import MEASURED, ingest
-from faunashot.data.locate import empty, locate
+from faunashot.data.corpora import create
+from faunashot.data.ingest import LOCATED, MEASURED, ingest
 from faunashot.errors import CorpusError
 
 RATE = 8000
@@ -36,7 +36,7 @@ def write(root: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def ingested(root: Path) -> Callable[[], object]:
-    return lambda: ingest(locate(create("folder"), root), root)
+    return lambda: ingest(create("folder"), root)
 
 
 def test_a_good_clip_is_measured(root, write, ingested):
@@ -77,7 +77,7 @@ def test_the_faintest_sound_is_not_silence(write, ingested):
     assert len(ingested().clips) == 1
 
 
-def test_what_locate_found_wrong_is_listed_too(root, write, write_table, ingested):
+def test_what_the_corpus_found_wrong_is_listed_too(root, write, write_table, ingested):
     write("a.wav", tone())
     write("b.wav", tone())
     write_table(
@@ -135,7 +135,7 @@ def test_too_many_bad_clips_raise_and_name_the_first(root, write, ingested):
 
 
 def test_a_corpus_that_is_not_here_has_no_clips_and_none_bad(root):
-    done = ingest(empty(), root)
+    done = ingest(create("none"), root / "missing")
     assert done.clips.empty
     assert set(MEASURED) <= set(done.clips.columns)
     done.refuse_if_too_many(0.0, name="none")
@@ -144,8 +144,7 @@ def test_a_corpus_that_is_not_here_has_no_clips_and_none_bad(root):
 def test_the_known_broken_file_of_gtzan_is_reported_and_the_others_go_on(root, write):
     write("genres/jazz/jazz.00053.wav", tone())
     (root / "genres/jazz/jazz.00054.wav").write_bytes(b"\0" * 1000)
-    gtzan = create("gtzan")
-    found = ingest(locate(gtzan, root), root, known_faults=gtzan.known_faults)
+    found = ingest(create("gtzan"), root)
     assert found.clips["clip_id"].tolist() == ["jazz.00053"]
     (bad,) = found.bad
     assert bad["path"] == "genres/jazz/jazz.00054.wav"
@@ -203,3 +202,51 @@ def test_what_the_recorder_left_is_measured(write, ingested):
     assert clips["path"].tolist() == ["owl/gated.wav", "owl/hiss.wav"]
     assert clips["noise_floor_db"].tolist() == [-120, pytest.approx(-60, abs=1)]
     assert clips["bandwidth_hz"].max() <= RATE / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "coder", "codec", "bits"),
+    [
+        ("a.mka", "pcm_s24le", "MATROSKA/PCM_S24LE", 24),
+        ("a.mka", "pcm_f32le", "MATROSKA/PCM_F32LE", 32),
+        ("a.M4A", "aac", "MOV/AAC", 0),
+    ],
+)
+def test_what_libsndfile_does_not_read_is_measured_too(root, ingested, name, coder, codec, bits):
+    (root / "owl").mkdir()
+    written = encoded.write(root / "owl" / name.lower(), tone(), RATE, codec=coder)
+    written.rename(root / "owl" / name)
+    clip = ingested().clips.iloc[0]
+    assert (clip["sample_rate"], clip["codec"], clip["bit_depth"]) == (RATE, codec, bits)
+    assert clip["rms_db"] == pytest.approx(20 * np.log10(0.5 / np.sqrt(2)), abs=1)
+
+
+def test_several_labels_a_clip_are_counted_by_class(root, write, write_table):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        write(name, tone())
+    rows = [("path", "label"), ("a.wav", "owl;frog"), ("b.wav", "owl"), ("c.wav", "")]
+    write_table(root / "labels.csv", *rows)
+    found = ingest(create("folder", multi_label=True), root)
+    assert found.clips["label"].tolist() == ["frog;owl", "owl", ""]
+    assert found.clips["multi_label"].tolist() == [True] * 3
+    report = found.report()
+    assert report["clips_a_class"] == {"frog": 1, "owl": 2}
+    assert report["clips_of_no_class"] == 1
+
+
+def test_one_label_a_clip_is_said_in_a_column_and_nowhere_else(root, write, ingested):
+    write("owl/a.wav", tone())
+    done = ingested()
+    columns = [name for name in LOCATED if name != "problem"]
+    assert list(done.clips.columns) == [*columns, *MEASURED, "multi_label"]
+    assert done.clips["multi_label"].dtype == bool
+    assert done.clips["multi_label"].tolist() == [False]
+    assert "clips_of_no_class" not in done.report()
+
+
+def test_a_corpus_of_bad_clips_alone_has_all_columns_and_a_report(root, ingested):
+    (root / "owl").mkdir()
+    (root / "owl/empty.wav").touch()
+    done = ingested()
+    assert done.report()["clips_a_class"] == {}
+    assert {"label", "multi_label"} <= set(done.clips.columns)

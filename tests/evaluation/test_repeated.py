@@ -39,9 +39,9 @@ def test_the_value_is_the_mean_over_runs(good):
 
 def test_one_run_has_the_interval_that_it_has_elsewhere(good):
     one = good[0]
-    found = repeated_intervals([one], CLASSES, draws=300)
+    found = repeated_intervals([one], CLASSES, n_bootstrap=300)
     columns = (one["label"], one["predicted"], one["group"])
-    assert found == bootstrap_by_group(*columns, CLASSES, n_draws=300)
+    assert found == bootstrap_by_group(*columns, CLASSES, n_bootstrap=300)
 
 
 def test_the_order_of_clips_does_not_matter(good):

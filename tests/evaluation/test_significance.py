@@ -13,7 +13,8 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import counts_by
+from faunashot.evaluation.metrics import metrics_for
+from faunashot.evaluation.scored import ScoredClips
 from faunashot.evaluation.significance import (
     bootstrap_difference,
     holm,
@@ -25,6 +26,7 @@ from faunashot.evaluation.significance import (
 
 CLASSES = ["cat", "hen", "owl", "yak"]
 C = len(CLASSES)
+BOOTSTRAP = {"metrics": metrics_for(of="labels"), "confidence_level": 0.95}
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
@@ -42,6 +44,11 @@ def guesses(
         wrong = (true + rng.integers(1, C, true.size)) % C
         said.append(np.where(luck < share + ease, true, wrong))
     return true, group, said
+
+
+def by_recording(true: np.ndarray, group: np.ndarray, said: list[np.ndarray]) -> list[ScoredClips]:
+    one_hot = np.eye(C, dtype=bool)
+    return [ScoredClips(one_hot[true], one_hot[pred], group) for pred in said]
 
 
 def runs(seed: int, *right: float, n_groups: int = 40, episode: int = -1) -> list[pd.DataFrame]:
@@ -66,7 +73,7 @@ def test_runs_by_recording_against_scikit_learn_and_scipy():
     assert found.macro_f1.value == pytest.approx(macro_f1(a) - macro_f1(b))
     both = a.merge(b, on="clip_id")
     right = [both["predicted_x"] == both["label_x"], both["predicted_y"] == both["label_y"]]
-    assert found.accuracy.value == pytest.approx(right[0].mean() - right[1].mean())
+    assert found.figures["accuracy"].value == pytest.approx(right[0].mean() - right[1].mean())
     assert 0 < found.macro_f1.low < found.macro_f1.value < found.macro_f1.high
     assert found.p_value < 0.01
     assert found.p_mcnemar == mcnemar_p(*right) < 0.01
@@ -80,7 +87,7 @@ def test_runs_by_episode_are_the_paired_t_test():
     each = [[macro_f1(of) for _, of in table.groupby("episode")] for table in (a, b)]
     expected = stats.ttest_rel(*each).confidence_interval(0.9)
 
-    found = paired_runs(a, b.drop(columns="group"), CLASSES, level=0.9)
+    found = paired_runs(a, b.drop(columns="group"), CLASSES, confidence_level=0.9)
 
     assert found.macro_f1 == pytest.approx((np.subtract(*each).mean(), expected.low, expected.high))
     assert found.p_value == sign_flip_p(np.subtract(*each), seed=0)
@@ -90,7 +97,7 @@ def test_runs_by_episode_are_the_paired_t_test():
 def test_a_run_does_not_differ_from_itself():
     for a in (runs(0, 0.7)[0], pd.concat(runs(n, 0.7, episode=n)[0] for n in range(4))):
         found = paired_runs(a, a, CLASSES)
-        assert found.macro_f1 == found.accuracy == (0, 0, 0)
+        assert found.macro_f1 == found.figures["accuracy"] == (0, 0, 0)
         assert found.p_value == 1
         assert found.p_mcnemar in (1, None)
 
@@ -128,7 +135,7 @@ def test_few_signs_are_all_tried():
 
 def test_few_recordings_are_all_swapped():
     true, group, said = guesses(np.random.default_rng(5), (0.9, 0.3), n_groups=8)
-    counts = [counts_by(true, pred, group, C) for pred in said]
+    clips = by_recording(true, group, said)
 
     def gap(swap: np.ndarray) -> float:
         mixed = [np.where(swap[group], *pair) for pair in (said, said[::-1])]
@@ -136,7 +143,7 @@ def test_few_recordings_are_all_swapped():
 
     every = [gap(np.array(swap)) for swap in product([False, True], repeat=8)]
     expected = np.mean(np.abs(every) >= abs(every[0]) - 1e-12)
-    assert swap_p(*counts, seed=0) == pytest.approx(expected)
+    assert swap_p(*(run.counts_by_part for run in clips), seed=0) == pytest.approx(expected)
 
 
 def test_p_values_of_equal_systems_are_uniform():
@@ -144,8 +151,10 @@ def test_p_values_of_equal_systems_are_uniform():
     swapped, flipped = [], []
     for number in range(250):
         true, group, said = guesses(rng, (0.6, 0.6), n_groups=60)
-        counts = [counts_by(true, pred, group, C) for pred in said]
-        swapped.append(swap_p(*counts, permutations=300, seed=number))
+        clips = by_recording(true, group, said)
+        swapped.append(
+            swap_p(*(run.counts_by_part for run in clips), n_permutations=300, seed=number)
+        )
         flipped.append(sign_flip_p(rng.normal(0, 0.1, 20), 300, seed=number))
     for p_values in (swapped, flipped):
         assert stats.kstest(p_values, "uniform").pvalue > 0.05
@@ -163,8 +172,8 @@ def test_the_interval_of_a_difference_holds_it_as_often_as_it_says():
     rng, held, n = np.random.default_rng(2), dict.fromkeys(truths, 0), 500
     for number in range(n):
         true, group, said = guesses(rng, right, n_groups=100)
-        counts = [counts_by(true, pred, group, C) for pred in said]
-        found = bootstrap_difference(*counts, draws=400, level=0.95, seed=number)
+        clips = by_recording(true, group, said)
+        found = bootstrap_difference(*clips, **BOOTSTRAP, n_bootstrap=400, seed=number)
         for name, truth in truths.items():
             held[name] += found[name].low <= truth <= found[name].high
     for count in held.values():
@@ -175,10 +184,9 @@ def test_equal_systems_differ_by_an_interval_that_holds_nought():
     rng, held = np.random.default_rng(4), 0
     for number in range(200):
         true, group, said = guesses(rng, (0.6, 0.6), n_groups=100)
-        counts = [counts_by(true, pred, group, C) for pred in said]
-        low, high = bootstrap_difference(*counts, draws=300, level=0.95, seed=number)["macro_f1"][
-            1:
-        ]
+        clips = by_recording(true, group, said)
+        found = bootstrap_difference(*clips, **BOOTSTRAP, n_bootstrap=300, seed=number)
+        low, high = found["macro_f1"][1:]
         held += low <= 0 <= high
     assert 0.9 <= held / 200 <= 0.99
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import counts_by, scores, scores_from_counts
+from faunashot.evaluation.metrics import metric_values, metrics_for, scores
+from faunashot.evaluation.scored import Counts, ScoredClips
 from faunashot.evaluation.uncertainty import (
     Interval,
     bootstrap,
@@ -65,7 +67,10 @@ def test_mean_interval_covers_as_often_as_it_says():
 @settings(deadline=None, max_examples=50)
 @given(SCORES)
 def test_mean_interval_holds_the_mean_and_widens_with_the_level(values):
-    narrow, wide = mean_interval(values, level=0.8), mean_interval(values, level=0.99)
+    narrow, wide = (
+        mean_interval(values, confidence_level=0.8),
+        mean_interval(values, confidence_level=0.99),
+    )
 
     assert wide.low <= narrow.low <= narrow.value <= narrow.high <= wide.high
     assert narrow.value == pytest.approx(np.mean(values))
@@ -79,8 +84,8 @@ def test_mean_interval_refuses(values):
 
 @pytest.mark.parametrize("level", [0, 1, 95])
 def test_a_level_is_a_probability(level):
-    with pytest.raises(ParameterError, match="level"):
-        mean_interval([0.1, 0.2], level=level)
+    with pytest.raises(ParameterError, match="confidence_level"):
+        mean_interval([0.1, 0.2], confidence_level=level)
 
 
 def test_paired_difference_is_that_of_the_paired_t_test():
@@ -107,7 +112,7 @@ def test_paired_difference_refuses_other_episodes():
 def test_bootstrap_holds_the_scores_of_a_balanced_sample(seed, right):
     y_true, y_pred = guesses(seed, right=right)
 
-    intervals = bootstrap_by_group(y_true, y_pred, np.arange(len(y_true)), CLASSES, n_draws=300)
+    intervals = bootstrap_by_group(y_true, y_pred, np.arange(len(y_true)), CLASSES, n_bootstrap=300)
 
     point = scores(y_true, y_pred, CLASSES)
     assert list(intervals) == list(point)
@@ -124,7 +129,7 @@ def test_bootstrap_is_that_of_a_plain_loop():
     drawn = [np.repeat(np.arange(len(y_true)), row[groups]) for row in times]
     looped = [scores(y_true[rows], y_pred[rows], CLASSES) for rows in drawn]
 
-    intervals = bootstrap_by_group(y_true, y_pred, groups, CLASSES, n_draws=50, seed=11)
+    intervals = bootstrap_by_group(y_true, y_pred, groups, CLASSES, n_bootstrap=50, seed=11)
 
     for name, interval in intervals.items():
         expected = np.quantile([score[name] for score in looped], [0.025, 0.975])
@@ -142,25 +147,30 @@ def test_bootstrap_of_accuracy_has_the_binomial_width():
 
 
 def clustered(seed: int, *, n_groups: int, classes: int = 5, per_group: int = 3):
-    """Clips of which those of a recording are easy or hard together, and counts by recording."""
+    """Clips of which those of a recording are easy or hard together."""
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(n_groups), per_group)
     true = (group % classes).astype(np.intp)
     ease = rng.beta(2, 1, n_groups)[group]
     wrong = (true + rng.integers(1, classes, true.size)) % classes
     pred = np.where(rng.random(true.size) < ease, true, wrong)
-    return counts_by(true, pred, group, classes)
+    one_hot = np.eye(classes, dtype=bool)
+    return ScoredClips(one_hot[true], one_hot[pred], group)
 
 
 def test_bootstrap_covers_as_often_as_it_says():
     """Of a thousand samples of 120 recordings at once, the interval of 93 to 97 % holds it."""
-    truth = scores_from_counts(*clustered(0, n_groups=200_000).sum(axis=1))
-    samples = np.stack([clustered(seed, n_groups=120) for seed in range(1, 1001)], axis=1)
+    metrics = metrics_for(of="labels")
+    many = clustered(0, n_groups=200_000)
+    truth = metric_values(metrics, many.weighted(np.ones((1, many.n_parts))))
+    every = [clustered(seed, n_groups=120).counts_by_part for seed in range(1, 1001)]
+    samples = np.stack(every, axis=1)
 
     def figures(times: np.ndarray) -> dict[str, np.ndarray]:
-        return {n: of.T for n, of in scores_from_counts(*(times @ samples)).items()}
+        counted = SimpleNamespace(counts=Counts(*(times @ samples)))
+        return {name: metric.values(counted).T for name, metric in metrics.items()}
 
-    found = bootstrap(figures, 120, n_draws=500, seed=1)
+    found = bootstrap(figures, 120, n_bootstrap=500, seed=1)
 
     for name, (_, low, high) in found.items():
         assert 0.93 <= np.mean((low <= truth[name]) & (truth[name] <= high)) <= 0.97
@@ -173,7 +183,7 @@ def test_a_mirrored_interval_is_turned_about_its_value_and_stays_in_range():
         mean = times @ values / times.sum(axis=1)
         return {"mean": mean, "too_large": mean, "tiny": mean / 1000}
 
-    found = bootstrap(figures, 4, mirrored=["too_large", "tiny"], seed=3)
+    found = bootstrap(figures, 4, mirrored=dict.fromkeys(["too_large", "tiny"], (0.0, 1.0)), seed=3)
 
     value, low, high = found["mean"]
     assert found["too_large"].tolist() == pytest.approx([value, 2 * value - high, 2 * value - low])
@@ -237,9 +247,9 @@ def test_one_group_has_no_interval():
 
 
 @pytest.mark.parametrize(
-    ("groups", "n_draws", "message"),
-    [([0], 10, "groups"), ([0, None], 10, "groups"), ([0, 1], 0, "n_draws")],
+    ("groups", "n_bootstrap", "message"),
+    [([0], 10, "groups"), ([0, None], 10, "groups"), ([0, 1], 0, "n_bootstrap")],
 )
-def test_bootstrap_refuses(groups, n_draws, message):
+def test_bootstrap_refuses(groups, n_bootstrap, message):
     with pytest.raises(ParameterError, match=message):
-        bootstrap_by_group(["a", "b"], ["a", "b"], groups, CLASSES, n_draws=n_draws)
+        bootstrap_by_group(["a", "b"], ["a", "b"], groups, CLASSES, n_bootstrap=n_bootstrap)

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ import soundfile as sf
 
 import faunashot.features.plan as plan_module
 from faunashot.features import store
+from faunashot.features.build import StoredFeatures, store_features
 from faunashot.features.cluster import ray_actors
-from faunashot.features.engine import Outcome, local, store_features
+from faunashot.features.engine import local
+from faunashot.features.extractors import extractor
 from faunashot.features.plan import Plan, Recording, plan
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'faunashot[ray]'")
@@ -24,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 RATE = 16_000
 RECORDINGS, SHARD_WINDOWS = 60, 120
 HOP_S = 0.1
+LOAD = partial(extractor, "logmel_stats", options={"hop_s": HOP_S})
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +46,7 @@ def made(logmel_by_the_tenth, tmp_path_factory) -> Plan:
 
 @pytest.fixture(scope="module")
 def logmel_by_the_tenth():
-    from faunashot.backbones import registry
-
-    return registry.load("logmel", hop_s=HOP_S)
+    return LOAD()
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +61,9 @@ def expected(made: Plan, logmel_by_the_tenth, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def engine() -> Iterator[Callable[..., Outcome]]:
+def engine() -> Iterator[Callable[..., StoredFeatures]]:
     """Ray, on a cluster of its own; stopped at the end."""
-    yield ray_actors("logmel", {"hop_s": HOP_S}, actors=2)
+    yield ray_actors(LOAD, actors=2)
     ray.shutdown()
 
 
@@ -73,11 +75,11 @@ def assert_same(url: str | Path, expected: Path) -> None:
     ours, theirs = store.load(url), store.load(expected)
     assert np.asarray(ours.windows).tobytes() == np.asarray(theirs.windows).tobytes()
     assert ours.index.equals(theirs.index)
-    assert (ours.maker, ours.bad) == (theirs.maker, theirs.bad)
+    assert (ours.spec, ours.bad) == (theirs.spec, theirs.bad)
 
 
 def test_ray_makes_the_same_bytes_and_only_what_is_missing(
-    made: Plan, expected: Path, engine, tmp_path: Path
+    made: Plan, expected: Path, engine, cache: Path, tmp_path: Path
 ) -> None:
     outcome = store_features(made, tmp_path / "store", engine)
     assert outcome.embedded == outcome.windows == len(store.load(expected).index)
@@ -85,6 +87,9 @@ def test_ray_makes_the_same_bytes_and_only_what_is_missing(
     lost = min((tmp_path / "store").glob("*.npy"))
     rows = len(np.load(lost))
     lost.unlink()
+    assert store_features(made, tmp_path / "store", engine).embedded == 0
+    lost.unlink()
+    next(cache.rglob(lost.name)).unlink()
     assert store_features(made, tmp_path / "store", engine).embedded == rows
     assert content(tmp_path / "store") == content(expected)
 
@@ -109,7 +114,7 @@ def bucket(monkeypatch) -> Iterator[str]:
 
 
 def test_a_store_on_s3_is_the_same(
-    made: Plan, expected: Path, logmel_by_the_tenth, engine, bucket: str
+    made: Plan, expected: Path, logmel_by_the_tenth, engine, bucket: str, monkeypatch
 ) -> None:
     import s3fs
 
@@ -123,6 +128,10 @@ def test_a_store_on_s3_is_the_same(
     assert_same(bucket, expected)
     assert store_features(made, bucket, local(logmel_by_the_tenth)).embedded == 0
 
+    assert store_features(made, f"{bucket} again", engine).embedded == 0
+    assert in_bucket(f"{bucket} again") == content(expected)
+
+    monkeypatch.setenv("FAUNASHOT_CACHE", "s3://features/cache")
     by_ray = store_features(made, f"{bucket} by ray", engine)
     assert by_ray == by_threads
     assert in_bucket(f"{bucket} by ray") == content(expected)
@@ -130,7 +139,7 @@ def test_a_store_on_s3_is_the_same(
 
 
 def test_a_node_that_is_killed_half_way_loses_and_doubles_nothing(
-    made: Plan, expected: Path, tmp_path: Path
+    made: Plan, expected: Path, cache: Path, tmp_path: Path
 ) -> None:
     from ray.cluster_utils import Cluster
 
@@ -143,14 +152,14 @@ def test_a_node_that_is_killed_half_way_loses_and_doubles_nothing(
         written_at_kill: list[int] = []
 
         def kill_when_some_are_there() -> None:
-            while (written := len(list(out.glob("*.parquet")))) < 6:
+            while (written := len(list(cache.rglob("*.parquet")))) < 6:
                 time.sleep(0.005)
             cluster.remove_node(other, allow_graceful=False)
             written_at_kill.append(written)
 
         killer = threading.Thread(target=kill_when_some_are_there, daemon=True)
         killer.start()
-        outcome = store_features(made, out, ray_actors("logmel", {"hop_s": HOP_S}, actors=2))
+        outcome = store_features(made, out, ray_actors(LOAD, actors=2))
         killer.join(timeout=60)
         assert 6 <= written_at_kill[0] < len(made.shards) // 2
     finally:

@@ -1,4 +1,4 @@
-"""A store is the same bytes however it came to be; it holds what is good and lists what is bad."""
+"""A folder is the same bytes however it came to be; it has what is good and lists what is bad."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import soundfile as sf
 
 import faunashot.features.plan as plan_module
 from faunashot.audio.equalise import Equaliser
 from faunashot.audio.noise import Noise, NoiseMixer
-from faunashot.backbones.base import Backbone
 from faunashot.errors import StoreError
-from faunashot.features import store
+from faunashot.features import shards, store
+from faunashot.features.build import StoredFeatures, store_features
+from faunashot.features.cache import shards_of
 from faunashot.features.cut import cut
-from faunashot.features.engine import Outcome, local, store_features
+from faunashot.features.engine import local
+from faunashot.features.extractors import Extractor, extractor, of_layer
 from faunashot.features.plan import Plan, Recording, plan
-from faunashot.files import locked
-from faunashot.storage import DRAFT, Storage
+from faunashot.files import DRAFT, locked
 
 RATE = 8_000
 SHARD_WINDOWS = 20
@@ -54,12 +56,12 @@ def record(path: Path, length_s: float, *, seed: int) -> None:
     sf.write(path, noise, RATE)
 
 
-def planned(folder: Path, backbone: Backbone, **options) -> Plan:
+def planned(folder: Path, backbone: Extractor, **options) -> Plan:
     recordings = [Recording(file.name, file) for file in sorted(folder.iterdir())]
     return plan(recordings, backbone, **options)
 
 
-def stored(folder: Path, out: Path, backbone: Backbone, **options) -> Outcome:
+def stored(folder: Path, out: Path, backbone: Extractor, **options) -> StoredFeatures:
     workers = options.pop("workers", 2)
     made = planned(folder, backbone)
     return store_features(made, out, local(backbone, workers=workers), **options)
@@ -69,23 +71,31 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.*")}
 
 
-def n_windows(folder: Path, backbone: Backbone, *names: str) -> int:
+def n_cached(folder: Path, backbone: Extractor) -> int:
+    """Windows of whole shards in the cache."""
+    derivation = planned(folder, backbone).derivation
+    return sum(facts.n_rows for facts in shards.shards_in(shards_of(derivation), derivation))
+
+
+def n_windows(folder: Path, backbone: Extractor, *names: str) -> int:
     return sum(len(cut(folder / name, backbone).inputs) for name in names)
 
 
 @pytest.fixture
 def fresh(tiny, tmp_path: Path) -> Callable[[Path], dict[str, bytes]]:
-    """What a store of the recordings in a folder is if it is made in one undisturbed run."""
+    """What a folder of features is if it is made in one undisturbed run, with nothing cached."""
 
     def made(folder: Path) -> dict[str, bytes]:
         shutil.rmtree(tmp_path / "fresh", ignore_errors=True)
-        stored(folder, tmp_path / "fresh", tiny, workers=1)
-        return content(tmp_path / "fresh")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FAUNASHOT_CACHE", str(tmp_path / "fresh" / "cache"))
+            assert stored(folder, tmp_path / "fresh" / "out", tiny, workers=1).embedded > 0
+        return content(tmp_path / "fresh" / "out")
 
     return made
 
 
-def assert_holds(out: Path, folder: Path, backbone: Backbone, names: Sequence[str]) -> None:
+def assert_holds(out: Path, folder: Path, backbone: Extractor, names: Sequence[str]) -> None:
     """The store's rows are those of the named recordings, each embedded by itself."""
     found = store.load(out)
     cuts = {name: cut(folder / name, backbone) for name in names}
@@ -101,7 +111,7 @@ def assert_holds(out: Path, folder: Path, backbone: Backbone, names: Sequence[st
 def test_a_store_holds_every_window_once_in_order(clips: Path, tiny, tmp_path: Path) -> None:
     outcome = stored(clips, tmp_path / "out", tiny)
     assert_holds(tmp_path / "out", clips, tiny, NAMES)
-    assert outcome == Outcome(n_windows(clips, tiny, *NAMES), outcome.windows, ())
+    assert outcome == StoredFeatures(n_windows(clips, tiny, *NAMES), outcome.windows, ())
     sizes = [len(part) for part in store.load(tmp_path / "out").windows._parts]
     assert len(sizes) > 3
     assert max(sizes) <= SHARD_WINDOWS
@@ -120,13 +130,15 @@ def test_workers_and_batches_change_no_byte(
     assert content(tmp_path / "out") == expected
 
 
-@pytest.mark.parametrize("name", ["logmel", pytest.param("yamnet", marks=pytest.mark.shared)])
+@pytest.mark.parametrize("name", ["logmel_stats", pytest.param("yamnet", marks=pytest.mark.shared)])
 def test_workers_and_batches_change_no_byte_of_real_features(
     name, request, monkeypatch, tmp_path
 ) -> None:
     shared = request.getfixturevalue("shared")
     real = sorted((shared / "data" / "esc50-mini" / "audio").glob("*.ogg"))[::60]
-    _assert_same_bytes([*real], request.getfixturevalue(name), monkeypatch, tmp_path)
+    if name == "yamnet":
+        request.getfixturevalue(name)  # its weights
+    _assert_same_bytes([*real], extractor(name), tmp_path)
 
 
 def test_workers_and_batches_change_no_byte_of_birdnets_features(
@@ -134,17 +146,17 @@ def test_workers_and_batches_change_no_byte_of_birdnets_features(
 ) -> None:
     for seed, length_s in enumerate([13.0, 2.0, 31.0, 61.0]):
         record(tmp_path / f"{seed}.wav", length_s, seed=seed)
-    _assert_same_bytes(sorted(tmp_path.glob("*.wav")), birdnet, monkeypatch, tmp_path)
+    _assert_same_bytes(sorted(tmp_path.glob("*.wav")), of_layer(birdnet), tmp_path)
 
 
-def _assert_same_bytes(files: list[Path], backbone: Backbone, monkeypatch, tmp_path) -> None:
-    made = plan([Recording(file.name, file) for file in files], backbone)
+def _assert_same_bytes(files: list[Path], source: Extractor, tmp_path: Path) -> None:
+    made = plan([Recording(file.name, file) for file in files], source)
     assert len(made.shards) > 1
     found = []
     for workers, batch in ((1, 1), (2, 7), (1, 32), (2, 32)):
-        monkeypatch.setattr(backbone, "batch_size", batch, raising=False)
+        of_size = replace(source, batch_size=batch)
         out = tmp_path / f"{workers} {batch}"
-        assert store_features(made, out, local(backbone, workers=workers)).windows > 30
+        assert store_features(made, out, local(of_size, workers=workers)).windows > 30
         found.append(content(out))
     assert all(other == found[0] for other in found[1:])
 
@@ -189,11 +201,10 @@ def test_an_interrupted_run_goes_on(after, clips: Path, tiny, fresh, tmp_path: P
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stored(clips, tmp_path / "out", tiny, on_done=interrupt)
+        stored(clips, tmp_path / "out", tiny, on_progress=interrupt)
     with pytest.raises(StoreError, match="is not a features store"):
         store.load(tmp_path / "out")
-    shards = store.shards_in(Storage(tmp_path / "out")).values()
-    written = sum(rows for facts in shards for *_, rows in facts["pieces"])
+    written = n_cached(clips, tiny)
     outcome = stored(clips, tmp_path / "out", tiny)
     assert outcome.embedded == outcome.windows - written
     assert written > 0 or after == 1
@@ -206,25 +217,67 @@ def _truncate(file: Path) -> None:
 
 TEARS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "half an array": ("*.npy", _truncate),
-    "half an index": ("*.parquet", _truncate),
+    "one bit": ("*.npy", lambda file: _write(file, file.read_bytes()[:-1] + b"?")),
     "an empty array": ("*.npy", lambda file: file.write_bytes(b"")),
-    "an empty index": ("*.parquet", lambda file: file.write_bytes(b"")),
     "no array": ("*.npy", Path.unlink),
-    "no index": ("*.parquet", Path.unlink),
-    "half of meta": ("meta.json", _truncate),
-    "no meta": ("meta.json", Path.unlink),
+    "half the times": ("*.parquet", _truncate),
+    "other times": ("*.parquet", lambda file: _edit_times(file)),
+    "empty times": ("*.parquet", lambda file: file.write_bytes(b"")),
+    "no times": ("*.parquet", Path.unlink),
 }
 
 
+def _write(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+
+
+def _edit_times(file: Path) -> None:
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(1, "start_s", table["end_s"]), file)
+
+
+@pytest.mark.parametrize("where", ["cache", "folder", "both"])
 @pytest.mark.parametrize("tear", TEARS)
-def test_what_is_torn_is_made_anew(tear: str, clips: Path, tiny, fresh, tmp_path: Path) -> None:
+def test_what_is_torn_is_made_anew(tear, where, clips, tiny, fresh, cache, tmp_path) -> None:
     pattern, damage = TEARS[tear]
+    expected = fresh(clips)
     whole = stored(clips, tmp_path / "out", tiny)
-    damage(min((tmp_path / "out").glob(pattern)))
+    first = min((tmp_path / "out").glob("?" * 64 + pattern[1:])).name
+    if where != "folder":
+        damage(next(cache.rglob(first)))
+    if where == "both" and (tmp_path / "out" / first).exists():
+        damage(tmp_path / "out" / first)
+    if where == "folder":
+        damage(tmp_path / "out" / first)
     (tmp_path / "out" / f"{DRAFT}left").write_bytes(b"by a killed run")
     mended = stored(clips, tmp_path / "out", tiny)
-    assert 0 < mended.embedded <= SHARD_WINDOWS or pattern == "meta.json"
+    assert mended.embedded <= SHARD_WINDOWS
+    if where == "both":
+        assert mended.embedded > 0
+    elif pattern == "*.parquet":  # which is no link
+        assert mended.embedded == 0
     assert replace(mended, embedded=whole.embedded) == whole
+    assert content(tmp_path / "out") == expected
+    stored(clips, tmp_path / "elsewhere", tiny)
+    assert content(tmp_path / "elsewhere") == expected
+    assert stored(clips, tmp_path / "a third", tiny).embedded == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("meta.json", _truncate),
+        ("meta.json", Path.unlink),
+        ("index-*", _truncate),
+        ("index-*", Path.unlink),
+    ],
+)
+def test_lists_of_what_is_there_are_made_anew(
+    pattern, damage, clips, tiny, fresh, tmp_path
+) -> None:
+    stored(clips, tmp_path / "out", tiny)
+    damage(next((tmp_path / "out").glob(pattern)))
+    assert stored(clips, tmp_path / "out", tiny).embedded == 0
     assert content(tmp_path / "out") == fresh(clips)
 
 
@@ -286,7 +339,7 @@ def test_what_happens_to_a_recording_during_the_run_is_listed(
             damage(clips / "03.wav")
         told.append(done)
 
-    outcome = store_features(made, tmp_path / "out", local(tiny), on_done=harm_first)
+    outcome = store_features(made, tmp_path / "out", local(tiny), on_progress=harm_first)
     bad = {"clip_id": "03.wav", "start_s": 0.0, "end_s": None, "reason": reason}
     assert outcome.bad == (bad,)
     assert store.load(tmp_path / "out").bad == [bad]
@@ -344,9 +397,10 @@ def test_recordings_all_of_which_are_bad_are_an_empty_store(damage, clips, tiny,
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value"), [("weights_hash", "1" * 64), ("version", "2"), ("hop_s", 0.5)]
+    ("attribute", "value"),
+    [("weights_hash", "1" * 64), ("version", "2"), ("hop_s", 0.5), ("layer", "low")],
 )
-def test_a_store_of_another_maker_is_not_touched(
+def test_a_store_of_another_spec_is_not_touched(
     attribute, value, clips, tiny, fresh, tmp_path, monkeypatch
 ) -> None:
     stored(clips, tmp_path / "out", tiny)
@@ -360,7 +414,7 @@ def test_a_store_of_another_maker_is_not_touched(
     assert content(tmp_path / "out") == fresh(clips) != before
 
 
-@pytest.mark.parametrize("changes", [{"format": 1}, {"format": 9, "maker": {"new": 1}}])
+@pytest.mark.parametrize("changes", [{"format": 1}, {"format": 9, "spec": {"new": 1}}])
 def test_a_store_of_another_version_is_not_touched(changes, clips, tiny, fresh, tmp_path) -> None:
     stored(clips, tmp_path / "out", tiny)
     meta = json.loads((tmp_path / "out" / store.META).read_text())
@@ -398,7 +452,7 @@ def test_the_recordings_themselves_are_never_the_store(clips: Path, tiny) -> Non
 def test_a_store_that_another_process_writes_is_not_touched(clips, tiny, tmp_path) -> None:
     (tmp_path / "out").mkdir()
     with (
-        locked(tmp_path / "out"),
+        locked(tmp_path / "out" / store.LOCK),
         pytest.raises(StoreError, match="is being written by another process; wait"),
     ):
         stored(clips, tmp_path / "out", tiny)
@@ -426,31 +480,33 @@ def full_disk(monkeypatch) -> Iterator[Callable[[int], None]]:
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("writes", [0, 1, 5, -1])
+@pytest.mark.parametrize("writes", [0, 1, 2, 3, 4, 9, -1])
 def test_a_full_disk_ends_the_run_and_the_next_goes_on(
-    writes, clips, tiny, fresh, full_disk, tmp_path
+    writes, clips, tiny, fresh, full_disk, cache, tmp_path
 ) -> None:
     expected = fresh(clips)
-    shards = sum(name.endswith(".npy") for name in expected)
-    writes %= len(expected)  # -1: all but meta.json
+    made = len(planned(clips, tiny).shards)
+    # spec.json; two files of each shard, and one of them again in the folder; index and meta.json
+    writes %= 3 * made + 3  # -1: all but meta.json
     full_disk(writes)
     with pytest.raises(OSError, match="No space left") as caught:
         stored(clips, tmp_path / "out", tiny)
     assert caught.value.errno == errno.ENOSPC
-    assert not any(name.startswith(DRAFT) for name in os.listdir(tmp_path / "out"))
+    for folder in (tmp_path / "out", cache):
+        assert not list(folder.rglob(f"{DRAFT}*"))
     with pytest.raises(StoreError, match="is not a features store"):
         store.load(tmp_path / "out")
     full_disk(1_000)
     outcome = stored(clips, tmp_path / "out", tiny)
-    assert (outcome.embedded < outcome.windows) == (writes > 1)
-    assert (outcome.embedded == 0) == (writes // 2 == shards)
+    assert (outcome.embedded < outcome.windows) == (writes > 2)
+    assert (outcome.embedded == 0) == (writes > 3 * made)
     assert content(tmp_path / "out") == expected
 
 
 def test_a_full_disk_leaves_the_store_that_was(clips, tiny, fresh, full_disk, tmp_path) -> None:
     stored(clips, tmp_path / "out", tiny)
     record(clips / "00a.wav", 1.0, seed=50)
-    full_disk(1)
+    full_disk(2)
     with pytest.raises(OSError, match="No space left"):
         stored(clips, tmp_path / "out", tiny)
     assert_holds(tmp_path / "out", clips, tiny, NAMES)
@@ -461,13 +517,13 @@ def test_a_full_disk_leaves_the_store_that_was(clips, tiny, fresh, full_disk, tm
 
 def test_what_is_done_is_told_as_it_is_done(clips: Path, tiny, tmp_path: Path) -> None:
     told: list = []
-    outcome = stored(clips, tmp_path / "out", tiny, on_done=told.append)
+    outcome = stored(clips, tmp_path / "out", tiny, on_progress=told.append)
     assert sum(done.embedded for done in told) == outcome.windows
     assert told[0].seconds == 0
     audio_s = pytest.approx(sum(sf.info(file).duration for file in clips.iterdir()))
     assert sum(done.seconds for done in told) == audio_s
     told.clear()
-    stored(clips, tmp_path / "out", tiny, on_done=told.append)
+    stored(clips, tmp_path / "out", tiny, on_progress=told.append)
     assert [(done.seconds, done.embedded) for done in told] == [(audio_s, 0)]
 
 
@@ -475,34 +531,41 @@ EQUALISED = {"low_hz": 100.0, "high_hz": 3500.0, "length_s": 2.0, "level_db": -2
 
 
 @pytest.mark.parametrize(("perturbation", "facts"), [(None, None), (Equaliser(), EQUALISED)])
-def test_stores_that_are_there_keep_the_keys_of_their_shards(perturbation, facts, tiny, tmp_path):
+def test_shards_that_are_cached_keep_their_keys(perturbation, facts, tiny, tmp_path):
     record(tmp_path / "owl.wav", 2.0, seed=0)
-    source = hashlib.sha256((tmp_path / "owl.wav").read_bytes()).hexdigest()
-    maker = {"backbone": "tiny", "version": "1", "weights_hash": "0" * 64, "sample_rate": RATE}
-    maker |= {"window_s": 0.5, "hop_s": 0.25, "dim": 3, "blocks": []}
-    pieces = [["owl.wav", source, 0, None]]
-    made_of = {"format": 2, "maker": maker, "equaliser": facts, "pieces": pieces}
+    sha256 = hashlib.sha256((tmp_path / "owl.wav").read_bytes()).hexdigest()
+    spec = {"backbone": "tiny", "version": "1", "weights_hash": "0" * 64, "sample_rate": RATE}
+    spec |= {"window_s": 0.5, "hop_s": 0.25, "dim": 3, "blocks": [], "layer": ""}
+    made_of = {"format": 3, "spec": spec, "perturbation": facts}
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-    (shard,) = plan(
-        [Recording("owl.wav", tmp_path / "owl.wav")], tiny, perturbation=perturbation
-    ).shards
-    assert shard.key == key
+    made = plan([Recording("owl.wav", tmp_path / "owl.wav")], tiny, perturbation=perturbation)
+    assert made.derivation.key == key
+    made_of |= {"chunks": [[sha256, 0, None]]}
+    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    assert [shard.key for shard in made.shards] == [key]
 
 
-def test_features_of_one_treatment_are_not_taken_for_those_of_another(clips, tiny, tmp_path):
+def test_features_under_one_perturbation_are_not_those_under_another(clips, tiny, tmp_path):
     record(tmp_path / "wind.wav", 1.0, seed=99)
     noises = (Noise(tmp_path / "wind.wav", "a"),)
     elsewhere = (Noise(tmp_path / "not here.wav", "a"),)
     others = (NoiseMixer(20.0, noises), NoiseMixer(0.0, noises))
-    treatments = (None, Equaliser(), *others, NoiseMixer(0.0, (Noise(tmp_path / "wind.wav", "b"),)))
+    perturbations = (
+        None,
+        Equaliser(),
+        *others,
+        NoiseMixer(0.0, (Noise(tmp_path / "wind.wav", "b"),)),
+    )
     found = []
-    for perturbation in treatments:
+    for perturbation in perturbations:
         made = planned(clips, tiny, perturbation=perturbation)
         outcome = store_features(made, tmp_path / "out", local(tiny))
         assert outcome.embedded == outcome.windows
         found.append(np.asarray(store.load(tmp_path / "out").windows))
     moved = planned(clips, tiny, perturbation=NoiseMixer(0.0, elsewhere))
     assert store_features(moved, tmp_path / "out", local(tiny)).embedded == 0
+    again = planned(clips, tiny)
+    assert store_features(again, tmp_path / "out", local(tiny)).embedded == 0
     assert not np.array_equal(found[2], found[3])
     assert not np.array_equal(found[0], found[2])
 

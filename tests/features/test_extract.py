@@ -76,9 +76,9 @@ def test_batches_and_threads_change_no_byte(batch, workers, clips: Clips, tiny, 
     expected = embed_clips(clips, tiny)
     tiny.batches.clear()
     monkeypatch.setattr(tiny, "batch_size", batch)
-    pieces = [Chunk(clip_id, path) for clip_id, path in clips]
-    done = list(embed(pieces, tiny, workers=workers))
-    assert [part.piece for part in done] == pieces
+    chunks = [Chunk(clip_id, path) for clip_id, path in clips]
+    done = list(embed(chunks, tiny, workers=workers))
+    assert [part.chunk for part in done] == chunks
     assert np.concatenate([part.windows for part in done]).tobytes() == expected.windows.tobytes()
     full, rest = divmod(len(expected.index), batch)
     assert sorted(tiny.batches, reverse=True) == [batch] * full + [rest] * (rest > 0)
@@ -97,7 +97,7 @@ def test_decoding_is_at_most_so_far_ahead(clips: Clips, tiny) -> None:
     for _ in embed(counted(), tiny, workers=2):
         done += 1
     assert done == len(clips) * 50
-    # eight pieces decoded, four batches in the network, each of the windows of about 16 clips
+    # eight chunks decoded, four batches in the network, each of the windows of about 16 clips
     assert furthest < 8 + 5 * tiny.batch_size
 
 
@@ -122,7 +122,7 @@ def test_equalised_recordings_are_of_one_length_and_level(clips: Clips, tiny) ->
     # steady levels are no sound: what told the clips apart is gone
     recorded, spread = (of.windows[:, 1].std() for of in (embed_clips(clips, tiny), features))
     assert spread < recorded / 5
-    assert features.maker == embed_clips(clips, tiny).maker
+    assert features.spec == embed_clips(clips, tiny).spec
 
 
 def test_a_recording_is_equalised_before_it_is_resampled(clips: Clips, tiny) -> None:

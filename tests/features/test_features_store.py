@@ -11,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow
+import pyarrow.parquet as pq
 import pytest
 
 from faunashot.errors import StoreError
-from faunashot.features import store
-from faunashot.features.store import META, Features, FeatureSpec, Rows
-from faunashot.frontends.logmel_stats import LogMel
-from faunashot.storage import DRAFT, Storage
+from faunashot.features import shards, store
+from faunashot.features.cut import ChunkSpan
+from faunashot.features.shards import ShardRows
+from faunashot.features.spec import Derivation, FeatureSpec
+from faunashot.features.store import META, Features, IndexWriter, Rows
+from faunashot.files import DRAFT
+from faunashot.storage import Storage
 
 
 @pytest.fixture
@@ -41,11 +45,11 @@ def folder(features: Features, tmp_path: Path) -> Path:
 
 
 def _assert_holds(folder: Path, features: Features) -> None:
-    loaded = store.load(folder, maker=features.maker)
+    loaded = store.load(folder, spec=features.spec)
     assert loaded.windows.dtype == np.float32
     np.testing.assert_array_equal(loaded.windows, features.windows)
     pd.testing.assert_frame_equal(loaded.index, features.index)
-    assert loaded.maker == features.maker
+    assert loaded.spec == features.spec
 
 
 def test_round_trip(folder: Path, features: Features) -> None:
@@ -53,11 +57,11 @@ def test_round_trip(folder: Path, features: Features) -> None:
 
 
 def test_the_blocks_of_joined_backbones_come_back(features: Features, tmp_path: Path) -> None:
-    joined = replace(features, maker=replace(features.maker, backbone="tiny+tinier", blocks=(1, 2)))
+    joined = replace(features, spec=replace(features.spec, backbone="tiny+tinier", blocks=(1, 2)))
     store.save(joined, tmp_path / "joined")
     _assert_holds(tmp_path / "joined", joined)
     with pytest.raises(StoreError, match="is stale"):
-        store.load(tmp_path / "joined", maker=replace(joined.maker, blocks=(2, 1)))
+        store.load(tmp_path / "joined", spec=replace(joined.spec, blocks=(2, 1)))
 
 
 def test_the_array_is_memory_mapped_and_read_only(folder: Path) -> None:
@@ -67,9 +71,9 @@ def test_the_array_is_memory_mapped_and_read_only(folder: Path) -> None:
 
 
 def test_features_of_no_clips_round_trip(tmp_path: Path) -> None:
-    none = store.empty(LogMel, hop_s=0.5)
+    none = store.empty(DERIVATION.spec)
     store.save(none, tmp_path / "none")
-    assert store.load(tmp_path / "none").windows.shape == (0, LogMel.dim)
+    assert store.load(tmp_path / "none").windows.shape == (0, DERIVATION.spec.dim)
     assert list(store.load(tmp_path / "none").index) == ["clip_id", "start_s", "end_s"]
 
 
@@ -79,7 +83,7 @@ def _array(folder: Path) -> Path:
 
 
 def _index(folder: Path) -> Path:
-    (file,) = folder.glob("*.parquet")
+    (file,) = folder.glob("index-*.parquet")
     return file
 
 
@@ -122,14 +126,29 @@ def test_a_failing_write_leaves_the_old_store(folder, features) -> None:
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
 
+DERIVATION = Derivation(FeatureSpec("tiny", "1", "0" * 64, 8_000, 0.5, 0.25, 3))
+
+
+def written(storage: Storage, features: Features, rows: slice, *, sha256: str) -> shards.ShardFacts:
+    """A shard of some rows, as of one chunk of a recording."""
+    times = (features.index[name].to_numpy()[rows] for name in ("start_s", "end_s"))
+    part = ShardRows(features.windows[rows], *times)
+    chunks = [(sha256, ChunkSpan(), len(part.windows))]
+    return shards.write_shard(storage, DERIVATION, chunks, part)
+
+
 def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> None:
-    place = Storage(tmp_path / "shards")
-    for key, rows in (("a" * 64, slice(2, 3)), ("b" * 64, slice(0, 0)), ("c" * 64, slice(0, 2))):
-        store.write_shard(place, key, features.windows[rows], features.index[rows], facts={})
+    storage, index = Storage(tmp_path / "shards"), IndexWriter()
+    parts = {"a": slice(2, 3), "b": slice(0, 0), "c": slice(0, 2)}
+    facts = {name: written(storage, features, parts[name], sha256=name) for name in parts}
     with pytest.raises(StoreError, match="is not a features store"):
         store.load(tmp_path / "shards")
-    written = store.shards_in(place)
-    store.finish(place, [written[key * 64] for key in "cba"], maker=features.maker)
+    for name in "cba":
+        rows = features.index[parts[name]]
+        times = shards.read_times(storage, facts[name].key)
+        index.add([(clip_id, 1) for clip_id in rows["clip_id"]] or [("none", 0)], *times)
+    listed = [(facts[name].key, facts[name].npy) for name in "cba"]
+    store.finish(storage, listed, index, spec=features.spec)
     _assert_holds(tmp_path / "shards", features)
     loaded = store.load(tmp_path / "shards").windows
     assert isinstance(loaded, Rows)
@@ -150,17 +169,33 @@ def test_shards_are_one_store_in_the_order_given(features, tmp_path: Path) -> No
             loaded[beyond]
 
 
-@pytest.mark.parametrize("harm", ["no array", "half an array", "no index", "half an index"])
+HARMS = ["no array", "half an array", "no times", "half the times", "other times"]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_shard_that_is_not_whole_is_none(features, tmp_path: Path, harm: str) -> None:
-    place = Storage(tmp_path)
-    store.write_shard(place, "a" * 64, features.windows, features.index, facts={"bad": []})
-    assert store.shards_in(place)["a" * 64]["bad"] == []
-    file = _array(tmp_path) if "array" in harm else _index(tmp_path)
+    storage = Storage(tmp_path)
+    facts = written(storage, features, slice(0, 3), sha256="a")
+    assert list(shards.shards_in(storage, DERIVATION)) == [facts]
+    (file,) = tmp_path.glob("*.npy" if "array" in harm else "*.parquet")
     if harm.startswith("no"):
         file.unlink()
-    else:
+    elif harm.startswith("half"):
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    assert store.shards_in(place) == {}
+    else:
+        table = pq.read_table(file)
+        pq.write_table(table.set_column(2, "end_s", table["start_s"]), file)
+    assert list(shards.shards_in(storage, DERIVATION)) == []
+
+
+def test_a_shard_under_another_name_or_of_another_derivation_is_none(features, tmp_path) -> None:
+    storage = Storage(tmp_path)
+    facts = written(storage, features, slice(0, 3), sha256="a")
+    other = replace(DERIVATION, perturbation={"snr_db": 0.0})
+    assert list(shards.shards_in(storage, other)) == []
+    for suffix in shards.SUFFIXES:
+        (tmp_path / f"{facts.key}.{suffix}").rename(tmp_path / f"{'0' * 64}.{suffix}")
+    assert list(shards.shards_in(storage, DERIVATION)) == []
 
 
 def test_what_is_bad_comes_with_the_features(features: Features, tmp_path: Path) -> None:
@@ -196,13 +231,13 @@ TEARS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no windows": (lambda folder: _array(folder).unlink(), "run `dvc repro`"),
     "no index": (lambda folder: _index(folder).unlink(), "run `dvc repro`"),
     "no meta": (lambda folder: (folder / META).unlink(), "run `dvc repro`"),
-    "half of meta": (lambda folder: (folder / META).write_text('{"format": 2'), "run `dvc repro`"),
+    "half of meta": (lambda folder: (folder / META).write_text('{"format": 3'), "run `dvc repro`"),
     "meta of another kind": (lambda folder: (folder / META).write_text("[]"), "run `dvc repro`"),
-    "unknown maker": (lambda folder: _edit_meta(folder, maker={"owl": 1}), "run `dvc repro`"),
-    "other format": (lambda folder: _edit_meta(folder, format=1), "format 1, this version reads 2"),
+    "unknown spec": (lambda folder: _edit_meta(folder, spec={"owl": 1}), "run `dvc repro`"),
+    "other format": (lambda folder: _edit_meta(folder, format=1), "format 1, this version reads 3"),
     "later format": (
-        lambda folder: _edit_meta(folder, format=9, maker={"new": 1}),
-        "format 9, this version reads 2",
+        lambda folder: _edit_meta(folder, format=9, spec={"new": 1}),
+        "format 9, this version reads 3",
     ),
 }
 
@@ -231,12 +266,13 @@ def test_a_missing_store_is_refused(tmp_path: Path) -> None:
         {"sample_rate": 16_000},
         {"window_s": 1.0},
         {"hop_s": 0.5},
+        {"layer": "low"},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_a_stale_store_is_refused(change: dict, folder: Path, features: Features) -> None:
     with pytest.raises(StoreError, match="is stale"):
-        store.load(folder, maker=replace(features.maker, **change))
+        store.load(folder, spec=replace(features.spec, **change))
 
 
 def test_nothing_is_unpickled(folder: Path) -> None:

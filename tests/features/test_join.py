@@ -28,13 +28,13 @@ def features(
     rows = [(i, *span) for i in clips for span in grid(LENGTHS_S[i], window_s, hop_s)]
     index = pd.DataFrame(rows, columns=["clip_id", "start_s", "end_s"])
     values = np.random.default_rng(seed).normal(size=(len(rows), dim)).astype(np.float32)
-    maker = FeatureSpec(name, "1", name[0] * 64, 16_000, window_s, hop_s, dim)
-    return Features(values, index, maker)
+    spec = FeatureSpec(name, "1", name[0] * 64, 16_000, window_s, hop_s, dim)
+    return Features(values, index, spec)
 
 
 def by_hand(part: Features, row: pd.Series) -> np.ndarray:
     """The mean of a part's windows over the span of a row, window by window."""
-    total, seconds = np.zeros(part.maker.dim), 0.0
+    total, seconds = np.zeros(part.spec.dim), 0.0
     for at, window in part.index.iterrows():
         overlap = min(row["end_s"], window["end_s"]) - max(row["start_s"], window["start_s"])
         if window["clip_id"] == row["clip_id"] and overlap > 0:
@@ -60,13 +60,13 @@ def test_both_orders_carry_the_same():
     one, other = join(parts), join(parts[::-1])
     np.testing.assert_array_equal(np.roll(one.windows, 3, axis=1), other.windows)
     pd.testing.assert_frame_equal(one.index, other.index)
-    assert (one.maker.backbone, other.maker.backbone) == ("birds+yam", "yam+birds")
-    assert (one.maker.blocks, other.maker.blocks) == ((2, 3), (3, 2))
+    assert (one.spec.backbone, other.spec.backbone) == ("birds+yam", "yam+birds")
+    assert (one.spec.blocks, other.spec.blocks) == ((2, 3), (3, 2))
 
 
-def test_the_maker_says_what_was_joined():
-    maker = join([features("birds", 3.0, 2.0), features("yam", 0.96, 0.48, dim=3)]).maker
-    assert maker == FeatureSpec(
+def test_the_spec_says_what_was_joined():
+    spec = join([features("birds", 3.0, 2.0), features("yam", 0.96, 0.48, dim=3)]).spec
+    assert spec == FeatureSpec(
         "birds+yam", "1+1", f"{'b' * 64}+{'y' * 64}", 16_000, 3.0, 2.0, 5, (2, 3)
     )
 
@@ -80,15 +80,15 @@ def test_joined_features_are_joined_further_by_their_blocks():
     parts = [features("birds", 3.0, 3.0), features("yam", 0.96, 0.48), features("ears", 1.0, 0.5)]
     at_once, in_turn = join(parts), join([join(parts[:2]), parts[2]])
     np.testing.assert_array_equal(at_once.windows, in_turn.windows)
-    assert at_once.maker == in_turn.maker
-    assert at_once.maker.blocks == (2, 2, 2)
+    assert at_once.spec == in_turn.spec
+    assert at_once.spec.blocks == (2, 2, 2)
 
 
 def test_a_last_window_beyond_the_others_grid_gets_their_last():
     """Resampled to another rate a recording may be some samples longer."""
     long, other = features("birds", 3.0, 3.0, clips="b"), features("yam", 1.0, 1.0, clips="b")
     span = {"clip_id": "b", "start_s": [0.0, 3.0], "end_s": [3.0, 3.00002]}
-    beyond = Features(np.ones((2, 2), np.float32), pd.DataFrame(span), long.maker)
+    beyond = Features(np.ones((2, 2), np.float32), pd.DataFrame(span), long.spec)
     joined = join([beyond, other])
     np.testing.assert_allclose(joined.windows[0, 2:], other.windows.mean(axis=0), rtol=1e-6)
     np.testing.assert_array_equal(joined.windows[1, 2:], other.windows[-1])
@@ -116,8 +116,8 @@ def test_no_clips_are_no_rows():
 def test_stores_on_disk_are_joined_as_they_were_made(tmp_path):
     parts = [features("birds", 3.0, 3.0), features("yam", 0.96, 0.48)]
     for part in parts:
-        store.save(part, tmp_path / part.maker.backbone)
-    loaded = [store.load(tmp_path / part.maker.backbone) for part in parts]
+        store.save(part, tmp_path / part.spec.backbone)
+    loaded = [store.load(tmp_path / part.spec.backbone) for part in parts]
     one, other = join(parts), join(loaded)
     np.testing.assert_array_equal(one.windows, other.windows)
-    assert one.maker == other.maker
+    assert one.spec == other.spec

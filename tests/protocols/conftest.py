@@ -12,8 +12,8 @@ import pytest
 
 from faunashot.features.store import Features, FeatureSpec
 from faunashot.params import Params, ProtocolParams, load_params
-from faunashot.protocols.base import Learn, Task
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Learn, Task
 from faunashot.systems.catalogue import System, system
 
 DIM = 8
@@ -130,7 +130,7 @@ def learned(monkeypatch: pytest.MonkeyPatch) -> list[Learn]:
     seen: list[Learn] = []
     fit = Task.fit
 
-    def noted(task: Task, sets: list[Learn], **settings: Any) -> list:
+    def noted(task: Task, sets: list[Learn], **settings: Any) -> Any:
         seen.extend(sets)
         return fit(task, sets, **settings)
 

@@ -1,4 +1,4 @@
-"""What ingredients are worth: with them less without them, on either side."""
+"""The effect of ingredients: with them less without them, on either side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faunashot.protocols import ablation
+from faunashot.protocols.support import ablation
 from faunashot.systems.catalogue import system
 from faunashot.systems.variants import variants
 
@@ -29,12 +29,12 @@ def test_every_variant_meets_every_seed():
     assert len({cell.key("x") for cell in cells}) == len(cells)
 
 
-def test_worth_is_what_the_ingredient_adds():
+def test_the_effect_is_what_the_ingredient_adds():
     right = dict.fromkeys(variants(ENHANCED), 60)
     right |= {"whole": 80, "whole.noise.none": 70, "whole.noise.naive": 75}
     right |= {"bare": 50, "bare.noise.naive": 48, "bare.noise.calibrated": 55}
     runs = {name: [run(n), run(n)] for name, n in right.items()}
-    table = ablation.worth(ENHANCED, runs, CLASSES).set_index("variant")
+    table = ablation.ablation_effect(ENHANCED, runs, CLASSES).set_index("variant")
     assert len(table) == len(right) - 2
     found = table["accuracy"]
     assert found["whole.noise.none"] == pytest.approx(0.10)  # taking it out costs so much

@@ -18,7 +18,7 @@ from faunashot.features.store import FeatureSpec
 from faunashot.frontends.logmel_stats import LogMel
 from faunashot.protocols import zero_shot
 from faunashot.protocols.base import Outcome
-from faunashot.protocols.registry import EQUALISED, TARGET_ONLY, run_protocol
+from faunashot.protocols.run import EQUALISED, TARGET_ONLY, run_protocol
 from faunashot.systems.catalogue import system
 
 TWO = {"cat": 20, "dog": 20}
@@ -105,7 +105,7 @@ def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table
     pd.testing.assert_frame_equal(
         main[key].reset_index(drop=True), target_only[key].reset_index(drop=True)
     )
-    assert of_both.head.classes_.tolist() == ["cat", "dog", "rain", "wind"]
+    assert of_both.estimator.classes_.tolist() == ["cat", "dog", "rain", "wind"]
     assert set(of_both.windows.filter(regex="^p_")) == {"p_cat", "p_dog"}
 
 
@@ -129,9 +129,9 @@ def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, tabl
         *(rows[key].reset_index(drop=True) for rows in by_condition.values())
     )
     plain = run_protocol(recorded, run_params(name=name), recorded.target.maker)
-    rows = recorded.target.means(["cat0", "dog3"])
+    clips = recorded.target.examples(["cat0", "dog3"])
     np.testing.assert_array_equal(  # what is served has learned from recordings as they are
-        outcome.head.predict_proba(rows), plain.head.predict_proba(rows)
+        outcome.estimator.predict_clips(clips), plain.estimator.predict_clips(clips)
     )
 
 
@@ -145,10 +145,10 @@ def test_fine_tune_has_no_run_of_the_target_alone(task, clips, table, run_params
 
 def test_heads_come_with_what_a_leak_would_be_worth(task, clips, run_params):
     alone = task(clips(TWO))
-    assert "leak" in run_protocol(alone, run_params(), alone.target.maker).facts
+    assert run_protocol(alone, run_params(), alone.target.maker).leak is not None
     source = replace(alone, source=task(clips(SCENES)).target)
     zero_shot = run_params(name="zero_shot", zero_shot="assignment")
-    assert "leak" not in run_protocol(source, zero_shot, alone.target.maker).facts
+    assert run_protocol(source, zero_shot, alone.target.maker).leak is None
 
 
 @pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
@@ -184,7 +184,7 @@ def test_ontology_wants_the_backbone_that_made_the_features(
     monkeypatch.setattr(zero_shot, "read_class_map", lambda path, known: own_alone(known))
     alone, asked = task(clips(TWO)), run_params(name="zero_shot")
     outcome = run_protocol(alone, asked, FeatureSpec.of(ears))
-    assert outcome.takes == "scores"
+    assert outcome.estimator.reads_class_scores
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
     with pytest.raises(StoreError, match="features are stale: made by"):
         run_protocol(alone, asked, replace(FeatureSpec.of(ears), weights_hash="0" * 64))

@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from nearest import Nearest
 from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError, SplitError
-from faunashot.estimators.networks import from_scratch
-from faunashot.estimators.temperature import fit_temperature, temper
-from faunashot.protocols import few_shot, few_shot_networks
-from faunashot.protocols.base import Outcome, Task, TrainingContext
+from faunashot.estimators.calibration import Temperature, fit_temperature, temper
+from faunashot.estimators.windows import from_scratch
+from faunashot.params import ProtocolParams
+from faunashot.protocols import few_shot
+from faunashot.protocols.base import Outcome
 from faunashot.protocols.few_shot import FINAL
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.run import protocol_of
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task, Training
 from faunashot.systems.catalogue import system
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
@@ -27,31 +31,15 @@ NOISE = np.ones((1, 3), np.float32)
 COLUMNS = ["p_cat", "p_hen", "p_owl"]
 
 
-class Nearest:
-    """Stands for the network: the nearest class mean of windows, as a table of what it was told."""
+def run_few_shot(task: Task, params: ProtocolParams) -> Outcome:
+    """Run the protocol."""
+    return protocol_of(params).run(task)
 
-    fits: list[dict[str, Any]]
-    NEEDS = "noise"
-    chosen, settled = from_scratch.FromScratch.chosen, from_scratch.FromScratch.settled
 
-    def __init__(self, **settings: Any) -> None:
-        self.settings = settings
-
-    def fit(self, X, y, weight, clip, *, validation, noise, checkpoint, on_epoch) -> Nearest:
-        self.classes_ = np.unique(y)
-        self.means = np.stack([X[y == name].mean(axis=0) for name in self.classes_])
-        held = set() if validation is None else set(validation.clips)
-        episode, k = checkpoint.stem.split("-k")
-        told = {"episode": int(episode), "k": int(k), "learned": set(clip), "held": held}
-        self.best_epoch_ = 1 + len(Nearest.fits)
-        Nearest.fits.append({**told, "noise": noise, "settings": self.settings, "network": self})
-        on_epoch({"epoch": self.best_epoch_})
-        np.testing.assert_allclose(pd.Series(weight).groupby(clip).sum(), 1)  # of each clip
-        return self
-
-    def predict_proba(self, X):
-        closeness = -np.linalg.norm(X[:, None] - self.means, axis=2)
-        return np.exp(closeness) / np.exp(closeness).sum(axis=1, keepdims=True)
+def named(fit: dict[str, Any]) -> tuple[int, int]:
+    """Episode and k that a fit's checkpoint is named by."""
+    episode, k = fit["checkpoint"].stem.split("-k")
+    return int(episode), int(k)
 
 
 NetworkTask = Callable[..., Task]
@@ -66,9 +54,9 @@ def network_task(task, clips, table, tmp_path_factory) -> NetworkTask:
         of = clips(per_class) if isinstance(per_class, dict) else per_class
         target = table(of, apart=3.0)
         maker = replace(target.maker, backbone="logmel_frames")
-        frames = WindowTable(target.clips, replace(target._features, maker=maker))
-        tuning = TrainingContext(dict, folder, noise=lambda: NOISE)
-        settings = {"system": system("cnn1d"), "tuning": tuning, **more}
+        frames = WindowTable(target.clips, replace(target.features, maker=maker))
+        training = Training(None, folder, noise=lambda: NOISE)
+        settings = {"system": system("cnn1d"), "training": training, **more}
         return task(frames, **settings)
 
     return make
@@ -77,8 +65,8 @@ def network_task(task, clips, table, tmp_path_factory) -> NetworkTask:
 @pytest.fixture(autouse=True, scope="module")
 def _nearest_for_networks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(from_scratch, "FromScratch", Nearest)
-        patch.setattr(Nearest, "fits", [], raising=False)
+        patch.setattr(from_scratch, "FromScratch", Nearest.standing_for(from_scratch))
+        Nearest.fits.clear()
         yield
 
 
@@ -87,13 +75,13 @@ def run(network_task: NetworkTask, params) -> tuple[Task, Outcome, list[dict[str
     """A task, its outcome, and what each network was told."""
     Nearest.fits.clear()
     of_network = network_task()
-    outcome = few_shot_networks.run(of_network, params(**CURVE))
+    outcome = run_few_shot(of_network, params(**CURVE))
     return of_network, outcome, list(Nearest.fits)
 
 
 def test_a_network_is_trained_for_each_draw_and_k_and_one_to_be_served(run) -> None:
     of_network, outcome, fits = run
-    trained = [(fit["k"], fit["episode"]) for fit in fits]
+    trained = [(named(fit)[1], named(fit)[0]) for fit in fits]
     assert trained == [*((k, e) for k in (5, 12) for e in range(5)), (5, FINAL)]
     assert outcome.headline_k == 5
     found = outcome.held_out.groupby(["k", "episode"])["fold"].unique()
@@ -102,15 +90,15 @@ def test_a_network_is_trained_for_each_draw_and_k_and_one_to_be_served(run) -> N
     for fit in fits:
         assert fit["noise"] is NOISE
         assert fit["settings"] == {**of_network.system.settings, "seed": of_network.seed}
-    assert outcome.head.head is fits[-1]["network"]
+    assert outcome.estimator is fits[-1]["network"]
 
 
 def test_a_smaller_k_of_the_curve_is_left_out_and_noted(run) -> None:
     _, outcome, _ = run
     assert sorted(outcome.held_out["k"].unique()) == [5, 12]
     assert outcome.notes == [
-        "k = 1 is left out: a network needs 5 clips a class",
-        "k = 4 is left out: a network needs 5 clips a class",
+        "k = 1 is left out: cnn1d needs 5 clips a class",
+        "k = 4 is left out: cnn1d needs 5 clips a class",
     ]
 
 
@@ -119,18 +107,22 @@ def test_supports_are_those_that_heads_draw(run, task, params) -> None:
     of_network, _, fits = run
     head = task(of_network.target)
     for k in (5, 12):
-        drawn = few_shot.run(head, params(**CURVE | {"k": k, "curve": [1, 4, 5, 12]}))
+        drawn = run_few_shot(head, params(**CURVE | {"k": k, "curve": [1, 4, 5, 12]}))
         of_heads = {rotation.episode: set(rotation.learned) for rotation in drawn.rotations}
         of_networks = {
-            fit["episode"]: fit["learned"] | fit["held"] for fit in fits if fit["k"] == k
+            named(fit)[0]: fit["learned"] | fit["held"] for fit in fits if named(fit)[1] == k
         }
-        final = of_networks.pop(FINAL, set(drawn.facts["learned_from"]))
+        final = of_networks.pop(FINAL, set(drawn.learned_from))
         assert of_networks == of_heads
-        assert final == set(drawn.facts["learned_from"])
+        assert final == set(drawn.learned_from)
     label = of_network.target.clips.set_index("clip_id")["label"]
     for fit in fits:
         counts = label[list(fit["learned"] | fit["held"])].value_counts()
-        assert counts.to_dict() == {"cat": fit["k"], "hen": fit["k"], "owl": fit["k"]}
+        assert counts.to_dict() == {
+            "cat": named(fit)[1],
+            "hen": named(fit)[1],
+            "owl": named(fit)[1],
+        }
 
 
 def test_no_group_is_on_two_sides_of_what_is_learned_held_back_and_tested(run) -> None:
@@ -138,8 +130,8 @@ def test_no_group_is_on_two_sides_of_what_is_learned_held_back_and_tested(run) -
     group = of_network.target.clips.set_index("clip_id")["group"]
     tested = outcome.held_out.groupby(["k", "episode"])["clip_id"].agg(set)
     for fit in fits:
-        test = tested.get((fit["k"], fit["episode"]), set())
-        assert test or fit["episode"] == FINAL
+        test = tested.get((named(fit)[1], named(fit)[0]), set())
+        assert test or named(fit)[0] == FINAL
         learned, held, scored = (
             set(group[list(ids)]) for ids in (fit["learned"], fit["held"], test)
         )
@@ -147,7 +139,7 @@ def test_no_group_is_on_two_sides_of_what_is_learned_held_back_and_tested(run) -
         assert held
         assert not learned & held
         assert not scored & (learned | held)
-        assert len(fit["held"]) == pytest.approx(3 * fit["k"] / 5, abs=1.5)
+        assert len(fit["held"]) == pytest.approx(3 * named(fit)[1] / 5, abs=1.5)
 
 
 def test_every_clip_of_the_test_fold_is_scored_in_each_episode(run) -> None:
@@ -165,7 +157,7 @@ def test_every_clip_of_the_test_fold_is_scored_in_each_episode(run) -> None:
 def temperature_of(task: Task, fit: dict[str, Any]) -> float:
     """That suits the clips that were held back, by hand."""
     target, ids = task.target, sorted(fit["held"])
-    windows = fit["network"].predict_proba(target.of(ids))
+    windows = fit["network"].predict_proba(target.examples(ids).windows())
     pooled = windows.reshape(len(ids), 2, -1).mean(axis=1)
     truth = np.searchsorted(target.classes, target.labels(ids))
     return fit_temperature(pooled, np.arange(len(ids)), weight=np.ones(len(ids)), truth=truth)
@@ -173,16 +165,16 @@ def temperature_of(task: Task, fit: dict[str, Any]) -> float:
 
 def test_clips_are_pooled_and_tempered_by_what_was_held_back(run) -> None:
     of_network, outcome, fits = run
-    assert (outcome.takes, outcome.rotations) == ("windows", [])
+    assert (outcome.estimator.level, outcome.rotations) == ("window", [])
     by_run = outcome.held_out.groupby(["k", "episode"])["temperature"]
     assert (by_run.nunique() == 1).all()
     for fit in fits[:-1]:
-        found = by_run.first()[fit["k"], fit["episode"]]
+        found = by_run.first()[named(fit)[1], named(fit)[0]]
         assert found == pytest.approx(temperature_of(of_network, fit), rel=1e-4)
     assert by_run.first().nunique() > 5
     served = fits[-1]
-    assert outcome.temperature["value"] == pytest.approx(temperature_of(of_network, served))
-    assert outcome.temperature["clips"] == len(served["held"]) == 3
+    assert outcome.temperature.value == pytest.approx(temperature_of(of_network, served))
+    assert outcome.temperature.clips == len(served["held"]) == 3
     pooled = outcome.windows.groupby(["episode", "clip_id"])[COLUMNS].mean()
     at_k = outcome.held_out[outcome.held_out["k"] == 5]
     for episode, rows in at_k.groupby("episode"):
@@ -193,8 +185,8 @@ def test_clips_are_pooled_and_tempered_by_what_was_held_back(run) -> None:
 
 def test_the_clips_that_the_served_network_learned_from_are_named(run) -> None:
     _, outcome, fits = run
-    assert set(outcome.facts["learned_from"]) == fits[-1]["learned"] | fits[-1]["held"]
-    assert len(outcome.facts["learned_from"]) == 15
+    assert set(outcome.learned_from) == fits[-1]["learned"] | fits[-1]["held"]
+    assert len(outcome.learned_from) == 15
     assert (outcome.facts["episodes"], outcome.facts["test_folds"]) == (5, 5)
 
 
@@ -205,17 +197,17 @@ def test_other_conditions_are_scored_by_the_networks_of_the_plain_ones(
     plain = network_task()
     louder = WindowTable(
         plain.target.clips,
-        replace(plain.target._features, windows=plain.target.windows + np.float32(0.5)),
+        replace(plain.target.features, windows=plain.target.features.windows + np.float32(0.5)),
     )
-    outcome = few_shot_networks.run(
-        replace(plain, heard={"same": plain.target, "louder": louder}), params(**CURVE)
+    outcome = run_few_shot(
+        replace(plain, test_conditions={"same": plain.target, "louder": louder}), params(**CURVE)
     )
     assert len(Nearest.fits) == 2 * 5 + 1
-    pd.testing.assert_frame_equal(outcome.heard["same"], outcome.held_out)
-    heard = outcome.heard["louder"]
-    assert not np.allclose(heard[COLUMNS], outcome.held_out[COLUMNS])
+    pd.testing.assert_frame_equal(outcome.test_conditions["same"], outcome.held_out)
+    louder = outcome.test_conditions["louder"]
+    assert not np.allclose(louder[COLUMNS], outcome.held_out[COLUMNS])
     facts = ["k", "episode", "fold", "clip_id", "temperature"]
-    pd.testing.assert_frame_equal(heard[facts], outcome.held_out[facts])
+    pd.testing.assert_frame_equal(louder[facts], outcome.held_out[facts])
 
 
 @pytest.mark.parametrize("k", [1, 4])
@@ -224,11 +216,8 @@ def test_too_few_labelled_clips_are_refused_before_anything_is_trained(
 ) -> None:
     Nearest.fits.clear()
     with pytest.raises(ParameterError) as caught:
-        few_shot_networks.run(network_task(), params(k=k, curve=[10]))
-    assert str(caught.value) == (
-        f"protocol.k: {k}; cnn1d trains a whole network, which needs 5 labelled clips a class or "
-        "more"
-    )
+        run_few_shot(network_task(), params(k=k, curve=[10]))
+    assert str(caught.value) == (f"protocol.k: {k}; cnn1d needs 5 labelled clips a class or more")
     assert Nearest.fits == []
 
 
@@ -238,24 +227,22 @@ def test_a_source_corpus_is_refused(network_task: NetworkTask, table, clips, par
     with pytest.raises(
         ParameterError, match=r"source: cnn1d learns from .* alone; set source=none"
     ):
-        few_shot_networks.run(network_task(source=source, transfer=transfer), params(**CURVE))
+        run_few_shot(network_task(source=source, transfer=transfer), params(**CURVE))
 
 
 def test_classes_that_cannot_be_learned_are_refused(network_task: NetworkTask, clips, params):
     with pytest.raises(ParameterError, match=r"protocol\.k: 5, but class owl has 4 clips"):
-        few_shot_networks.run(network_task({"cat": 20, "owl": 4}), params(**CURVE))
+        run_few_shot(network_task({"cat": 20, "owl": 4}), params(**CURVE))
     alone = clips({"cat": 20, "owl": 30})
     alone = alone[(alone["label"] != "owl") | (alone["fold"] == "3")]
     with pytest.raises(SplitError, match="fold 3: class owl is absent"):
-        few_shot_networks.run(network_task(alone), params(**CURVE))
+        run_few_shot(network_task(alone), params(**CURVE))
 
 
 def test_features_that_it_does_not_read_are_refused(network_task: NetworkTask, params, clips, task):
     of_network = network_task()
     with pytest.raises(ParameterError, match="reads the features of logmel_frames, not of fake"):
-        few_shot_networks.run(
-            replace(of_network, target=task(clips(THREE)).target), params(**CURVE)
-        )
+        run_few_shot(replace(of_network, target=task(clips(THREE)).target), params(**CURVE))
 
 
 def test_without_a_clip_to_hold_back_nothing_is_tempered(
@@ -264,16 +251,16 @@ def test_without_a_clip_to_hold_back_nothing_is_tempered(
     def none_held(clips: pd.DataFrame, *, seed: int) -> tuple[list[str], list[str]]:
         return list(clips["clip_id"]), []
 
-    monkeypatch.setattr(few_shot_networks, "held_back", none_held)
-    outcome = few_shot_networks.run(network_task(), params(**CURVE))
+    monkeypatch.setattr(few_shot, "held_back", none_held)
+    outcome = run_few_shot(network_task(), params(**CURVE))
     assert set(outcome.held_out["temperature"]) == {1.0}
-    assert outcome.temperature == {"value": 1.0, "clips": 0}
+    assert outcome.temperature == Temperature(value=1.0, clips=0)
 
 
 def test_checkpoints_are_named_by_episode_and_k(network_task: NetworkTask, params) -> None:
     """So that no training takes up another's."""
     files: list[Path] = []
     told = network_task()
-    tuning = replace(told.tuning, on_epoch=lambda name, facts: files.append(Path(name)))
-    few_shot_networks.run(replace(told, tuning=tuning), params(**CURVE))
+    training = replace(told.training, on_epoch=lambda name, facts: files.append(Path(name)))
+    run_few_shot(replace(told, training=training), params(**CURVE))
     assert len(files) == len(set(files)) == 11

@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from nearest import Nearest
 from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError, SplitError
-from faunashot.estimators.networks import finetune
-from faunashot.estimators.temperature import temper
+from faunashot.estimators.calibration import Temperature, temper
+from faunashot.estimators.windows import end_to_end
 from faunashot.features.store import Features, FeatureSpec
-from faunashot.protocols import fine_tune
-from faunashot.protocols.base import Outcome, Task, TrainingContext
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.base import Outcome
+from faunashot.protocols.fine_tune import FineTune
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task, Training
 from faunashot.systems.catalogue import system
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
@@ -52,7 +54,7 @@ def misleading() -> WindowTable:
 @pytest.fixture(scope="module")
 def outcome(task, clips) -> Outcome:
     """The outcome of the plain system."""
-    return fine_tune.run(task(clips(THREE), apart=1.5, system=LOGISTIC))
+    return FineTune().run(task(clips(THREE), apart=1.5, system=LOGISTIC))
 
 
 def test_every_clip_is_tested_once(outcome, clips):
@@ -61,7 +63,7 @@ def test_every_clip_is_tested_once(outcome, clips):
     fold = clips(THREE).set_index("clip_id")["fold"]
     assert (tested["fold"].to_numpy() == fold[tested["clip_id"]].to_numpy()).all()
     assert (tested["episode"] == -1).all()
-    assert outcome.takes == "clips"
+    assert outcome.estimator.level == "clip"
     assert (outcome.windows.groupby("clip_id").size() == 2).all()
     assert set(outcome.windows["clip_id"]) == set(tested["clip_id"])
 
@@ -69,7 +71,7 @@ def test_every_clip_is_tested_once(outcome, clips):
 def test_no_clip_of_a_scored_group_was_learned_from(task, clips, learned):
     """Neither by the head that is scored, nor by those that its settings were chosen with."""
     group = clips(THREE).set_index("clip_id")["group"]
-    outcome = fine_tune.run(task(clips(THREE), system=KNN))
+    outcome = FineTune().run(task(clips(THREE), system=KNN))
     assert len(learned) == 5 * (2 + 1) + 1
     for number, rotation in enumerate(outcome.rotations):
         *choosing, scored = learned[3 * number : 3 * number + 3]
@@ -98,27 +100,26 @@ def test_chosen_settings_come_from_the_grid(outcome):
 
 def test_without_a_grid_the_systems_settings_are_used(task, clips):
     plain = replace(system("prototype"), settings={"temperature": 3.0})
-    outcome = fine_tune.run(task(clips(THREE), system=plain))
-    assert outcome.head.head.estimator_.temperature == 3.0
+    outcome = FineTune().run(task(clips(THREE), system=plain))
+    assert outcome.estimator.classifier_.temperature == 3.0
     assert [c["settings"] for c in outcome.facts["chosen"]] == [{}] * 5
 
 
 def test_ties_go_to_the_first_of_the_grid(task, clips):
-    outcome = fine_tune.run(task(clips(THREE), apart=50.0, system=KNN))
+    outcome = FineTune().run(task(clips(THREE), apart=50.0, system=KNN))
     assert {c["settings"]["neighbours"] for c in outcome.facts["chosen"]} == {1}
 
 
 def test_settings_are_chosen_on_the_validation_fold_and_never_on_the_test_fold(task, misleading):
     on_the_line = task(misleading, system=KNN)
     ids = [f"3-{n}" for n in range(10)]
-    learn, labels = misleading.means(ids), misleading.labels(ids)
-    tested, wanted = misleading.means(["1-0", "1-1"]), misleading.labels(["1-0", "1-1"])
-    right = {
-        n: (on_the_line.head(neighbours=n).fit(learn, labels).predict(tested) == wanted).mean()
-        for n in (1, 5)
-    }
+    learn, tested = misleading.examples(ids), misleading.examples(["1-0", "1-1"])
+    right = {}
+    for n in (1, 5):
+        scores = on_the_line.estimator(neighbours=n).fit(learn).predict_clips(tested)
+        right[n] = (scores.argmax(axis=1) == tested.targets.argmax(axis=1)).mean()
     assert right == {1: 1.0, 5: 0.0}  # the test fold would choose 1
-    chosen = fine_tune.run(on_the_line).facts["chosen"]
+    chosen = FineTune().run(on_the_line).facts["chosen"]
     assert (chosen[0]["fold"], chosen[0]["settings"]) == ("1", {"neighbours": 5})
 
 
@@ -128,8 +129,8 @@ def test_labels_of_the_test_fold_change_neither_settings_nor_temperature(task, c
     dealt = honest.clips.copy()
     tested = dealt["fold"] == "1"
     dealt.loc[tested, "label"] = dealt.loc[tested, "label"].to_numpy()[::-1]
-    wrong = WindowTable(dealt, honest._features)
-    one, other = (fine_tune.run(task(t, system=LOGISTIC)) for t in (honest, wrong))
+    wrong = WindowTable(dealt, honest.features)
+    one, other = (FineTune().run(task(t, system=LOGISTIC)) for t in (honest, wrong))
     assert one.facts["chosen"][0] == other.facts["chosen"][0]
     assert one.facts["chosen"][1:] != other.facts["chosen"][1:]
     scores = [o.held_out.query("fold == '1'").filter(regex="^p_") for o in (one, other)]
@@ -139,10 +140,10 @@ def test_labels_of_the_test_fold_change_neither_settings_nor_temperature(task, c
 def test_the_temperature_is_that_of_a_head_that_has_not_learned_the_validation_fold(task, clips):
     """Were it that of a head that knows the clips it is fitted on, it would trust that head."""
     sure = replace(system("standardised"), grid={"C": [1e4]})
-    outcome = fine_tune.run(task(clips(THREE), apart=1.0, system=sure))
+    outcome = FineTune().run(task(clips(THREE), apart=1.0, system=sure))
     temperatures = [c["temperature"] for c in outcome.facts["chosen"]]
     assert min(temperatures) > 1.5
-    assert outcome.temperature == {"value": np.median(temperatures), "clips": 60}
+    assert outcome.temperature == Temperature(value=np.median(temperatures), clips=60)
     by_fold = outcome.held_out.groupby("fold")["temperature"]
     assert by_fold.unique().str[0].tolist() == temperatures
 
@@ -153,24 +154,24 @@ def test_the_served_head_has_the_settings_chosen_most_often_and_learned_from_all
     of_clips = task(clips(THREE), apart=1.5, system=LOGISTIC)
     chosen = [c["settings"]["C"] for c in outcome.facts["chosen"]]
     most = max(chosen, key=chosen.count)
-    assert most == outcome.head.head.estimator_.C == outcome.facts["served_with"]["C"]
-    ids = outcome.facts["learned_from"]
+    assert most == outcome.estimator.classifier_.C == outcome.facts["served_with"]["C"]
+    ids = outcome.learned_from
     assert sorted(ids) == sorted(clips(THREE)["clip_id"])
-    means = of_clips.target.means(ids)
-    again = of_clips.head(C=most).fit(means, of_clips.target.labels(ids))
-    served = outcome.head.head.predict_proba(means)
-    np.testing.assert_allclose(served, again.predict_proba(means), atol=1e-9)
+    every = of_clips.target.examples(ids)
+    again = of_clips.estimator(C=most).fit(every)
+    served = outcome.estimator.predict_clips(every)
+    np.testing.assert_allclose(served, again.predict_clips(every), atol=1e-9)
 
 
 def test_a_source_is_learned_before_where_transfer_is_sequential(task, clips, table):
     source = table(clips({"rain": 10, "wind": 10}), apart=6.0, seed=9)
-    outcome = fine_tune.run(task(clips(THREE), source=source, transfer="sequential"))
-    assert outcome.head.head.before.classes_.tolist() == ["rain", "wind"]
+    outcome = FineTune().run(task(clips(THREE), source=source, transfer="sequential"))
+    assert outcome.estimator.source_head.classes_.tolist() == ["rain", "wind"]
     assert outcome.classes == ["cat", "hen", "owl"]
 
 
 def test_a_fold_without_a_class_is_noted(task, clips):
-    outcome = fine_tune.run(task(clips({"cat": 20, "owl": 4})))
+    outcome = FineTune().run(task(clips({"cat": 20, "owl": 4})))
     assert outcome.notes == ["fold 5 has no clip of owl"]
 
 
@@ -178,7 +179,7 @@ def test_a_class_of_one_fold_alone_is_refused_and_named(task, clips):
     alone = clips(THREE)
     alone = alone[(alone["label"] != "owl") | (alone["fold"] == "3")]
     with pytest.raises(SplitError, match="fold 3: class owl is absent from the other folds"):
-        fine_tune.run(task(alone))
+        FineTune().run(task(alone))
 
 
 def test_published_parts_score_the_test_part_alone(task, clips):
@@ -186,81 +187,67 @@ def test_published_parts_score_the_test_part_alone(task, clips):
     parts["fold"] = parts["fold"].map(
         {"1": "test", "2": "validation", "3": "train", "4": "train", "5": "train"}
     )
-    outcome = fine_tune.run(task(parts, system=LOGISTIC))
+    outcome = FineTune().run(task(parts, system=LOGISTIC))
     assert set(outcome.held_out["fold"]) == {"test"}
     assert set(outcome.held_out["clip_id"]) == set(parts.loc[parts["fold"] == "test", "clip_id"])
     assert len(outcome.facts["chosen"]) == 1
 
 
-class Nearest:
-    """Stands for the network: the nearest class mean of windows, as a table of what it was told."""
+class Tuned(Nearest):
+    """Stands for the network, and chooses an epoch and a share as it does."""
 
-    fits: list[dict[str, Any]]
-    NEEDS = "initial"
-    chosen, settled = finetune.FineTuned.chosen, finetune.FineTuned.settled
+    KIND = "end_to_end"
+    settled = end_to_end.FineTuned.settled
 
-    def __init__(self, **settings: Any) -> None:
-        self.settings = settings
-
-    def fit(self, X, y, weight, clip, *, validation, initial, checkpoint, on_epoch) -> Nearest:
-        self.classes_ = np.unique(y)
-        self.means = np.stack([X[y == name].mean(axis=0) for name in self.classes_])
-        seen = None if validation is None else set(validation.clips)
-        told = {"learned": set(clip), "validated": seen, "checkpoint": checkpoint}
-        self.best_epoch_, self.best_share_ = 2 + len(Nearest.fits), len(Nearest.fits) / 8
-        Nearest.fits.append({**told, "initial": initial, **self.settings})
-        on_epoch({"epoch": self.best_epoch_})
-        np.testing.assert_allclose(pd.Series(weight).groupby(clip).sum(), 1)  # of each clip
-        return self
-
-    def predict_proba(self, X):
-        closeness = -np.linalg.norm(X[:, None] - self.means, axis=2)
-        return np.exp(closeness) / np.exp(closeness).sum(axis=1, keepdims=True)
+    def chosen(self) -> dict[str, Any]:
+        """The epoch and the share, which tell the fits apart."""
+        return {"best_epoch": 2 + self.number, "best_share": self.number / 8}
 
 
 @pytest.fixture
 def network_task(task, clips, table, monkeypatch, tmp_path) -> tuple[Task, list]:
-    """A task of a whole network, for which `Nearest` stands, and what is told of its epochs."""
-    monkeypatch.setattr(finetune, "FineTuned", Nearest)
-    monkeypatch.setattr(Nearest, "fits", [], raising=False)
+    """A task of a whole network, for which `Tuned` stands, and what is told of its epochs."""
+    monkeypatch.setattr(end_to_end, "FineTuned", Tuned.standing_for(end_to_end))
+    Nearest.fits.clear()
     target = table(clips(THREE), apart=3.0)
     patches = replace(target.maker, backbone="yamnet_patches")
-    of_patches = WindowTable(target.clips, replace(target._features, maker=patches))
+    of_patches = WindowTable(target.clips, replace(target.features, maker=patches))
     epochs: list[tuple[str, dict]] = []
-    tuning = TrainingContext(
-        lambda: {"published": np.ones(1)},
+    training = Training(
+        lambda: "published",
         tmp_path,
         lambda fold, facts: epochs.append((fold, facts)),
     )
-    return task(of_patches, system=system("end_to_end"), tuning=tuning), epochs
+    return task(of_patches, system=system("end_to_end"), training=training), epochs
 
 
 def test_a_whole_network_learns_three_folds_and_stops_by_the_fourth(network_task, tmp_path):
     of_network, epochs = network_task
-    fine_tune.run(of_network)
+    FineTune().run(of_network)
     clips = of_network.target.clips
     group = clips.set_index("clip_id")["group"]
     *each, served = Nearest.fits
     assert len(each) == 5
     for n, fit in enumerate(each, start=1):
         tested = set(clips.loc[clips["fold"] == str(n), "clip_id"])
-        assert (len(fit["learned"]), len(fit["validated"])) == (36, 12)
-        assert not set(group[[*fit["learned"], *fit["validated"]]]) & set(group[[*tested]])
-        assert not set(group[[*fit["learned"]]]) & set(group[[*fit["validated"]]])
+        assert (len(fit["learned"]), len(fit["held"])) == (36, 12)
+        assert not set(group[[*fit["learned"], *fit["held"]]]) & set(group[[*tested]])
+        assert not set(group[[*fit["learned"]]]) & set(group[[*fit["held"]]])
         assert fit["checkpoint"] == tmp_path / f"{n}.npz"
-        assert fit["initial"].keys() == {"published"}
-        assert fit["seed"] == of_network.seed
-    assert epochs[:2] == [("1", {"epoch": 2}), ("2", {"epoch": 3})]
+        assert fit["backbone"] == "published"
+        assert fit["settings"]["seed"] == of_network.seed
+    assert epochs[:2] == [("1", {"epoch": 1}), ("2", {"epoch": 2})]
     assert served["learned"] == set(clips["clip_id"])
-    assert served["validated"] is None
-    assert (served["stop_at"], served["start_share"]) == (4, 0.25)  # the middle ones
+    assert served["held"] == set()
+    settings = served["settings"]
+    assert (settings["stop_at"], settings["start_share"]) == (4, 0.25)  # the middle ones
     assert served["checkpoint"] == tmp_path / "all.npz"
 
 
 def test_clips_of_a_whole_network_are_pooled_and_tempered_on_the_fourth_fold(network_task):
     of_network, _ = network_task
-    outcome = fine_tune.run(of_network)
-    assert (outcome.takes, outcome.rotations) == ("windows", [])
+    outcome = FineTune().run(of_network)
+    assert (outcome.estimator.level, outcome.rotations) == ("window", [])
     held_out, columns = outcome.held_out, ["p_cat", "p_hen", "p_owl"]
     assert sorted(held_out["clip_id"]) == sorted(of_network.target.clips["clip_id"])
     assert (outcome.windows.groupby("clip_id").size() == 2).all()
@@ -275,7 +262,7 @@ def test_clips_of_a_whole_network_are_pooled_and_tempered_on_the_fourth_fold(net
     assert outcome.facts["served_with"] == {"stop_at": 4, "start_share": 0.25}
     temperatures = [c["temperature"] for c in chosen]
     assert held_out.groupby("fold")["temperature"].first().tolist() == temperatures
-    assert outcome.temperature == {"value": np.median(temperatures), "clips": 60}
+    assert outcome.temperature == Temperature(value=np.median(temperatures), clips=60)
     guess = held_out.filter(regex="^p_").idxmax(axis=1).str.removeprefix("p_")
     assert f1_score(held_out["label"], guess, average="macro") > 0.8
 
@@ -283,6 +270,4 @@ def test_clips_of_a_whole_network_are_pooled_and_tempered_on_the_fourth_fold(net
 def test_a_whole_network_wants_the_features_that_it_reads(network_task, task, clips):
     of_network, _ = network_task
     with pytest.raises(ParameterError, match="end_to_end reads the features of yamnet_patches"):
-        fine_tune.run(replace(of_network, target=task(clips(THREE)).target))
-    with pytest.raises(ParameterError, match="set backbone=yamnet_patches"):
-        fine_tune.run(replace(of_network, tuning=None))
+        FineTune().run(replace(of_network, target=task(clips(THREE)).target))

@@ -9,9 +9,10 @@ import pytest
 
 from faunashot.evaluation.summary import MAIN
 from faunashot.features import store
-from faunashot.protocols import fine_tune, grid
-from faunashot.protocols.base import Task
-from faunashot.protocols.grid import Cell, Stores
+from faunashot.protocols.fine_tune import FineTune
+from faunashot.protocols.support import grid
+from faunashot.protocols.support.grid import Cell, Stores
+from faunashot.protocols.support.task import Task
 from faunashot.storage import Storage
 from faunashot.systems.catalogue import system
 
@@ -39,7 +40,7 @@ class Ready:
 def of_heads(task, clips, table) -> Task:
     target = table(clips(THREE), apart=1.5)
     louder = table(clips(THREE), apart=0.2, seed=1)
-    return task(target, heard={"snr_0": louder})
+    return task(target, test_conditions={"snr_0": louder})
 
 
 def test_a_cell_scores_every_clip_under_every_condition(of_heads, tmp_path):
@@ -52,7 +53,7 @@ def test_a_cell_scores_every_clip_under_every_condition(of_heads, tmp_path):
         assert sorted(of["clip_id"]) == sorted(clips["clip_id"])
     right = (table["label"] == table["predicted"]).groupby(table["condition"]).mean()
     assert right[MAIN] > right["snr_0"] + 0.1
-    outcome = fine_tune.run(data.task(cell()))
+    outcome = FineTune().run(data.task(cell()))
     scores = outcome.held_out.set_index("clip_id").filter(regex="^p_")
     expected = scores.idxmax(axis=1).str.removeprefix("p_")
     plain = table[table["condition"] == MAIN].set_index("clip_id")
@@ -75,17 +76,19 @@ def test_cells_are_kept_and_given_again(of_heads, tmp_path):
 def test_stores_on_disk_are_a_task_with_what_is_heard_beside_it(of_heads, tmp_path):
     clips = of_heads.target.clips
     folders = {}
-    for condition, table in {MAIN: of_heads.target, **of_heads.heard}.items():
+    for condition, table in {MAIN: of_heads.target, **of_heads.test_conditions}.items():
         folders[condition] = {"fake": tmp_path / condition}
-        store.save(table._features, tmp_path / condition)
+        store.save(table.features, tmp_path / condition)
     data = Stores(clips, folders)
     made = data.task(cell())
-    assert set(made.heard) == {"snr_0"}
+    assert set(made.test_conditions) == {"snr_0"}
     for ours, expected in (
         (made.target, of_heads.target),
-        (made.heard["snr_0"], of_heads.heard["snr_0"]),
+        (made.test_conditions["snr_0"], of_heads.test_conditions["snr_0"]),
     ):
-        assert np.array_equal(np.asarray(ours.windows), np.asarray(expected.windows))
+        assert np.array_equal(
+            np.asarray(ours.features.windows), np.asarray(expected.features.windows)
+        )
     assert data.made_of == Stores(clips, folders).made_of
     assert data.made_of != Stores(clips, {MAIN: folders[MAIN]}).made_of
     assert data.made_of != Stores(clips, folders, noise=tmp_path / "snr_0").made_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from faunashot.protocols.leak import leakage_inflation
+from faunashot.protocols.support.leak import leakage_inflation
 from faunashot.systems.catalogue import system
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from faunashot.errors import SplitError
 from faunashot.features.store import Features, FeatureSpec
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.support.table import WindowTable
 
 SPANS = {
     "a": [(0.0, 1.0), (0.5, 1.5), (1.0, 1.2)],
@@ -36,10 +36,10 @@ def three(*, order: str = "abc", listed: str = "abc", blocks: tuple[int, ...] = 
 
 def test_windows_are_those_of_the_clips_in_their_order():
     for order in ("abc", "cab"):
-        windows = three(order=order).of(["c", "a"])
+        windows = three(order=order).examples(["c", "a"]).windows()
         assert windows[:, 0].tolist() == [ord(i) for i in "ccaaa"]
         assert windows[:, 1].tolist() == [0, 0.5, 0, 0.5, 1]
-    assert three().counts(["b", "a"]) == [1, 3]
+    assert three().examples(["b", "a"]).counts.tolist() == [1, 3]
     assert three().labels(["b", "a"]).tolist() == ["cat", "owl"]
     assert three().classes == ["cat", "owl"]
 
@@ -67,11 +67,9 @@ def test_a_mean_is_taken_in_double_precision():
 
 
 def test_windows_to_learn_from_weigh_one_a_clip():
-    learn = three().learn(["a", "c"])
-    assert learn.y.tolist() == ["owl"] * 3 + ["cat"] * 2
-    np.testing.assert_allclose(learn.weight, [1 / 2.2, 1 / 2.2, 0.2 / 2.2, 1 / 1.9, 0.9 / 1.9])
-    np.testing.assert_array_equal(learn.X, three().of(["a", "c"]))
-    assert learn.unlabelled is None
+    learn = three().examples(["a", "c"])
+    assert learn.labels[learn.clip_of].tolist() == ["owl"] * 3 + ["cat"] * 2
+    np.testing.assert_allclose(learn.coverage, [1 / 2.2, 1 / 2.2, 0.2 / 2.2, 1 / 1.9, 0.9 / 1.9])
 
 
 def test_scores_stand_beside_what_they_are_of():
@@ -95,7 +93,7 @@ def test_the_table_of_no_clips_has_the_same_features():
     assert none.clips.empty
     assert none.classes == []
     assert none.blocks == (1, 2)
-    assert none.of([]).shape == none.means([]).shape == (0, 3)
+    assert none.examples([]).windows().shape == none.means([]).shape == (0, 3)
 
 
 def test_blocks_are_those_of_joined_backbones_or_one():

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from faunashot.errors import ParameterError
 from faunashot.estimators.unknown import Novelty
-from faunashot.protocols.registry import run_protocol
+from faunashot.protocols.run import run_protocol
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
 KINDS = ["rain", "road", "surf", "wind"]
@@ -34,7 +34,7 @@ def run(task, clips, of_values, run_params):
             transfer="background",
         )
         asked = run_params(name=name, k=4, curve=[1], transfer="background", **changes)
-        return run_protocol(of_noise, asked, of_noise.target.maker), of_noise
+        return run_protocol(of_noise, asked, of_noise.target.spec), of_noise
 
     return make
 
@@ -100,24 +100,24 @@ def test_what_is_served_has_met_every_kind(run):
     outcome, of_noise = run(3.0)
     assert isinstance(outcome.novelty, Novelty)
     assert len(outcome.novelty.background_scores_) == 40
-    facts = outcome.facts["unknown"]
-    assert facts["background"] == "rain, road, surf, wind"
-    assert facts["recordings"] == 40
+    found = outcome.threshold
+    assert found.background == "rain, road, surf, wind"
+    assert found.recordings == 40
     ids = of_noise.source.clips["clip_id"].tolist()
-    passed = outcome.novelty.score(of_noise.source.means(ids)) <= facts["threshold"]
-    assert passed.mean() <= facts["false_alarm_rate"]
-    assert np.mean(outcome.novelty.background_scores_ <= facts["threshold"]) <= 0.05
+    passed = outcome.novelty.score(of_noise.source.means(ids)) <= found.threshold
+    assert passed.mean() <= found.false_alarm_rate
+    assert np.mean(outcome.novelty.background_scores_ <= found.threshold) <= 0.05
 
 
 def test_more_false_alarms_allowed_is_a_higher_threshold(run):
-    strict, lax = (run(1.0, false_alarm_rate=rate)[0].facts["unknown"] for rate in (0.05, 0.5))
-    assert strict["threshold"] < lax["threshold"]
+    strict, lax = (run(1.0, false_alarm_rate=rate)[0].threshold for rate in (0.05, 0.5))
+    assert strict.threshold < lax.threshold
 
 
 def test_background_changes_no_score_of_the_classes(run, task, run_params):
     outcome, of_noise = run(3.0)
     alone = task(of_noise.target, system=of_noise.system)
-    plain = run_protocol(alone, run_params(k=4, curve=[1]), alone.target.maker)
+    plain = run_protocol(alone, run_params(k=4, curve=[1]), alone.target.spec)
     columns = ["p_cat", "p_hen", "p_owl"]
     np.testing.assert_array_equal(outcome.held_out[columns], plain.held_out[columns])
 

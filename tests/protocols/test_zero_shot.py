@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -11,16 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faunashot.backbones import registry
+from faunashot.data.corpora import CORPORA, create
 from faunashot.data.corpora.demo import Demo
 from faunashot.data.corpora.esc50 import Esc50
-from faunashot.data.corpora.registry import CORPORA, create
-from faunashot.data.locate import locate
+from faunashot.data.ingest import located
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import ClassMap, spelled
-from faunashot.evaluation.metrics import pool_windows
+from faunashot.evaluation.pooling import pool_windows
 from faunashot.features.extract import embed_clips
+from faunashot.params import ProtocolParams
 from faunashot.protocols import zero_shot
-from faunashot.protocols.table import WindowTable
+from faunashot.protocols.base import Outcome
+from faunashot.protocols.run import protocol_of
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 
 ANIMALS = {"cat": 10, "dog": 10, "zebra": 10}
 ASSIGNMENT = {"zero_shot": "assignment", "name": "zero_shot"}
@@ -55,6 +60,11 @@ class Ears:
         return scores
 
 
+def run(task: Task, params: ProtocolParams, *, backbone: object = None) -> Outcome:
+    """Run the protocol."""
+    return protocol_of(params).run(replace(task, backbone=lambda: backbone))
+
+
 class Deaf:
     """A backbone without classes of its own."""
 
@@ -80,7 +90,7 @@ def classes_of_corpora() -> list[tuple[str, str]]:
 @pytest.mark.parametrize("vocabulary", zero_shot.POOL)
 def test_every_class_of_every_corpus_is_mapped_or_said_to_have_no_name(vocabulary):
     listed = mapped_names(vocabulary)
-    assert {corpus for corpus, _ in classes_of_corpora()} == CORPORA.keys() - {"folder", "none"}
+    assert {corpus for corpus, _ in classes_of_corpora()} == set(CORPORA) - {"folder", "none"}
     assert len({label for _, label in classes_of_corpora()}) >= 50 + 10 + 5 + 8
     assert [pair for pair in classes_of_corpora() if pair[1] not in listed] == []
 
@@ -144,7 +154,7 @@ def test_a_table_of_ones_own_comes_first(tmp_path):
 
 
 def test_ontology_scores_every_clip_by_the_backbones_own_classes(task, clips, params):
-    outcome = zero_shot.run(task(clips(ANIMALS)), params(), backbone=Ears())
+    outcome = run(task(clips(ANIMALS)), params(name="zero_shot"), backbone=Ears())
     held_out = outcome.held_out
     assert sorted(held_out["clip_id"].unique()) == sorted(clips(ANIMALS)["clip_id"])
     assert (held_out["episode"] == -1).all()
@@ -152,12 +162,15 @@ def test_ontology_scores_every_clip_by_the_backbones_own_classes(task, clips, pa
     heard = held_out[held_out["label"] != "zebra"]
     guess = heard[["p_cat", "p_dog", "p_zebra"]].idxmax(axis=1).str.removeprefix("p_")
     assert (guess == heard["label"]).all()
-    assert outcome.takes == "scores"
+    assert outcome.estimator.reads_class_scores
     assert outcome.headline_k == 0
+    pooled = outcome.windows.groupby("clip_id")[["p_cat", "p_dog"]].mean()
+    scores = held_out.set_index("clip_id")[["p_cat", "p_dog"]]
+    np.testing.assert_allclose(scores, pooled.loc[scores.index])
 
 
 def test_ontology_notes_a_class_that_nothing_is_mapped_to(task, clips, params):
-    outcome = zero_shot.run(task(clips(ANIMALS)), params(), backbone=Ears())
+    outcome = run(task(clips(ANIMALS)), params(name="zero_shot"), backbone=Ears())
     assert outcome.notes == [
         "class zebra: no table says which classes of ears it is, it scores 0; "
         "add `zebra,<a class of ears>` to a table of your own, protocol.class_map"
@@ -168,21 +181,21 @@ def test_ontology_notes_a_class_that_nothing_is_mapped_to(task, clips, params):
 
 
 def test_ontology_notes_a_class_that_is_known_to_have_no_name(task, clips, params):
-    outcome = zero_shot.run(task(clips({"cat": 5, "donkey": 5})), params(), backbone=Ears())
+    outcome = run(task(clips({"cat": 5, "donkey": 5})), params(name="zero_shot"), backbone=Ears())
     assert outcome.notes == ["class donkey: no class of ears is mapped to it, it scores 0"]
 
 
 def test_ontology_reads_a_table_of_ones_own(task, clips, params, tmp_path):
     own = tmp_path / "own.csv"
     own.write_text("label,source_class\nzebra,Moo\n")
-    outcome = zero_shot.run(task(clips(ANIMALS)), params(), backbone=Ears(), extra=own)
+    outcome = run(task(clips(ANIMALS)), params(name="zero_shot", class_map=own), backbone=Ears())
     assert (outcome.notes, outcome.facts["mapped"]["zebra"]) == ([], ["Moo"])
 
 
 def test_the_served_head_takes_the_backbones_scores(task, clips, params):
-    outcome = zero_shot.run(task(clips(ANIMALS)), params(), backbone=Ears())
+    outcome = run(task(clips(ANIMALS)), params(name="zero_shot"), backbone=Ears())
     embeddings = np.eye(8, dtype=np.float32)[:2] * 8
-    scores = outcome.head.predict_proba(Ears().classify(embeddings))
+    scores = outcome.estimator.scores(Ears().classify(embeddings))
     assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
@@ -190,13 +203,13 @@ def test_ontology_of_no_mapped_class_raises(task, clips, params):
     with pytest.raises(
         ParameterError, match=r"none of quagga, zebra is in classmaps/audioset\.csv"
     ):
-        zero_shot.run(task(clips({"zebra": 5, "quagga": 5})), params(), backbone=Ears())
+        run(task(clips({"zebra": 5, "quagga": 5})), params(name="zero_shot"), backbone=Ears())
 
 
 @pytest.mark.parametrize("backbone", [Deaf(), None])
 def test_ontology_needs_a_backbone_with_classes(task, clips, params, backbone):
     with pytest.raises(ParameterError, match="needs a backbone with classes of its own"):
-        zero_shot.run(task(clips(ANIMALS)), params(), backbone=backbone)
+        run(task(clips(ANIMALS)), params(name="zero_shot"), backbone=backbone)
 
 
 def test_the_best_matching_is_found_though_greed_would_miss_it():
@@ -224,15 +237,15 @@ def test_assignment_finds_the_outputs_that_follow_the_classes(task, clips, table
     """Rain and wind lie where cat and dog do, so the head's outputs tell these apart."""
     source = table(clips({"rain": 20, "wind": 20}), apart=6.0, seed=1)
     target = clips({"cat": 15, "dog": 15})
-    outcome = zero_shot.run(task(target, source=source), params(**ASSIGNMENT))
+    outcome = run(task(target, source=source), params(**ASSIGNMENT))
     assert outcome.facts["matched"] == {"cat": "rain", "dog": "wind"}
     assert outcome.facts["assigned_accuracy"] == 1.0
     assert outcome.facts["chance_accuracy"] < 0.7
     assert outcome.facts["assigned_accuracy"] > outcome.facts["chance_accuracy_high"]
     assert outcome.facts["assigned_accuracy_low"] == outcome.facts["assigned_accuracy_high"] == 1.0
     assert outcome.facts["assigned_p_value"] == pytest.approx(1 / 51, abs=1e-4)
-    assert outcome.head.classes_.tolist() == ["cat", "dog"]
-    assert outcome.takes == "clips"
+    assert outcome.estimator.classes_ == ["cat", "dog"]
+    assert not outcome.estimator.reads_class_scores
     assert outcome.notes == [
         "assignment looks at target labels to match outputs: compare it with chance only"
     ]
@@ -242,18 +255,18 @@ def test_assignment_scores_clips_and_their_windows_by_one_head(task, clips, tabl
     """The head is fitted on the source alone: it knows no target clip."""
     source = table(clips({"rain": 20, "wind": 20}), apart=3.0, seed=1)
     of_both = task(table(clips({"cat": 15, "dog": 15}), apart=3.0), source=source)
-    outcome = zero_shot.run(of_both, params(**ASSIGNMENT))
+    outcome = run(of_both, params(**ASSIGNMENT))
     ids = of_both.target.clips["clip_id"].tolist()
     for table_, features in (
         (outcome.held_out, of_both.target.means(ids)),
-        (outcome.windows, of_both.target.of(ids)),
+        (outcome.windows, of_both.target.examples(ids).windows()),
     ):
-        scores = outcome.head.predict_proba(features)
+        scores = outcome.estimator.scores(features)
         np.testing.assert_allclose(table_[["p_cat", "p_dog"]], scores)
     assert outcome.held_out["clip_id"].tolist() == ids
     assert (outcome.windows.groupby("clip_id").size() == 2).all()
     means = source.means(source.clips["clip_id"])
-    again = of_both.head().fit(means, source.clips["label"].to_numpy())
+    again = of_both.estimator().fit(source.examples(source.clips["clip_id"].tolist()))
     np.testing.assert_allclose(
         of_both.source_head.predict_proba(means), again.predict_proba(means), atol=1e-12
     )
@@ -262,7 +275,7 @@ def test_assignment_scores_clips_and_their_windows_by_one_head(task, clips, tabl
 def test_assignment_of_random_features_is_at_chance(task, clips, table, params):
     source = table(clips({"rain": 30, "wind": 30, "sea": 30}), apart=0.0, seed=1)
     target = table(clips({"cat": 30, "dog": 30, "owl": 30}), apart=0.0, seed=2)
-    facts = zero_shot.run(task(target, source=source), params(**ASSIGNMENT)).facts
+    facts = run(task(target, source=source), params(**ASSIGNMENT)).facts
     assert facts["assigned_accuracy"] == pytest.approx(facts["chance_accuracy"], abs=0.1)
     assert facts["chance_accuracy"] > 1 / 3  # matching looks at the labels, shuffled ones as well
 
@@ -270,7 +283,7 @@ def test_assignment_of_random_features_is_at_chance(task, clips, table, params):
 def test_assignment_has_an_interval_and_a_p_value_of_chance(task, clips, table, params):
     source = table(clips({"rain": 30, "wind": 30, "sea": 30}), apart=0.0, seed=1)
     target = table(clips({"cat": 30, "dog": 30, "owl": 30}), apart=0.0, seed=2)
-    facts = zero_shot.run(task(target, source=source), params(**ASSIGNMENT)).facts
+    facts = run(task(target, source=source), params(**ASSIGNMENT)).facts
     low, high = facts["assigned_accuracy_low"], facts["assigned_accuracy_high"]
     assert 0 < low < facts["assigned_accuracy"] < high < 1
     assert 0.05 < facts["assigned_p_value"] <= 1
@@ -280,7 +293,7 @@ def test_a_clip_of_an_unmatched_output_is_wrong_in_the_interval_too(task, clips,
     """Three outputs for two classes that lie close: the third wins some clips."""
     source = table(clips({"rain": 20, "sea": 20, "wind": 20}), apart=6.0, seed=1)
     target = table(clips({"cat": 30, "dog": 30}), apart=1.0)
-    outcome = zero_shot.run(task(target, source=source), params(**ASSIGNMENT))
+    outcome = run(task(target, source=source), params(**ASSIGNMENT))
     facts, held_out = outcome.facts, outcome.held_out
     guess = held_out.filter(regex="^p_").idxmax(axis=1).str.removeprefix("p_")
     by_matched_outputs = (guess == held_out["label"]).mean()
@@ -292,7 +305,7 @@ def test_a_clip_of_an_unmatched_output_is_wrong_in_the_interval_too(task, clips,
 def test_assignment_describes_the_heads_outputs_beside_the_embeddings(task, clips, table, params):
     source = table(clips({"rain": 20, "wind": 20}), apart=6.0, seed=1)
     target = clips({"cat": 15, "dog": 15, "owl": 15})
-    facts = zero_shot.run(task(target, source=source), params(**ASSIGNMENT)).facts
+    facts = run(task(target, source=source), params(**ASSIGNMENT)).facts
     described = {k: v for k, v in facts.items() if k.startswith("representation_")}
     assert len(described) == 2 * 6
     assert all(isinstance(value, float) for value in described.values())
@@ -337,14 +350,14 @@ def test_chance_is_greater_where_clips_of_a_recording_go_together():
 def test_assignment_is_that_of_its_seed(task, clips, table, params):
     source = table(clips({"rain": 10, "wind": 10}), apart=1.0, seed=1)
     first, again = (
-        zero_shot.run(task(clips(ANIMALS), source=source), params(**ASSIGNMENT)) for _ in range(2)
+        run(task(clips(ANIMALS), source=source), params(**ASSIGNMENT)) for _ in range(2)
     )
     assert first.facts == again.facts
 
 
 def test_assignment_needs_a_source(task, clips, params):
     with pytest.raises(ParameterError, match="assignment needs a source corpus"):
-        zero_shot.run(task(clips(ANIMALS)), params(**ASSIGNMENT))
+        run(task(clips(ANIMALS)), params(**ASSIGNMENT))
 
 
 @pytest.mark.shared
@@ -352,18 +365,22 @@ def test_assignment_needs_a_source(task, clips, params):
 def test_names_are_pooled_by_the_rule_that_is_best_on_classes_that_are_no_animals(shared):
     """ESC-50's environment classes, ten at a time: the evidence for `POOL`."""
     root = shared / "data" / "esc50-mini"
-    clips = locate(Esc50("environment"), root).query("label != 'wind'").reset_index(drop=True)
+    clips = (
+        located(create("esc50", classes="environment"), root)
+        .query("label != 'wind'")
+        .reset_index(drop=True)
+    )
     yamnet = registry.load("yamnet", handle=str(next(shared.glob("tfhub/*/saved_model.pb")).parent))
     paths = [(clip.clip_id, root / clip.path) for clip in clips.itertuples()]
     target = WindowTable(clips, embed_clips(paths, yamnet))
     mapped = zero_shot.class_map("audioset", yamnet.classes, Esc50.class_sets["environment"])
     classes = sorted(label for label, names in mapped.items() if names)
     columns = [[yamnet.classes.index(name) for name in mapped[label]] for label in classes]
-    heard = yamnet.classify(target.of(clips["clip_id"].tolist()))
+    heard = yamnet.classify(target.examples(clips["clip_id"].tolist()).windows())
     truth = np.array([classes.index(label) for label in clips["label"]])
     by_rule = {}
     for rule in ("geometric", "mean", "max"):
-        scores = ClassMap(classes, columns, pool=rule).predict_proba(heard)
+        scores = ClassMap(classes, columns, names=rule).scores(heard)
         table = target.held_out(clips["clip_id"].tolist(), scores, classes)
         names = [f"p_{label}" for label in classes]
         pooled = pool_windows(table, names, weight=table["end_s"] - table["start_s"])

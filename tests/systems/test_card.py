@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from faunashot.systems.card import FIGURES, model_card
+from faunashot.systems.record import TrainedSystem
 
 YAMNET = {
     "name": "yamnet",
     "version": "1",
+    "options": {},
+    "weights_hash": "0" * 64,
     "trained_on": "AudioSet",
     "licence": "Apache 2.0",
     "citation": "Google.",
@@ -16,6 +19,8 @@ YAMNET = {
 BIRDNET = {
     "name": "birdnet",
     "version": "2.4",
+    "options": {},
+    "weights_hash": "0" * 64,
     "trained_on": "birds",
     "licence": "CC BY-NC-SA 4.0",
     "citation": "Kahl et al.",
@@ -28,8 +33,8 @@ FACTS = {
     "classes": ["frog", "wren"],
     "protocol": "few_shot",
     "k": 5,
-    "temperature": {},
-    "facts": {"learned_from": ["a", "b"]},
+    "estimator": "head",
+    "learned_from": ["a", "b"],
 }
 OF_WINDOWS = dict.fromkeys(("macro_f1", "accuracy", "weighted_f1"), 0.25)
 METRICS = {
@@ -46,8 +51,9 @@ UNKNOWN = {
 
 
 def card(*, metrics: dict | None = None, **more) -> str:
+    record = TrainedSystem.model_validate({**FACTS, **more})
     text = model_card(
-        {**FACTS, **more}, METRICS | (metrics or {}), corpus_licence="CC0", corpus_citation="Us."
+        record, METRICS | (metrics or {}), corpus_licence="CC0", corpus_citation="Us."
     )
     return " ".join(text.split())
 
@@ -78,7 +84,7 @@ def test_a_card_says_what_the_served_model_learned_from() -> None:
     assert "fitted once more, on 2 clips of the corpus `meadow`; the figures" in card()
     beside = card(source="gtzan")
     assert "on 2 clips of the corpus `meadow`, beside the corpus `gtzan`; the figures" in beside
-    assert "on no clip of the corpus `meadow`; the figures" in card(facts={})
+    assert "on no clip of the corpus `meadow`; the figures" in card(learned_from=[])
 
 
 def test_a_model_that_cannot_say_unknown_says_so() -> None:
@@ -112,6 +118,6 @@ def test_a_figure_without_interval_says_none(missing: str) -> None:
 
 
 def test_a_network_is_said_to_cost_what_it_does() -> None:
-    text = card(network={"parameters": 531_626, "macs": 8_192_640})
+    text = card(cost={"parameters": 531_626, "macs": 8_192_640})
     assert "a network of 531,626 parameters, which takes 8.2 million multiply-adds" in text
     assert "multiply-adds" not in card()

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from faunashot.errors import ParameterError
-from faunashot.estimators.networks.from_scratch import FromScratch
+from faunashot.estimators.windows.from_scratch import FromScratch
 from faunashot.systems.catalogue import System, systems
 from faunashot.systems.variants import (
-    BARE,
+    ADD_ONE_IN,
     FROM_SCRATCH,
-    WHOLE,
+    LEAVE_ONE_OUT,
     Variant,
     ingredients,
     variant,
@@ -56,9 +56,9 @@ def test_no_setting_is_of_two_ingredients() -> None:
 @each_system
 def test_the_whole_system_is_as_it_is_and_the_bare_one_has_every_first_level(system) -> None:
     found = variants(system)
-    assert list(found)[:2] == [WHOLE, BARE]
-    assert found[WHOLE].system == system
-    bare = found[BARE].system
+    assert list(found)[:2] == [LEAVE_ONE_OUT, ADD_ONE_IN]
+    assert found[LEAVE_ONE_OUT].system == system
+    bare = found[ADD_ONE_IN].system
     for levels in ingredients().values():
         assert has(bare, next(iter(levels.values())))
     taken = {key for levels in ingredients().values() for key in next(iter(levels.values()))}
@@ -72,7 +72,7 @@ def test_a_variant_is_named_by_the_one_ingredient_in_which_it_differs(system) ->
     found = variants(system)
     for name, made in found.items():
         assert made.name == name
-        if name in (WHOLE, BARE):
+        if name in (LEAVE_ONE_OUT, ADD_ONE_IN):
             assert (made.side, made.ingredient, made.level, made.instead_of) == (name, "", "", "")
             continue
         assert name == f"{made.side}.{made.ingredient}.{made.level}"
@@ -89,7 +89,7 @@ def test_a_variant_is_named_by_the_one_ingredient_in_which_it_differs(system) ->
 @each_system
 def test_each_level_but_its_own_is_a_variant_of_the_whole_and_of_the_bare(system) -> None:
     found = variants(system)
-    for side in (WHOLE, BARE):
+    for side in (LEAVE_ONE_OUT, ADD_ONE_IN):
         for ingredient, levels in ingredients().items():
             made = {v.level for v in found.values() if (v.side, v.ingredient) == (side, ingredient)}
             own = {level for level, s in levels.items() if has(found[side].system, s)}
@@ -99,17 +99,21 @@ def test_each_level_but_its_own_is_a_variant_of_the_whole_and_of_the_bare(system
 
 def test_a_level_that_is_none_of_those_named_is_replaced_by_each_of_them() -> None:
     own = replace(FROM_SCRATCH_SYSTEMS[0], settings={"masks": 7})
-    made = [v for v in variants(own).values() if (v.side, v.ingredient) == (WHOLE, "spec_augment")]
+    made = [
+        v
+        for v in variants(own).values()
+        if (v.side, v.ingredient) == (LEAVE_ONE_OUT, "spec_augment")
+    ]
     assert [v.level for v in made] == list(ingredients()["spec_augment"])
     assert {v.system.settings["masks"] for v in made}.isdisjoint({7})
 
 
 @pytest.mark.parametrize("system", OTHERS, ids=lambda s: s.name)
 def test_other_systems_are_whole_alone(system) -> None:
-    assert list(variants(system)) == [WHOLE]
-    assert variant(system, WHOLE) == variants(system)[WHOLE]
+    assert list(variants(system)) == [LEAVE_ONE_OUT]
+    assert variant(system, LEAVE_ONE_OUT) == variants(system)[LEAVE_ONE_OUT]
     with pytest.raises(ParameterError, match="variant: unknown value 'bare'; valid: whole"):
-        variant(system, BARE)
+        variant(system, ADD_ONE_IN)
 
 
 @each_system
@@ -128,7 +132,7 @@ def test_a_variant_is_found_by_its_name_and_another_is_told_the_nearest(system) 
 def test_making_variants_leaves_the_system_and_the_ingredients_as_they_are(system) -> None:
     settings, levels = dict(system.settings), repr(ingredients())
     made = variants(system)
-    made[BARE].system.settings["masks"] = -1
+    made[ADD_ONE_IN].system.settings["masks"] = -1
     assert system.settings == settings
     assert repr(ingredients()) == levels
-    assert variants(system)[BARE].system.settings["masks"] == 0
+    assert variants(system)[ADD_ONE_IN].system.settings["masks"] == 0

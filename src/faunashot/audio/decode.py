@@ -1,4 +1,4 @@
-"""Recordings to samples: what libsndfile reads, then ffmpeg for the rest."""
+"""Recordings to samples: what libsndfile reads, then FFmpeg's libraries for the rest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
-from faunashot.audio import ffmpeg
+from faunashot.audio import av_decode
 from faunashot.audio.headers import cut_off, mpeg_tells_length
 from faunashot.errors import AudioError
 
@@ -32,9 +32,12 @@ class Audio:
 
     Attributes
     ----------
-    samples : float32, shape (frames, channels), finite, at least one frame.
-    sample_rate : in Hz.
-    codec : container and sample format, such as "WAV/PCM_16".
+    samples : ndarray, shape (frames, channels)
+        float32, finite, at least one frame; full scale is 1.
+    sample_rate : int
+        In Hz.
+    codec : str
+        Container and sample format, such as "WAV/PCM_16", or container and codec, as "MOV/AAC".
     """
 
     samples: npt.NDArray[np.float32]
@@ -54,8 +57,18 @@ class Audio:
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """Files in a folder, and in those within it, that are named as recordings; sorted."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    """Files in a folder, and in those within it, that are named as recordings; sorted.
+
+    What is hidden is none, neither a file such as the ``._owl.wav`` that macOS leaves beside
+    ``owl.wav``, nor what lies in a hidden folder.
+    """
+    named = (file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    shown = (
+        file
+        for file in named
+        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+    return sorted(file for file in shown if not file.is_dir())
 
 
 @dataclass(frozen=True)
@@ -64,9 +77,12 @@ class Announced:
 
     Attributes
     ----------
-    duration_s : length in seconds of what is there; of some formats an estimate.
-    sample_rate : in Hz.
-    cut_off : what is not there of what the header announces, or None.
+    duration_s : float
+        Length in seconds of what is there; of some formats an estimate.
+    sample_rate : int
+        In Hz.
+    cut_off : str or None
+        What is not there of what the header announces.
     """
 
     duration_s: float
@@ -88,7 +104,7 @@ def announced(source: Path) -> Announced | None:
             _refuse_unknown_length(opened, source)
             length_s, rate = opened.frames / opened.samplerate, opened.samplerate
     except sf.SoundFileRuntimeError as error:
-        found = ffmpeg.announced(source, why=_reason(error))
+        found = av_decode.announced(source, why=_reason(error))
         if found is None:
             return None
         length_s, rate = found
@@ -100,8 +116,10 @@ def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Au
 
     Parameters
     ----------
-    source : the file.
-    span_s : from and to which second; all of it if not given. A recording that ends within the
+    source : Path or bytes
+        The file.
+    span_s : tuple of int, optional
+        From and to which second; all of it if not given. A recording that ends within the
         span, as `announced` said or not, gives what it has of it.
 
     Raises
@@ -116,9 +134,7 @@ def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Au
     try:
         samples, rate, codec = _libsndfile(source, span_s)
     except sf.SoundFileRuntimeError as error:
-        converted = ffmpeg.convert(source, why=_reason(error), span_s=span_s)
-        samples, rate, _ = _libsndfile(converted, None)
-        codec = "ffmpeg"
+        samples, rate, codec = av_decode.decode(source, why=_reason(error), span_s=span_s)
     if len(samples) == 0:
         raise AudioError("holds no samples")
     if not np.isfinite(samples).all():
@@ -162,8 +178,8 @@ def _libsndfile(
 
 
 def _refuse_unknown_length(opened: sf.SoundFile, source: Path | bytes) -> None:
-    """Leave to ffmpeg what libsndfile would read as far as it guesses."""
-    guessed = opened.format == "MP3" and not mpeg_tells_length(source) and ffmpeg.is_here()
+    """Leave to FFmpeg what libsndfile would read as far as it guesses."""
+    guessed = opened.format == "MP3" and not mpeg_tells_length(source)
     if guessed or opened.frames == UNKNOWN_LENGTH:
         raise sf.SoundFileRuntimeError("length not given")
 

@@ -3,86 +3,186 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.windows import split_windows
+from faunashot import options
+from faunashot.errors import ParameterError
+from faunashot.frontends.base import FrontEnd
+from faunashot.registry import Registry
 
 FloatArray = npt.NDArray[np.float32]
 
+BACKBONES: Registry[Backbone] = Registry(
+    "backbone", "faunashot.backbones", contract="faunashot.backbones.base:Backbone"
+)
+"""Backbones by name: one module each."""
 
-class Backbone(ABC):
-    """Contract of a backbone; one instance holds loaded weights.
 
-    A recording goes through `front_end`, fixed signal processing, and then through `network`.
-    Both may be called from several threads at once.
+@dataclass(frozen=True)
+class Card:
+    """Where a backbone comes from, known before any weights are loaded.
 
     Attributes
     ----------
-    name : key in the registry.
-    version : of the published model.
-    weights_hash : SHA-256 of the weights that were loaded; features carry it.
-    sample_rate : in Hz, of what the front end takes.
-    window_s, hop_s : in seconds, length and step of its windows.
-    window_samples : samples of one window; may exceed ``window_s * sample_rate`` by the
-        overhang of the front end's last frame.
-    batch_size : windows for the network at once, where it is fastest within bounded memory.
-    dim : length of an embedding.
-    classes : names of its own outputs where it has a classifier, else None.
-    vocabulary : which table of class maps its names belong to ("audioset", "birdnet"), else None.
-    licence, citation, source, trained_on : where it comes from, for cards and reports.
+    name : str
+        Key in the registry.
+    version : str
+        Of the published model.
+    licence, citation, source : str
+        Of the weights.
+    trained_on : str
+        What it may have heard of a target corpus before.
+    packages : tuple of str
+        Python packages that it needs when it is served.
     """
 
     name: str
     version: str
-    weights_hash: str
-    sample_rate: int
-    window_s: float
-    hop_s: float
-    window_samples: int
-    batch_size: int
-    dim: int
-    classes: Sequence[str] | None = None
-    vocabulary: str | None = None
     licence: str
     citation: str
     source: str
     trained_on: str
+    packages: tuple[str, ...] = ()
 
-    @property
-    def hop_samples(self) -> int:
-        """Step of the windows in samples."""
-        return round(self.hop_s * self.sample_rate)
 
-    def front_end(self, samples: FloatArray) -> FloatArray:
-        """What the network reads of mono samples in [-1, 1], (n,) -> (N, ...), a row a window.
+class Backbone(ABC):
+    """Contract of a backbone.
 
-        Windows lie as `faunashot.audio.windows.split_windows` cuts them. Here they are read as
-        they are.
-        """
-        return split_windows(samples, self.window_samples, hop=self.hop_samples)
+    Making one finds and hashes its weights, and loads nothing: the network is loaded when it first
+    has something to embed, so that features that are in the cache cost no loading.
+
+    Attributes
+    ----------
+    card : Card
+    Options : type
+        Its block in ``params.yaml``, with defaults; ``hop_s`` among them.
+    layers : mapping of str to int
+        Length of the embedding by the name of its layer; the first layer is the default.
+    batch_size : int
+        Windows for the network at once, where it is fastest within bounded memory.
+    front_end : FrontEnd
+        What gives the network's inputs.
+    weights_hash : str
+        SHA-256 of the published weights; features carry it.
+    """
+
+    card: ClassVar[Card]
+    Options: ClassVar[type[options.Options]]
+    layers: ClassVar[Mapping[str, int]]
+    batch_size: ClassVar[int] = 32
+
+    front_end: FrontEnd
+    weights_hash: str
 
     @abstractmethod
-    def network(self, inputs: FloatArray) -> FloatArray:
-        """Embed what the front end gave, (N, ...) -> (N, dim).
+    def embed(self, inputs: FloatArray, *, layer: str) -> FloatArray:
+        """Embed what the front end gave, (N, ...) -> (N, dim of the layer).
 
-        A row of the result depends on no other row, to the last bit.
+        May be called from several threads at once. A row of the result depends on no other row, to
+        the last bit.
         """
 
-    def embed(self, windows: FloatArray) -> FloatArray:
-        """Embed windows each by itself, (N, window_samples) -> (N, dim)."""
-        return self.network(np.concatenate([self.front_end(window) for window in windows]))
 
-    @abstractmethod
-    def classify(self, embeddings: npt.NDArray[Any]) -> FloatArray:
-        """Scores in [0, 1] of its own classes from embeddings, (N, dim) -> (N, len(classes)).
+@dataclass(frozen=True)
+class ClassList:
+    """The classes of a backbone's own classifier.
 
-        Only where `classes` is not None; raises `ParameterError` elsewhere.
+    Attributes
+    ----------
+    vocabulary : str
+        Table of class maps that the names belong to, such as ``audioset``.
+    names : tuple of str
+    several : "geometric" or "max"
+        How the scores of several names that stand for one class are put together: "geometric"
+        where they are heard together (Dog, Bark), so that each bears witness: of the mean, the
+        geometric mean, the maximum and the chance of any, this tells ESC-50's environment classes
+        apart best. "max" where they are kinds of it (species), of which one is heard at a time.
+    """
+
+    vocabulary: str
+    names: tuple[str, ...]
+    several: Literal["geometric", "max"]
+
+
+@runtime_checkable
+class HasClasses(Protocol):
+    """A backbone that has classes of its own."""
+
+    class_list: ClassList
+
+    def logits(self, embeddings: npt.NDArray[Any]) -> FloatArray:
+        """Logits of its classes from embeddings of its default layer, (N, dim) -> (N, C).
+
+        Of embeddings, not of inputs: those are stored, so that nothing is embedded anew.
         """
 
-    def scores(self, windows: FloatArray) -> FloatArray:
-        """Scores of its own classes for windows: `classify` of `embed`."""
-        return self.classify(self.embed(windows))
+
+@runtime_checkable
+class HasText(Protocol):
+    """A backbone that embeds text into the space of its audio, such as CLAP."""
+
+    def embed_text(self, prompts: Sequence[str]) -> FloatArray:
+        """Embeddings of texts, (P, dim of the default layer)."""
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A backbone whose layers can be trained further."""
+
+    build: Callable[..., Any]
+    """``build(n_targets, *, seed)``: its network with its weights and a classifier to learn."""
+
+
+def default_layer(kind: type[Backbone] | Backbone) -> str:
+    """Name of the layer whose embedding is taken unless another is named."""
+    return next(iter(kind.layers))
+
+
+def load(name: str, **options: Any) -> Backbone:
+    """Make the backbone `name`; `options` are its block in ``params.yaml``.
+
+    Raises
+    ------
+    ParameterError
+        There is none, or an option is unknown or out of range.
+    WeightsError
+        Its weights are not here, and cannot be had.
+    """
+    kind: Any = BACKBONES[name]
+    read = kind.Options.read(options, key=f"backbones.{name}")
+    backbone: Backbone = kind(**read.model_dump())
+    return backbone
+
+
+def own_classes(backbone: Backbone) -> HasClasses:
+    """The backbone as one that has classes of its own.
+
+    Raises
+    ------
+    ParameterError
+        It has none.
+    """
+    if not isinstance(backbone, HasClasses):
+        able = [n for n, kind in BACKBONES.classes().items() if hasattr(kind, "logits")]
+        raise ParameterError(
+            f"backbone: {backbone.card.name} has no classes of its own; use {' or '.join(able)}"
+        )
+    return backbone
+
+
+def class_scores(backbone: Backbone, embeddings: npt.NDArray[Any]) -> FloatArray:
+    """Sigmoid scores of a backbone's own classes, (N, dim) -> (N, C).
+
+    Raises
+    ------
+    ParameterError
+        It has no classes of its own.
+    """
+    from scipy.special import expit
+
+    return np.asarray(expit(own_classes(backbone).logits(embeddings)), dtype=np.float32)

@@ -14,7 +14,7 @@ from faunashot.errors import ParameterError
 
 if TYPE_CHECKING:
     from faunashot.params import Params
-    from faunashot.protocols.grid import Stores
+    from faunashot.protocols.support.grid import Stores
 
 CLIPS = Path("clips/audited.parquet")
 
@@ -33,7 +33,7 @@ def ablate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every variant over all folds, and print what each ingredient is worth."""
+    """Train every variant over all folds, and print the effect of each ingredient."""
     from faunashot.params import load_params
     from faunashot.systems.catalogue import system as named
     from faunashot.systems.variants import variants
@@ -44,17 +44,17 @@ def ablate(
     params = load_params()
     every = [params.seed + n for n in range(seeds)]
     if queue:
-        _queue(system, chosen.reads, list(variants(chosen)), every)
+        _queue(system, chosen.requires_features, list(variants(chosen)), every)
         return
-    from faunashot.cli.progress import count
     from faunashot.evaluation.systems_plots import ablation_figure
-    from faunashot.protocols import ablation, grid
+    from faunashot.progress import progress
+    from faunashot.protocols.support import ablation, grid
     from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
 
-    data = _stores(params, chosen.reads, system=system)
+    data = _stores(params, chosen.requires_features, system=system)
     official = params.protocol.folds == "official"
-    of_cells = ablation.cells(chosen, chosen.reads, seeds=every, official=official)
+    of_cells = ablation.cells(chosen, chosen.requires_features, seeds=every, official=official)
     classes = sorted(set(data.clips["label"]))
     tables: dict[tuple[str, int], Any] = {}
     with (
@@ -65,27 +65,30 @@ def ablate(
             record=out / "mlflow.json",
             name=f"{params.corpus}-{system}-ablation",
         ) as run,
-        count(system, total=len(of_cells)) as done,
+        progress(system, total=len(of_cells)) as done,
     ):
         place = Storage(out / "cells")
         for cell, table in grid.score(of_cells, data, place=place, workers=workers):
             tables[cell.name, cell.seed] = table
             done()
         runs = {name: [tables[name, seed] for seed in every] for name in variants(chosen)}
-        settings = {"level": params.evaluation.level, "draws": params.evaluation.draws}
-        worth = ablation.worth(chosen, runs, classes, **settings)
+        settings = {
+            "confidence_level": params.evaluation.confidence_level,
+            "n_bootstrap": params.evaluation.n_bootstrap,
+        }
+        effect = ablation.ablation_effect(chosen, runs, classes, **settings)
         figures = ablation.figures(runs, classes, **settings)
-        shown = worth.rename(
+        shown = effect.rename(
             columns={"accuracy": "difference", "accuracy_low": "low", "accuracy_high": "high"}
         )
         figure = ablation_figure(shown, title=f"{system} on {params.corpus}")
         figure.savefig(out / f"{system}.png")
-        worth.to_csv(out / f"{system}-worth.csv", index=False)
+        effect.to_csv(out / f"{system}-effect.csv", index=False)
         figures.to_csv(out / f"{system}.csv", index=False)
         run.figure(figure, "ablation")
-        run.table(worth, "worth")
+        run.table(effect, "effect")
         run.table(figures, "variants")
-    _show(worth, as_json=as_json)
+    _show(effect, as_json=as_json)
     if not as_json:
         print(f"{out / system}.png: the same as a plot; {out / system}.csv: each variant by itself")
 
@@ -95,12 +98,14 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     import pandas as pd
 
     from faunashot.data.audit import TARGET
-    from faunashot.evaluation.summary import MAIN
+    from faunashot.evaluation import MAIN
     from faunashot.features.store import META
-    from faunashot.protocols.grid import Stores
+    from faunashot.params import FeatureName
+    from faunashot.pipeline.paths import NOISE_FEATURES, features_of
+    from faunashot.protocols.support.grid import Stores
 
-    folder = Path("features/recorded") / params.corpus / reads
-    noise = Path("features/noise") / reads / "recordings"
+    folder = features_of(MAIN, params.corpus, FeatureName(reads, ""))
+    noise = NOISE_FEATURES / reads
     if not all((at / META).exists() for at in (folder, noise)) or not CLIPS.exists():
         raise ParameterError(
             f"{folder} and {noise} do not hold features: run `dvc exp run -S system={system} "
@@ -125,8 +130,8 @@ def _queue(system: str, backbone: str, names: Sequence[str], seeds: Sequence[int
     print(f"{len(names) * len(seeds)} experiments queued; run them with: dvc queue start -j 2")
 
 
-def _show(worth: Any, *, as_json: bool) -> None:
-    rows = worth.astype(object).where(worth.notna(), None).to_dict("records")
+def _show(effect: Any, *, as_json: bool) -> None:
+    rows = effect.astype(object).where(effect.notna(), None).to_dict("records")
     if as_json:
         answer(rows, as_json=True)
         return

@@ -53,7 +53,6 @@ def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
     """What is found; of several folders, paths begin with the folder as it was given."""
     from faunashot.data.audit import examine
     from faunashot.data.ingest import ingest
-    from faunashot.data.locate import locate
     from faunashot.data.shortcuts import shortcut_score
 
     root = folders[0] if len(folders) == 1 else Path()
@@ -61,7 +60,7 @@ def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
     faults: dict[str, list[dict[str, str]]] = {"bad": [], "flagged": []}
     for folder in folders:
         corpus = _corpus(folder, reader)
-        found = ingest(locate(corpus, folder), folder, known_faults=corpus.known_faults)
+        found = ingest(corpus, folder)
         shown = "" if root == folder else f"{folder.as_posix()}/"
         tables[folder.as_posix()] = found.clips.assign(path=shown + found.clips["path"])
         faults["bad"] += [bad | {"path": shown + bad["path"]} for bad in found.bad]
@@ -75,12 +74,12 @@ def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
 
 def _corpus(folder: Path, reader: str | None) -> Corpus:
     """The corpus of a reader, or the first that finds its layout in a folder."""
-    from faunashot.data.corpora.registry import CORPORA, create
+    from faunashot.data.corpora import CORPORA, create
     from faunashot.errors import CorpusError
 
     if reader:
         return create(reader)
-    for name in CORPORA.keys() - {"folder", "none"}:
+    for name in sorted(CORPORA.classes().keys() - {"folder", "none"}):
         corpus = create(name)
         try:
             next(corpus.clips(folder))

@@ -6,12 +6,15 @@ from faunashot.cli.output import AsJson, answer
 
 
 def backbones(as_json: AsJson = False) -> None:
-    """Print the registry; no weights are loaded."""
-    from faunashot.backbones.registry import BACKBONES, backbone_class
+    """Print the registered backbones; no weights are loaded."""
+    from dataclasses import asdict
 
-    facts = ("version", "sample_rate", "window_s", "dim", "licence", "source", "trained_on")
+    from faunashot.backbones.base import BACKBONES
+
     rows = [
-        {"backbone": name, **{key: getattr(backbone_class(name), key) for key in facts}}
-        for name in BACKBONES
+        {**asdict(kind.card), "layers": dict(kind.layers)} for kind in BACKBONES.classes().values()
     ]
-    answer(rows, as_json=as_json, columns=["backbone", "version", "window_s", "dim", "licence"])
+    if not as_json:
+        for row in rows:
+            row["layers"] = ", ".join(f"{name} ({dim})" for name, dim in row["layers"].items())
+    answer(rows, as_json=as_json, columns=["name", "version", "layers", "licence"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from faunashot.cli.output import AsJson, answer
-from faunashot.errors import TrackingError
+from faunashot.errors import ParameterError, TrackingError
 
 
 def compare(
@@ -26,6 +26,10 @@ def compare(
     only: Annotated[
         str, typer.Option(help="Experiments of this name; * stands for anything.", metavar="NAME")
     ] = "*",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Show this metric, such as map, rather than macro_f1; repeatable."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw macro-F1 against k of all of them to this PNG.")
     ] = None,
@@ -40,7 +44,11 @@ def compare(
     table = comparison.compare(store.root())
     table = table[table["name"].map(lambda name: fnmatch(name, only)).astype(bool)]
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    answer([_row(row, whole=as_json) for row in rows], as_json=as_json)
+    if as_json:
+        answer([{str(key): value for key, value in row.items()} for row in rows], as_json=True)
+    else:
+        shown = _titles(metric, table.columns)
+        answer([_row(row, metrics=shown) for row in rows], as_json=False)
     if plot:
         curves = comparison.curves(store.root())
         _draw(curves[curves["system"].map(lambda name: fnmatch(name, only)).astype(bool)], plot)
@@ -76,42 +84,57 @@ def _compare_named(names: list[str], *, plot: Path | None, as_json: bool) -> Non
 def _draw(curves: Any, file: Path) -> None:
     if curves.empty:
         raise TrackingError("no experiment here has a curve over k: run few_shot first")
-    from faunashot.evaluation.plots import curve_figure
+    from faunashot.evaluation.plots.curve import curve_figure
 
     curve_figure(curves).savefig(file)
 
 
-def _row(row: dict[Hashable, Any], *, whole: bool) -> dict[str, Any]:
-    """The row for a program, or what fits a person's screen."""
-    if whole:
-        return {str(key): value for key, value in row.items()}
-    return {
+def _titles(wanted: Sequence[str] | None, columns: Iterable[str]) -> dict[str, str]:
+    """Titles of the metrics that are asked for, by name."""
+    from faunashot.evaluation.metrics import HEADLINE, titles
+
+    there = titles(columns)
+    for name in wanted or ():
+        if name not in there:
+            raise ParameterError.unknown("metric", name, there)
+    return {name: there[name] for name in wanted or [HEADLINE]}
+
+
+def _row(row: dict[Hashable, Any], *, metrics: Mapping[str, str]) -> dict[str, Any]:
+    """What of an experiment fits a person's screen, with the metrics that are asked for."""
+    shown = {
         "experiment": row["name"],
         "corpus": row["corpus"],
         "system": f"{row['backbone']}-{row['system']}",
         "protocol": row["protocol"],
         "k": row["k"],
-        "macro-F1": row["macro_f1"],
-        "interval": _interval(row, "macro_f1"),
     }
+    for number, (name, title) in enumerate(metrics.items()):
+        interval = "interval" if number == 0 else f"interval of {title}"
+        shown |= {title: row[name], interval: _interval(row, name)}
+    return shown
 
 
 def _difference(row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Two lines, of macro-F1 and of accuracy, each with the p-value that is about it."""
-    of = {
-        "macro-F1": ("difference", row["p_value"], row["p_holm"]),
-        "accuracy": ("accuracy_difference", row["p_mcnemar"], None),
+    """A line a metric of labels, each with the p-value that is about it."""
+    from faunashot.evaluation.metrics import HEADLINE, titles
+
+    keys = {
+        HEADLINE if key == "difference" else key.removesuffix("_difference"): key
+        for key in row
+        if f"{key}_low" in row
     }
+    p_values = {HEADLINE: row["p_value"], "accuracy": row["p_mcnemar"]}
     return [
         {
             "experiment": row["experiment"],
-            "figure": figure,
-            "difference": f"{row[key]:+}",
-            "interval": _interval(row, key),
-            "p": p,
-            "p (Holm)": p_holm,
+            "figure": title,
+            "difference": f"{row[keys[name]]:+}",
+            "interval": _interval(row, keys[name]),
+            "p": p_values.get(name),
+            "p (Holm)": row["p_holm"] if name == HEADLINE else None,
         }
-        for figure, (key, p, p_holm) in of.items()
+        for name, title in titles(f"{name}{end}" for name in keys for end in ("", "_low")).items()
     ]
 
 

@@ -7,16 +7,15 @@ from faunashot.cli.output import AsJson, answer
 
 def corpora(as_json: AsJson = False) -> None:
     """Print what can be read."""
-    from faunashot.data.corpora.registry import CORPORA, create
+    from faunashot.data.corpora import CORPORA
 
-    read = [create(name) for name in CORPORA]
     rows = [
         {
-            "corpus": corpus.name,
+            "corpus": name,
             "classes": ", ".join(["all", *corpus.class_sets]),
             "licence": corpus.licence,
             "url": corpus.url,
         }
-        for corpus in read
+        for name, corpus in CORPORA.classes().items()
     ]
     answer(rows, as_json=as_json, columns=["corpus", "classes", "licence"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from enum import StrEnum
@@ -45,46 +46,47 @@ def embed(
 ) -> None:
     """Store the embeddings of recordings, labelled or not.
 
-    What is there already is not embedded again: more files may be added, and a run that was
-    interrupted goes on. A recording, or the part of a long one, that is bad gets a line.
+    What was embedded before on this machine, for whatever purpose, is not embedded again, see
+    `faunashot cache`: more files may be added, and a run that was interrupted goes on. A recording,
+    or the part of a long one, that is bad gets a line.
     """
     from faunashot.audio.decode import quiet_native
-    from faunashot.backbones.registry import load
-    from faunashot.cli.progress import progress
     from faunashot.errors import AudioError
-    from faunashot.features.engine import Engine, local, store_features
+    from faunashot.features.engine import Engine, local
+    from faunashot.features.extractors import extractor
+    from faunashot.features.jobs import shown
     from faunashot.features.plan import plan
 
-    _refuse_hop(backbone, hop_s)
     recordings = _recordings(files)
     if not prune:
         _refuse_to_drop(out, {recording.clip_id for recording in recordings})
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
     with quiet_native():
-        loaded = load(backbone, **options)
+        loaded = extractor(backbone, options=options)
         run: Engine = local(loaded, workers=workers)
         if engine is EngineName.ray:
             from faunashot.features.cluster import ray_actors
 
-            run = ray_actors(backbone, options, actors=workers)
+            run = ray_actors(
+                functools.partial(extractor, backbone, options=options), actors=workers
+            )
         began = time.perf_counter()
-        made = plan(recordings, loaded)
-        if not made.shards:
-            raise AudioError("; ".join(map(_line, made.bad[:1])))
-        with progress(backbone, total_s=made.seconds) as on_done:
-            outcome = store_features(made, out, run, on_done=on_done)
+        planned = plan(recordings, loaded)
+        if not planned.shards:
+            raise AudioError("; ".join(map(_line, planned.bad[:1])))
+        stored = shown(backbone, planned, out, run)
         took_s = time.perf_counter() - began
-    for bad in outcome.bad:
+    for bad in stored.bad:
         typer.echo(f"faunashot: {_line(bad)}", err=True)
     row = {
         "out": out,
         "backbone": f"{loaded.name} {loaded.version}",
         "recordings": len(recordings),
-        "audio_h": round(made.seconds / 3600, 3),
-        "windows": outcome.windows,
-        "embedded": outcome.embedded,
-        "windows_per_s": round(outcome.embedded / took_s, 1),
-        "bad": list(outcome.bad) if as_json else len(outcome.bad),
+        "audio_h": round(planned.seconds / 3600, 3),
+        "windows": stored.windows,
+        "embedded": stored.embedded,
+        "windows_per_s": round(stored.embedded / took_s, 1),
+        "bad": list(stored.bad) if as_json else len(stored.bad),
         "licence": loaded.licence,
     }
     if as_json:
@@ -95,20 +97,8 @@ def embed(
             "{embedded} of them embedded now, {windows_per_s} a second; {bad} bad; licence of the "
             "weights: {licence}".format(**row)
         )
-    if outcome.bad:
+    if stored.bad:
         raise typer.Exit(1)
-
-
-def _refuse_hop(backbone: str, hop_s: float | None) -> None:
-    from faunashot.backbones.registry import backbone_class
-    from faunashot.errors import ParameterError
-
-    found = backbone_class(backbone)
-    if hop_s is not None and not 1 / found.sample_rate <= hop_s <= found.window_s:
-        raise ParameterError(
-            f"--hop-s {hop_s:g}: must be more than 0 and at most {found.window_s:g}, "
-            f"the window of {backbone}"
-        )
 
 
 def _refuse_to_drop(out: str, named: set[str]) -> None:

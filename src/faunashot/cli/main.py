@@ -12,10 +12,12 @@ COMMANDS = {
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",
+    "cache": "What is kept so that nothing is embedded twice, and how to have less of it.",
     "fetch": "Bring a corpus: download it, or say how to get it.",
     "audit": "Duplicates, leaks and faults in folders of recordings.",
     "corpora": "The corpora that can be read, and their licences.",
     "backbones": "The pretrained models, their licences and what they were trained on.",
+    "study": "Run a grid of experiments, and write one table and one plot of it.",
     "systems": "The heads and networks, and their settings.",
     "synth": "Synthesise a corpus of any size in the demo's layout.",
     "sync": "Log to MLflow what cached stages and restored experiments skipped.",
@@ -41,4 +43,7 @@ app = typer.Typer(
 )
 for _name, _help in COMMANDS.items():
     _module = importlib.import_module(f"faunashot.cli.{_name}")
-    app.command(_name, help=_help)(getattr(_module, _name))
+    if (_own := getattr(_module, "app", None)) is not None:  # it has commands of its own
+        app.add_typer(_own, name=_name, help=_help)
+    else:
+        app.command(_name, help=_help)(getattr(_module, _name))

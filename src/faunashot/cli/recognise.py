@@ -25,9 +25,10 @@ def recognise(
     from faunashot.audio.decode import quiet_native
     from faunashot.errors import AudioError
     from faunashot.params import load_params
+    from faunashot.pipeline.paths import model_of
     from faunashot.recogniser import Recogniser
 
-    recogniser = Recogniser.load(model or Path("models") / load_params().full_system)
+    recogniser = Recogniser.load(model or model_of(load_params().full_system))
     rows: list[dict[str, Any]] = []
     bad = 0
     with quiet_native():

@@ -21,13 +21,15 @@ def show(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps({"metrics": metrics, "curve": curve}, indent=1))
         return
+    from faunashot.evaluation.metrics import HEADLINE, titles
+
+    columns = titles(curve[0] if curve else {})
     rows = [
         {
             "k": row["k"] + (" *" if row["k"] == str(metrics["k"]) else ""),
-            "macro-F1": row["macro_f1"],
-            "95 % interval": _interval(row, "macro_f1"),
-            "accuracy": row["accuracy"],
-            "weighted F1": row["weighted_f1"],
+            columns[HEADLINE]: row[HEADLINE],
+            "95 % interval": _interval(row, HEADLINE),
+            **{title: row[name] for name, title in columns.items() if name != HEADLINE},
             "episodes": row["runs"],
         }
         for row in curve
@@ -35,8 +37,7 @@ def show(as_json: AsJson = False) -> None:
     answer(rows, as_json=False)
     print(
         f"k: labelled clips a class; *: the figures in metrics.json, {metrics['clips']} clips, "
-        f"{metrics['classes']} classes, "
-        f"calibration error {metrics['calibration_error']}"
+        f"{metrics['classes']} classes"
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from faunashot.data.labels import carry_several
 from faunashot.data.near_duplicates import NearDuplicate, near_duplicates
 
 TARGET, SOURCE = "target", "source"
@@ -22,11 +23,10 @@ _WAV, _OGG, _AIFF = (".wav", ".wave"), (".ogg", ".oga", ".opus"), (".aif", ".aif
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "WAV": _WAV, "WAVEX": _WAV, "RF64": _WAV, "W64": (".w64", *_WAV), "OGG": _OGG, "AIFF": _AIFF,
     "FLAC": (".flac",), "MP3": (".mp3",), "MPEG": (".mp3", ".mp2", ".mpga"), "AU": (".au", ".snd"),
-    "CAF": (".caf",),
+    "CAF": (".caf",), "MOV": (".m4a", ".mp4", ".m4b", ".m4r", ".mov", ".3gp", ".3g2"),
+    "MATROSKA": (".mka", ".mkv", ".webm"), "ASF": (".wma", ".asf", ".wmv"), "AAC": (".aac",),
 }  # fmt: skip
-"""Suffixes that fit what libsndfile calls a container; of others, any does."""
-
-_FIRST_BYTES = {".wav": b"RIFF", ".flac": b"fLaC", ".ogg": b"OggS", ".aiff": b"FORM"}
+"""Suffixes that fit what libsndfile or FFmpeg calls a container; of others, any not listed."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,17 @@ class _Copies:
 
     @property
     def conflicts(self) -> list[pd.DataFrame]:
-        """Copies in one corpus with several labels."""
-        return [g for g in self.within if g["label"].nunique() > 1]
+        """Copies in one corpus with several labels.
+
+        Clips that carry several classes may share a part and rightly differ in what else is in
+        them: of these, only copies with the same samples have to agree.
+        """
+        return [
+            g
+            for g in self.within
+            if g["label"].nunique() > 1
+            and (g["sound_sha256"].nunique() == 1 or not carry_several(g))
+        ]
 
     @property
     def across(self) -> list[pd.DataFrame]:
@@ -192,14 +201,11 @@ def _joined(group: pd.Series, same: pd.Series) -> pd.Series:
 
 
 def _suffix_fits(file: Path, codec: str) -> bool:
-    """Whether a file's name says what it holds; what ffmpeg decoded, its first bytes tell."""
-    suffix = file.suffix.lower()
-    if codec == "ffmpeg" and suffix in _FIRST_BYTES:
-        with file.open("rb") as opened:
-            return opened.read(4) == _FIRST_BYTES[suffix]
-    if codec == "ffmpeg":
-        return suffix not in SUFFIXES["MP3"]  # libsndfile would have read it
-    return suffix in SUFFIXES.get(codec.split("/")[0], (suffix,))
+    """Whether a file's name says what it holds."""
+    suffix, container = file.suffix.lower(), codec.split("/")[0]
+    if container in SUFFIXES:
+        return suffix in SUFFIXES[container]
+    return not any(suffix in others for others in SUFFIXES.values())
 
 
 def _paths(groups: Iterable[pd.DataFrame]) -> list[list[str]]:

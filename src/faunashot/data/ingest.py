@@ -1,10 +1,10 @@
-"""Every located clip decoded once: the good go on, the bad are listed with the reason."""
+"""A corpus' folder to a table of its clips: each hashed and decoded once, the bad listed."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,21 @@ import pandas as pd
 
 from faunashot.audio.decode import Audio, decode
 from faunashot.audio.levels import bandwidth_hz, level_db, noise_floor_db
+from faunashot.data import layout
+from faunashot.data.corpora.base import Clip, Corpus
+from faunashot.data.labels import carry_several, clips_a_class
 from faunashot.errors import AudioError, CorpusError
 
 SHORTEST_S = 0.01
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.001
 WORKERS = 2
+LOCATED = ["clip_id", "path", "label", "fold", "group", "sha256", "problem"]
+"""Columns of `located`."""
+
+NOISE_COLUMNS = ["path", "sha256"]
+"""Columns of `hashed`."""
+
 MEASURED = [
     "sound_sha256",
     "duration_s",
@@ -34,6 +43,7 @@ MEASURED = [
     "bandwidth_hz",
     "clipped_share",
 ]
+"""Columns that `ingest` adds, before ``multi_label``."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,13 @@ class Ingested:
 
     Attributes
     ----------
-    clips : the good ones, with the columns of the located table and `MEASURED`.
-    bad : one dict a bad clip: path, reason.
-    flagged : one dict a clip that is kept but worth a look: path, reason.
+    clips : DataFrame
+        The good ones: the columns of `located` but for ``problem``, `MEASURED`, and
+        ``multi_label``, whether the clips of the corpus may carry several classes.
+    bad : list of dict
+        Path and reason of each bad clip.
+    flagged : list of dict
+        Path and reason of each clip that is kept but worth a look.
     """
 
     clips: pd.DataFrame
@@ -53,11 +67,12 @@ class Ingested:
 
     def report(self) -> dict[str, Any]:
         """Counts and lists for ``reports/ingest.json``."""
-        labels = self.clips["label"].value_counts().sort_index()
+        of_none = {"clips_of_no_class": int((self.clips["label"] == "").sum())}
         return {
             "clips": len(self.clips),
             "duration_s": round(float(self.clips["duration_s"].sum()), 3),
-            "clips_a_class": {str(label): int(n) for label, n in labels.items()},
+            "clips_a_class": clips_a_class(self.clips),
+            **(of_none if carry_several(self.clips) else {}),
             "bad": self.bad,
             "flagged": self.flagged,
         }
@@ -74,36 +89,90 @@ class Ingested:
             )
 
 
-def ingest(
-    located: pd.DataFrame, root: Path, *, known_faults: Mapping[str, str] | None = None
-) -> Ingested:
-    """Decode the clips of a located table.
+def located(corpus: Corpus, root: Path) -> pd.DataFrame:
+    """List the clips of a corpus under `root`: the layout read, the files hashed, none decoded.
 
     Parameters
     ----------
-    known_faults : what is known to be wrong with clips, by id (`Corpus.known_faults`).
+    corpus : Corpus
+        Whose layout `root` has.
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    DataFrame
+        The columns `LOCATED`, sorted by path. ``problem`` says why an entry cannot be used, and is
+        null where it can.
+
+    Raises
+    ------
+    CorpusError
+        `root` does not hold the corpus' layout.
     """
+    rows = [_row(clip, root) for clip in corpus.clips(root)]
+    rows += [[path, path, None, None, path, None, reason] for path, reason in corpus.problems]
+    table = pd.DataFrame(rows, columns=LOCATED, dtype="str")
+    return table.sort_values("path", kind="stable", ignore_index=True)
+
+
+def hashed(files: Iterable[Path], root: Path) -> pd.DataFrame:
+    """List recordings of noise under `root`: columns `NOISE_COLUMNS`, a row a file."""
+    rows = [(layout.relative(file, root), _sha256(file)) for file in files]
+    return pd.DataFrame(rows, columns=NOISE_COLUMNS, dtype="str")
+
+
+def ingest(corpus: Corpus, root: Path) -> Ingested:
+    """List the clips of a corpus under `root` and decode each.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Whose layout `root` has.
+    root : Path
+        Folder of the corpus.
+
+    Raises
+    ------
+    CorpusError
+        `root` does not hold the corpus' layout.
+    """
+    table = located(corpus, root)
     bad = [
         {"path": str(row.path), "reason": str(row.problem)}
-        for row in located[located["problem"].notna()].itertuples()
+        for row in table[table["problem"].notna()].itertuples()
     ]
-    listed = located[located["problem"].isna()].drop(columns="problem")
+    listed = table[table["problem"].isna()].drop(columns="problem")
     with ThreadPoolExecutor(WORKERS) as pool:
         measured = list(pool.map(lambda path: _measure(root / path), listed["path"]))
-    good = [not isinstance(m, str) for m in measured]
+    good = np.array([not isinstance(m, str) for m in measured], dtype=bool)
     for clip, found in zip(listed.itertuples(), measured, strict=True):
         if isinstance(found, str):
-            known = (known_faults or {}).get(str(clip.clip_id))
+            known = corpus.known_faults.get(str(clip.clip_id))
             reason = f"{found} (known: {known})" if known else found
             bad.append({"path": str(clip.path), "reason": reason})
-    table = pd.DataFrame([m for m in measured if not isinstance(m, str)], columns=MEASURED)
-    clips = pd.concat([listed[good].reset_index(drop=True), table], axis=1)
+    values = pd.DataFrame([m for m in measured if not isinstance(m, str)], columns=MEASURED)
+    clips = pd.concat([listed[good].reset_index(drop=True), values], axis=1)
+    clips["multi_label"] = np.full(len(clips), corpus.multi_label)
     over = clips[clips["clipped_share"] > CLIPPED_SHARE]
     flagged = [
         {"path": str(c.path), "reason": f"clipping: {c.clipped_share:.1%} of samples at full scale"}
         for c in over.itertuples()
     ]
     return Ingested(clips, sorted(bad, key=lambda b: b["path"]), flagged)
+
+
+def _row(clip: Clip, root: Path) -> list[str | None]:
+    facts = [clip.clip_id, clip.path, clip.label, clip.fold, clip.group]
+    try:
+        return [*facts, _sha256(root / clip.path), None]
+    except OSError as error:
+        return [*facts, None, f"unreadable: {error.strerror or error}"]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _measure(file: Path) -> list[Any] | str:
@@ -142,8 +211,8 @@ def _values(audio: Audio) -> list[Any]:
 
 
 def _bit_depth(codec: str) -> int:
-    """Bits a sample of a codec such as "WAV/PCM_U8"; 0 where it has none, as MP3."""
-    found = re.search(r"/(?:PCM|ALAC)_[SU]?(\d+)$", codec)
+    """Bits a sample of a codec such as "WAV/PCM_U8" or "AVI/PCM_S16LE"; 0 for MP3."""
+    found = re.search(r"/(?:PCM|ALAC)_[SUF]?(\d+)(?:LE|BE)?$", codec)
     return int(found[1]) if found else {"FLOAT": 32, "DOUBLE": 64}.get(codec.split("/")[-1], 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from faunashot.data.corpora.base import TEST, TRAIN, VALIDATION
+from faunashot.data.labels import carry_several, names_by_clip
 from faunashot.errors import SplitError
 
 N_FOLDS = 5
@@ -22,7 +24,10 @@ class Split:
 
     Attributes
     ----------
-    name : of the test fold.
+    name : str
+        Of the test fold.
+    train, validation, test : tuple of str
+        Clip ids.
     """
 
     name: str
@@ -41,15 +46,23 @@ class Splits:
 
     Parameters
     ----------
-    clips : columns clip_id, label, fold, group.
-    seed : of the folds that are made.
-    official : False to make folds over all clips even where the corpus has its own, which is for
+    clips : DataFrame
+        Columns clip_id, label, fold, group, and ``multi_label`` where clips carry several classes.
+    seed : int
+        Of the folds that are made.
+    official : bool
+        False to make folds over all clips even where the corpus has its own, which is for
         choosing without looking at the published test part; such figures compare with no others.
+
+    Attributes
+    ----------
+    multi_label : bool
+        Whether a clip may carry several classes, or none.
 
     Raises
     ------
     SplitError
-        The clips give no two sides to learn from and to score, or are of a single class.
+        The clips give no two sides to learn from and to score, or all carry the same label.
 
     Notes
     -----
@@ -58,13 +71,15 @@ class Splits:
     """
 
     def __init__(self, clips: pd.DataFrame, *, seed: int, official: bool = True) -> None:
+        self.multi_label = carry_several(clips)
         self._clips = clips.set_index("clip_id")
         self._seed = seed
         self._fold = self._folds() if official else grouped_folds(self._clips, seed=seed)
         self._names = self._test_folds()
         if self._clips["label"].nunique() < 2:
             only = self._clips["label"].iloc[0]
-            raise SplitError(f"all clips are of class {only!r}: there is nothing to tell apart")
+            shared = f"of class {only!r}" if only else "of none of the classes"
+            raise SplitError(f"all clips are {shared}: there is nothing to tell apart")
 
     @classmethod
     def leaking_on_purpose(cls, clips: pd.DataFrame, *, seed: int) -> Splits:
@@ -99,6 +114,20 @@ class Splits:
         split = Split(name, tuple(train), tuple(validation), tuple(test))
         self._refuse_leak(split)
         return split
+
+    def refuse_unlearnable(self) -> None:
+        """Raise `SplitError` where a class is scored that no clip to learn from is of."""
+        for split in self:
+            scored, learned = (
+                set(names_by_clip(self._clips.loc[list(ids)]))
+                for ids in (split.test, split.learnable)
+            )
+            if lost := scored - learned:
+                raise SplitError(
+                    f"fold {split.name}: class {min(lost)} is absent from the other folds, so it "
+                    "cannot be learned; leave it out of the corpus' classes, or use "
+                    "protocol.folds=grouped"
+                )
 
     def _folds(self) -> pd.Series:
         fold = self._clips["fold"]
@@ -144,16 +173,29 @@ def grouped_folds(clips: pd.DataFrame, *, seed: int) -> pd.Series:
 
     Parameters
     ----------
-    clips : columns label and group, indexed by clip id.
-    seed : of the order that groups are dealt in.
+    clips : DataFrame
+        Columns label and group, and ``multi_label`` where clips carry several classes, indexed by
+        clip id.
+    seed : int
+        Of the order that groups are dealt in.
+
+    Returns
+    -------
+    Series of str
+        Numbers from "1", by clip id.
 
     Raises
     ------
     SplitError
         There are fewer than two groups, or no two clips of any class.
+
+    Notes
+    -----
+    A clip that carries several classes is dealt as one of its rarest: see `_strata`.
     """
-    largest_class = max(clips["label"].value_counts(), default=0)
-    n = min(N_FOLDS, clips["group"].nunique(), largest_class)
+    stratum = _strata(clips)
+    largest = max(stratum.value_counts(), default=0)
+    n = min(N_FOLDS, clips["group"].nunique(), largest)
     if n < 2:
         raise SplitError("fewer than two source recordings, or clips of a class, make no folds")
     maker = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
@@ -161,10 +203,29 @@ def grouped_folds(clips: pd.DataFrame, *, seed: int) -> pd.Series:
     order = clips.sort_index()
     with warnings.catch_warnings():  # of a class of fewer clips: the protocols note it by name
         warnings.filterwarnings("ignore", message="The least populated class")
-        made = list(maker.split(order, order["label"], order["group"]))
+        made = list(maker.split(order, stratum[order.index], order["group"]))
     for number, (_, test) in enumerate(made, 1):
         fold[order.index[test]] = str(number)
     return fold
+
+
+def _strata(clips: pd.DataFrame) -> pd.Series:
+    """The class that each clip is dealt to a fold as, by clip id: its only one, or of several one.
+
+    Of several it is the class of the fewest recordings that still has two, one for each side of a
+    split: what is rare is what a fold may lack, and the most frequent classes are in all folds
+    anyway. Combinations of classes, the alternative, are mostly single in soundscapes, and would
+    have to be merged into one stratum that says nothing.
+    """
+    if not carry_several(clips):
+        return clips["label"]
+    names = names_by_clip(clips)
+    listed = pd.DataFrame({"name": names, "group": clips["group"][names.index]})
+    recordings = listed.groupby("name")["group"].transform("nunique")
+    listed = listed.assign(alone=recordings < 2, recordings=recordings)
+    listed = listed.sort_values(["alone", "recordings", "name"], kind="stable")
+    chosen = listed["name"][~listed.index.duplicated()]
+    return chosen.reindex(clips.index, fill_value="").astype(str)
 
 
 def held_back(clips: pd.DataFrame, *, seed: int) -> tuple[list[str], list[str]]:
@@ -174,12 +235,16 @@ def held_back(clips: pd.DataFrame, *, seed: int) -> tuple[list[str], list[str]]:
 
     Parameters
     ----------
-    clips : columns clip_id, label, group.
+    clips : DataFrame
+        Columns clip_id, label, group, and ``multi_label`` where clips carry several classes.
+    seed : int
+        Of what is held back.
     """
     clips = clips.set_index("clip_id")
     back = grouped_folds(clips, seed=seed) == "1"
-    lost = set(clips["label"]) - set(clips["label"][~back])
-    of_lost = clips["group"].isin(clips["group"][clips["label"].isin(lost)])
+    names = names_by_clip(clips)
+    lost = set(names) - set(names[~back[names.index].to_numpy()])
+    of_lost = clips["group"].isin(clips["group"][names.index[names.isin(lost)]])
     back &= ~of_lost
     return list(clips.index[~back]), list(clips.index[back])
 
@@ -195,14 +260,61 @@ def refuse_leak(group: pd.Series, parts: Sequence[Sequence[str]]) -> None:
 
 
 def draw_support(clips: pd.DataFrame, k: int, *, rng: np.random.Generator) -> dict[str, list[str]]:
-    """Clip ids of each label in drawn order, at most k, distinct source recordings first.
+    """Draw k labelled clips of each class, distinct source recordings first.
 
     The first j of a draw are the draw for j, so that figures along a curve are paired.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        Columns clip_id, label, group, and ``multi_label`` where clips carry several classes.
+    k : int
+        Clips a class; a class that has fewer is drawn whole.
+    rng : Generator
+        What is drawn from.
+
+    Returns
+    -------
+    dict
+        Clip ids of each class in drawn order, at most k. A clip that carries several classes
+        counts for each and is listed under each; one of no class is never drawn.
     """
+    ordered = clips.sort_values("clip_id", ignore_index=True)
+    names = names_by_clip(ordered)
     drawn: dict[str, list[str]] = {}
-    for label, of_label in clips.sort_values("clip_id").groupby("label", sort=True):
+    for label, of_label in ordered.iloc[names.index].groupby(names.to_numpy(), sort=True):
         shuffled = of_label.iloc[rng.permutation(len(of_label))]
         repeat = shuffled.groupby("group").cumcount()
         first = shuffled.iloc[np.argsort(repeat.to_numpy(), kind="stable")]
-        drawn[str(label)] = first["clip_id"].tolist()[:k]
+        drawn[str(label)] = first["clip_id"].tolist()
+    if carry_several(clips):
+        drawn = _in_rounds(drawn, dict(zip(clips["clip_id"], clips["group"], strict=True)), k=k)
+    return {label: ids[:k] for label, ids in drawn.items()}
+
+
+def _in_rounds(
+    order: dict[str, list[str]], group: dict[str, str], *, k: int
+) -> dict[str, list[str]]:
+    """Clip ids of each class in the order drawn, where a clip may count for several classes.
+
+    In each round the classes take turns, those of the fewest clips first; one that has as many
+    clips as there were rounds, by what was drawn for others, draws none. Of its `order` a class
+    draws the first of a recording that it has the fewest clips of.
+    """
+    drawn: dict[str, list[str]] = {label: [] for label in order}
+    names: dict[str, list[str]] = {}
+    for label, ids in order.items():
+        for clip_id in ids:
+            names.setdefault(clip_id, []).append(label)
+    turns = sorted(order, key=lambda label: (len(order[label]), label))
+    for wanted in range(1, k + 1):
+        for label in turns:
+            if len(drawn[label]) >= min(wanted, len(order[label])):
+                continue
+            mine = set(drawn[label])
+            seen = Counter(group[i] for i in mine)
+            left = (i for i in order[label] if i not in mine)
+            chosen = min(left, key=lambda i: seen[group[i]])
+            for name in names[chosen]:
+                drawn[name].append(chosen)
     return drawn

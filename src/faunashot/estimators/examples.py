@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from faunashot.features.spec import FeatureSpec
 from faunashot.features.store import Features
-from faunashot.targets import target_matrix
+from faunashot.targets import class_names, target_matrix
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,6 +41,11 @@ class Examples:
         Windows of each clip; they add up to N.
     clip_weights : ndarray, shape (n,), optional
         Weight of each clip in learning; equal if not given.
+    of_target : ndarray of bool, shape (n,), optional
+        Whether each clip is of the corpus that is scored; all are if not given.
+    corpus_means : array-like, shape (M, dim), optional
+        Mean features of the clips of the whole corpus, and in `at` which of them these clips are;
+        made from the windows if not given.
     """
 
     clip_ids: tuple[str, ...]
@@ -49,24 +57,70 @@ class Examples:
     rows: npt.NDArray[np.intp]
     counts: npt.NDArray[np.intp]
     clip_weights: FloatArray | None = None
-    _means: npt.NDArray[np.float32] | None = field(default=None, repr=False)
+    of_target: npt.NDArray[np.bool_] | None = None
+    corpus_means: Any = field(default=None, repr=False)
+    at: npt.NDArray[np.intp] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.clip_ids)
 
     @classmethod
-    def of_recording(cls, features: Features, classes: Sequence[str]) -> Examples:
-        """The one recording that features are of, whose label is not known."""
+    def of_recording(
+        cls, features: Features, classes: Sequence[str], *, multi_label: bool = False
+    ) -> Examples:
+        """The one recording that features are of; its label is not known, so it has no targets."""
         n = len(features.index)
         return cls(
             clip_ids=("",),
             labels=np.array([""]),
             groups=np.array([""]),
             classes=tuple(classes),
-            multi_label=True,
+            multi_label=multi_label,
             features=features,
             rows=np.arange(n),
             counts=np.array([n]),
+        )
+
+    @classmethod
+    def of_rows(
+        cls,
+        X: npt.NDArray[Any],
+        labels: Sequence[str],
+        *,
+        groups: Sequence[str] | None = None,
+        weights: npt.ArrayLike | None = None,
+        multi_label: bool = False,
+    ) -> Examples:
+        """Clips of one window each, from arrays.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, dim)
+            Features.
+        labels : sequence of str, length n
+        groups : sequence of str, length n, optional
+            Source recordings; each clip its own if not given.
+        weights : array-like, shape (n,), optional
+            Of the clips.
+        multi_label : bool
+            Whether a label holds several names.
+        """
+        n, dim = X.shape
+        ids = [str(number) for number in range(n)]
+        index = pd.DataFrame({"clip_id": ids, "start_s": 0.0, "end_s": 1.0})
+        made_by = FeatureSpec("rows", "", "", 1, 1.0, 1.0, dim)
+        return cls(
+            clip_ids=tuple(ids),
+            labels=np.asarray(labels, dtype=str),
+            groups=np.asarray(ids if groups is None else groups, dtype=str),
+            classes=tuple(class_names(labels, multi_label=multi_label)),
+            multi_label=multi_label,
+            features=Features(np.asarray(X), index, made_by),
+            rows=np.arange(n),
+            counts=np.ones(n, dtype=np.intp),
+            clip_weights=None if weights is None else np.asarray(weights, dtype=np.float64),
+            corpus_means=np.asarray(X),
+            at=np.arange(n),
         )
 
     @cached_property
@@ -79,18 +133,20 @@ class Examples:
         """Number of the clip that each window is of, shape (N,)."""
         return np.repeat(np.arange(len(self)), self.counts)
 
+    @property
+    def first(self) -> npt.NDArray[np.intp]:
+        """Number of the first window of each clip, shape (n,)."""
+        return np.asarray(np.cumsum(self.counts) - self.counts)
+
     @cached_property
     def coverage(self) -> FloatArray:
         """Share of each window in its clip by the seconds that it covers, shape (N,).
 
         The shares of a clip sum to 1.
         """
-        start_s, end_s = (
-            self.features.index[name].to_numpy()[self.rows] for name in ("start_s", "end_s")
-        )
-        covered_s = end_s - start_s
-        first = np.cumsum([0, *self.counts[:-1]])
-        return np.asarray(covered_s / np.repeat(np.add.reduceat(covered_s, first), self.counts))
+        covered_s = covered_seconds(self.features)[self.rows]
+        totals = [part.sum() for part in np.split(covered_s, self.first[1:])]
+        return np.asarray(covered_s / np.repeat(totals, self.counts))
 
     def windows(self) -> npt.NDArray[np.float32]:
         """Features of the windows, shape (N, dim), read now."""
@@ -98,27 +154,67 @@ class Examples:
 
     def means(self) -> npt.NDArray[np.float32]:
         """Mean feature of each clip by the seconds that its windows cover, shape (n, dim)."""
-        if self._means is not None:
-            return self._means
-        first = np.cumsum([0, *self.counts[:-1]])
-        weighted = self.coverage[:, None] * self.windows().astype(np.float64)
-        return np.asarray(np.add.reduceat(weighted, first, axis=0), dtype=np.float32)
+        if self.corpus_means is not None:
+            return np.asarray(self.corpus_means[self.at])
+        return clip_means(self.features, self.rows, self.counts)
+
+    def some_windows(
+        self, n: int, *, of: npt.NDArray[np.intp]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
+        """At most `n` windows of each of some clips, evenly apart, and the clip each is of."""
+        first, picked = self.first, []
+        for at in of:
+            rows = self.rows[first[at] : first[at] + self.counts[at]]
+            picked.append(rows[np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int)])
+        clip_of = np.repeat(of, [len(rows) for rows in picked])
+        return np.asarray(self.features.windows[np.concatenate(picked)]), clip_of
 
     def select(self, at: npt.NDArray[np.intp] | Sequence[int]) -> Examples:
         """The clips with these numbers, in their order."""
         chosen = np.asarray(at, dtype=np.intp)
-        ends = np.cumsum(self.counts)
-        rows = [self.rows[ends[i] - self.counts[i] : ends[i]] for i in chosen]
+        counts = self.counts[chosen]
+
+        def picked(values: Any) -> Any:
+            return None if values is None else values[chosen]
+
         return replace(
             self,
             clip_ids=tuple(self.clip_ids[i] for i in chosen),
             labels=self.labels[chosen],
             groups=self.groups[chosen],
-            rows=np.concatenate(rows) if rows else np.zeros(0, dtype=np.intp),
-            counts=self.counts[chosen],
-            clip_weights=None if self.clip_weights is None else self.clip_weights[chosen],
-            _means=None if self._means is None else self._means[chosen],
+            rows=self.rows[spans(self.first[chosen], counts)],
+            counts=counts,
+            clip_weights=picked(self.clip_weights),
+            of_target=picked(self.of_target),
+            at=picked(self.at),
         )
+
+
+class MeanRows:
+    """Mean features of clips as rows, gathered when they are read: of a large corpus they are much.
+
+    Parameters
+    ----------
+    examples : Examples
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, examples: Examples) -> None:
+        self._means, at = examples.corpus_means, examples.at
+        if self._means is None or at is None:
+            self._means, at = examples.means(), np.arange(len(examples))
+        self._at = at
+        self.shape = (len(examples), examples.features.spec.dim)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self._means[self._at], dtype=dtype)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
+        return np.asarray(self._means[self._at[key]])
 
 
 @dataclass(frozen=True)
@@ -138,3 +234,38 @@ class Scores:
     classes: tuple[str, ...]
     windows: FloatArray
     clips: FloatArray
+
+
+def spans(starts: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Numbers from each start on, so many of each, one span after the other.
+
+    Examples
+    --------
+    >>> spans(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    before = np.cumsum(counts) - counts
+    return np.asarray(np.repeat(starts - before, counts) + np.arange(counts.sum()), dtype=np.intp)
+
+
+def covered_seconds(features: Features) -> FloatArray:
+    """Seconds of its recording that each window covers, shape (N,)."""
+    end_s, start_s = (features.index[name].to_numpy() for name in ("end_s", "start_s"))
+    return np.asarray(end_s - start_s)
+
+
+def clip_means(
+    features: Features, rows: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float32]:
+    """Mean feature of each clip by the seconds that its windows cover, shape (n, dim).
+
+    A clip is read at a time, so that the windows need not be in memory together.
+    """
+    covered_s = covered_seconds(features)
+    means = np.zeros((len(counts), features.spec.dim), np.float32)
+    ends = np.cumsum(counts)
+    for at, (start, end) in enumerate(zip(ends - counts, ends, strict=True)):
+        of_clip = rows[start:end]
+        seconds = covered_s[of_clip]
+        means[at] = seconds @ features.windows[of_clip].astype(np.float64) / seconds.sum()
+    return means

@@ -16,9 +16,12 @@ def reliability(
 
     Parameters
     ----------
-    confidence : probability of the predicted class, shape (N,), in [0, 1].
-    correct : whether the prediction is right, shape (N,), bool or 0 and 1.
-    n_bins : bin m of M holds confidences in ((m - 1) / M, m / M], the first one also 0.
+    confidence : array_like, shape (N,)
+        Probability of the predicted class, in [0, 1].
+    correct : array_like, shape (N,)
+        Whether the prediction is right, bool or 0 and 1.
+    n_bins : int
+        Bin m of M holds confidences in ((m - 1) / M, m / M], the first one also 0.
 
     Returns
     -------
@@ -61,35 +64,27 @@ def reliability(
     )
 
 
-def mean_gap(table: pd.DataFrame) -> float:
-    """Return the expected calibration error, in [0, 1], of a table that `reliability` made."""
-    gap = (table["accuracy"] - table["confidence"]).abs().fillna(0.0)
-    return float((gap * table["count"]).sum() / table["count"].sum())
-
-
-def expected_calibration_error(
-    confidence: npt.ArrayLike, correct: npt.ArrayLike, *, n_bins: int = 15
-) -> float:
+def expected_calibration_error(bins: pd.DataFrame) -> float:
     """Mean gap between accuracy and confidence over bins of equal width, weighted by their clips.
 
     Parameters
     ----------
-    confidence : probability of the predicted class, shape (N,), in [0, 1].
-    correct : whether the prediction is right, shape (N,), bool or 0 and 1.
-    n_bins : number of bins; the error grows with it on a small sample.
+    bins : DataFrame
+        As `reliability` makes it; the error grows with the number of bins on a small sample.
 
     Returns
     -------
     float
         In [0, 1]; 0 is calibrated.
 
-    Raises
-    ------
-    ParameterError
-        As `reliability` does.
-
     References
     ----------
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
+
+    Examples
+    --------
+    >>> round(expected_calibration_error(reliability([0.9, 0.9], [True, False])), 3)
+    0.4
     """
-    return mean_gap(reliability(confidence, correct, n_bins=n_bins))
+    gap = (bins["accuracy"] - bins["confidence"]).abs().fillna(0.0)
+    return float((gap * bins["count"]).sum() / bins["count"].sum())

@@ -1,115 +1,75 @@
-"""Every figure of scored clips with its interval: over episodes, or over source recordings."""
+"""Every metric of scored clips with its interval: over episodes, or over source recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from faunashot.evaluation.metrics import (
-    OF_CLASS,
-    FloatArray,
-    IntArray,
-    counts_by,
-    mean_average_precision,
-    paired_codes,
-    ratios_from_counts,
-    scores_from_counts,
-)
+from faunashot.evaluation.labels import FloatArray, IntArray
+from faunashot.evaluation.metrics import metric_values, metrics_for
+from faunashot.evaluation.metrics.base import Metric
+from faunashot.evaluation.scored import OF_CLASS, ScoredClips, ratios
 from faunashot.evaluation.uncertainty import (
     Interval,
     bootstrap,
-    bootstrap_by_group,
     group_codes,
     jackknife_interval,
     mean_interval,
 )
 
-FIGURES = ("macro_f1", "accuracy", "weighted_f1")
-"""Figures of labels."""
-
-OF_SCORES = ("map", "calibration_error")
-"""Figures of probabilities."""
-
-_BINS = 15  # of confidence, as `calibration.expected_calibration_error` has by default
-
 
 class Intervals(NamedTuple):
-    """Figures of a run by name, and one row a class: `OF_CLASS` with ``_low`` and ``_high``."""
+    """Metrics by name, and one row a class: `OF_CLASS` with ``_low`` and ``_high``."""
 
     overall: dict[str, Interval]
     of_class: pd.DataFrame
 
 
-def clip_figures(
-    true: IntArray, pred: IntArray, probabilities: FloatArray, weights: FloatArray
-) -> dict[str, FloatArray]:
-    """Every figure of clips of one label each, for many weightings of them at once.
-
-    Parameters
-    ----------
-    true, pred : positions of labels among the classes, shape (N,).
-    probabilities : shape (N, C).
-    weights : how often each clip counts, shape (D, N).
-
-    Returns
-    -------
-    dict
-        Those of `FIGURES` and `OF_SCORES`, shape (D,), and of `OF_CLASS`, shape (D, C), NaN where
-        a class does not occur.
-    """
-    one_hot = np.eye(probabilities.shape[1])
-    is_true, is_pred = one_hot[true], one_hot[pred]
-    counts = weights @ (is_true * is_pred), weights @ is_true, weights @ is_pred
-    gaps = calibration_gaps(probabilities.max(axis=1), true == pred)
-    return {
-        **scores_from_counts(*counts),
-        "map": mean_average_precision(is_true, probabilities, weights),
-        "calibration_error": np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1),
-        **ratios_from_counts(*counts),
-    }
-
-
-def calibration_gaps(confidence: FloatArray, correct: npt.NDArray[np.bool_]) -> FloatArray:
-    """What every clip adds to the gap between accuracy and confidence of each bin, (N, bins).
-
-    The calibration error of clips that count w times is ``abs(w @ gaps).sum() / w.sum()``.
-    """
-    gaps = np.zeros((confidence.size, _BINS))
-    edges = np.linspace(0, 1, _BINS + 1)[1:-1]
-    gaps[np.arange(confidence.size), np.searchsorted(edges, confidence)] = correct - confidence
-    return gaps
-
-
 def clip_intervals(
-    clips: pd.DataFrame, classes: Sequence[str], *, level: float, draws: int, seed: int
+    clips: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    multi_label: bool = False,
+    confidence_level: float,
+    n_bootstrap: int,
+    seed: int,
 ) -> Intervals:
-    """Every figure of scored clips with its interval.
+    """Every metric of scored clips with its interval.
 
     Parameters
     ----------
-    clips : columns episode (-1 where nothing is drawn), label, predicted, group, ``p_<class>``.
+    clips : DataFrame
+        Columns episode (-1 where nothing is drawn), label, predicted, group, ``p_<class>``.
+    classes : sequence of str
+        Every class that can be predicted.
+    multi_label : bool
+        Whether labels are class names joined, and probabilities need not sum to 1.
+    confidence_level, n_bootstrap, seed : float, int, int
+        Of the intervals.
 
     Notes
     -----
     Where episodes were drawn, a figure is the mean over those that say something of it, with
-    Student's t interval; but the calibration error is that of their clips together, with the
-    jackknife over episodes. Elsewhere it is that of all clips, bootstrapped over recordings.
-    All intervals are cut to [0, 1], outside which no figure can be.
+    Student's t interval; but one that is `pooled_over_episodes` is that of their clips together,
+    with the jackknife over episodes. Elsewhere it is that of all clips, bootstrapped over
+    recordings. Intervals are cut to the metric's range.
     """
-    true, pred = paired_codes(clips["label"], clips["predicted"], classes)
-    probabilities = clips[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
-    if (clips["episode"] < 0).all():
-        group = group_codes(clips["group"], true.size)
-        overall, ends = _bootstrapped(
-            true, pred, probabilities, group, level=level, draws=draws, seed=seed
-        )
+    metrics = metrics_for(multi_label=multi_label)
+    is_drawn, part = _parts(clips)
+    scored = ScoredClips.of_table(clips, classes, part=part, multi_label=multi_label)
+    if is_drawn:
+        overall = _over_episodes(scored, metrics, confidence_level=confidence_level)
+        ends = _classes_over_episodes(scored, confidence_level=confidence_level)
     else:
-        episode = pd.factorize(clips["episode"])[0]
-        overall, ends = _averaged(true, pred, probabilities, episode, level=level)
+        settings: dict[str, Any] = {
+            "n_bootstrap": n_bootstrap,
+            "confidence_level": confidence_level,
+            "seed": seed,
+        }
+        overall, ends = _bootstrapped(scored, metrics, with_classes=True, **settings)
     columns: dict[str, object] = {"label": list(classes)}
     for name in OF_CLASS:
         value, low, high = ends[name]
@@ -118,101 +78,135 @@ def clip_intervals(
     return Intervals(overall, pd.DataFrame(columns))
 
 
-def _bootstrapped(
-    true: IntArray,
-    pred: IntArray,
-    probabilities: FloatArray,
-    group: IntArray,
+def label_intervals(
+    table: pd.DataFrame,
+    classes: Sequence[str],
     *,
-    level: float,
-    draws: int,
+    multi_label: bool = False,
+    confidence_level: float,
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, Interval]:
+    """Metrics of labels alone, of clips or windows in a table as for `clip_intervals`."""
+    metrics = metrics_for(multi_label=multi_label, of="labels")
+    is_drawn, part = _parts(table)
+    scored = ScoredClips.of_labels(
+        table["label"], table["predicted"], classes, part=part, multi_label=multi_label
+    )
+    if is_drawn:
+        return _over_episodes(scored, metrics, confidence_level=confidence_level)
+    settings: dict[str, Any] = {
+        "n_bootstrap": n_bootstrap,
+        "confidence_level": confidence_level,
+        "seed": seed,
+    }
+    return _bootstrapped(scored, metrics, with_classes=False, **settings)[0]
+
+
+def episode_scores(
+    table: pd.DataFrame, classes: Sequence[str], *, multi_label: bool = False
+) -> pd.DataFrame:
+    """Metrics of labels of every episode: one column each, indexed by episode, ascending."""
+    part, names = pd.factorize(table["episode"], sort=True)
+    scored = ScoredClips.of_labels(
+        table["label"], table["predicted"], classes, part=part, multi_label=multi_label
+    )
+    metrics = metrics_for(multi_label=multi_label, of="labels")
+    each = metric_values(metrics, scored.weighted(np.eye(len(names))))
+    return pd.DataFrame(each, index=pd.Index(names, name="episode"))
+
+
+def _parts(table: pd.DataFrame) -> tuple[bool, IntArray]:
+    """Whether episodes were drawn, and the number of the episode or recording of each row."""
+    if (table["episode"] < 0).all():
+        return False, group_codes(table["group"], len(table))
+    return True, pd.factorize(table["episode"])[0]
+
+
+def _bootstrapped(
+    scored: ScoredClips,
+    metrics: Mapping[str, Metric],
+    *,
+    with_classes: bool,
+    n_bootstrap: int,
+    confidence_level: float,
     seed: int,
 ) -> tuple[dict[str, Interval], dict[str, FloatArray]]:
-    """Figures of all clips; those of classes as value, low and high, shape (3, C)."""
-    gaps = calibration_gaps(probabilities.max(axis=1), true == pred)
+    """Metrics of all clips; figures of classes as value, low and high, shape (3, C)."""
 
     def figures(times: FloatArray) -> dict[str, FloatArray]:
-        weights = times[:, group]
-        moved = weights @ gaps / weights.sum(axis=1, keepdims=True) - gaps.mean(axis=0)
-        chance = np.abs(moved).sum(axis=1)
-        return {**clip_figures(true, pred, probabilities, weights), "chance": chance}
+        clips = scored.weighted(times)
+        chance = {f"{n} by chance": metric.chance(clips) for n, metric in metrics.items()}
+        return {
+            **metric_values(metrics, clips),
+            **{name: of for name, of in chance.items() if of is not None},
+            **(ratios(clips.counts) if with_classes else {}),
+        }
 
     ends = bootstrap(
         figures,
-        int(group.max()) + 1,
-        mirrored=OF_SCORES,
-        n_draws=draws,
-        level=level,
+        scored.n_parts,
+        mirrored={name: metric.range for name, metric in metrics.items() if metric.biased_upwards},
+        n_bootstrap=n_bootstrap,
+        confidence_level=confidence_level,
         seed=seed,
     )
-    # a sum of absolute gaps is never 0: it is taken for 0 where chance alone makes as much
-    if ends["chance"][2] >= ends["calibration_error"][0]:
-        ends["calibration_error"][1] = 0.0
-    recordings = pd.Series(group).groupby(true).nunique().reindex(range(probabilities.shape[1]))
-    for name in OF_CLASS:  # one recording says nothing of how much recordings differ
-        ends[name][1:, ~(recordings > 1).to_numpy()] = np.nan
-    return {name: Interval.of(ends[name]) for name in FIGURES + OF_SCORES}, ends
+    for name, metric in metrics.items():
+        chance = ends.get(f"{name} by chance")
+        if chance is not None and chance[2] >= ends[name][0]:
+            ends[name][1] = metric.range[0]
+    if with_classes:  # one recording says nothing of how much recordings differ
+        recordings = (scored.counts_by_part[1] > 0).sum(axis=0)
+        for name in OF_CLASS:
+            ends[name][1:, recordings < 2] = np.nan
+    return {n: _cut(Interval.of(ends[n]), metric.range) for n, metric in metrics.items()}, ends
 
 
-def _averaged(
-    true: IntArray,
-    pred: IntArray,
-    probabilities: FloatArray,
-    episode: IntArray,
-    *,
-    level: float,
-) -> tuple[dict[str, Interval], dict[str, FloatArray]]:
-    """Figures over episodes, shaped as those of `_bootstrapped`."""
-    is_of = (np.arange(episode.max() + 1)[:, None] == episode).astype(np.float64)
-    each = clip_figures(true, pred, probabilities, is_of)
-    overall = {name: _over_episodes(each[name], level) for name in (*FIGURES, "map")}
-    gaps = is_of @ calibration_gaps(probabilities.max(axis=1), true == pred)
-    count = is_of.sum(axis=1)
-    left_out = np.abs(gaps.sum(axis=0) - gaps).sum(axis=1) / np.maximum(count.sum() - count, 1)
-    together = float(np.abs(gaps.sum(axis=0)).sum() / count.sum())
-    overall["calibration_error"] = _cut(jackknife_interval(together, left_out, level=level))
-    ends = {
-        name: np.array([_over_episodes(one, level) for one in each[name].T], dtype=np.float64).T
+def _over_episodes(
+    scored: ScoredClips, metrics: Mapping[str, Metric], *, confidence_level: float
+) -> dict[str, Interval]:
+    """Metrics over episodes, the parts of the clips."""
+    one_each = np.eye(scored.n_parts)
+    each = metric_values(metrics, scored.weighted(one_each))
+    pooled = {n: metric for n, metric in metrics.items() if metric.pooled_over_episodes}
+    together = metric_values(pooled, scored.weighted(np.ones((1, scored.n_parts))))
+    left_out = metric_values(pooled, scored.weighted(1 - one_each))
+    found = {}
+    for name, metric in metrics.items():
+        if name in pooled:
+            value = float(together[name][0])
+            interval = jackknife_interval(value, left_out[name], confidence_level=confidence_level)
+        else:
+            interval = _mean(each[name], confidence_level)
+        found[name] = _cut(interval, metric.range)
+    return found
+
+
+def _classes_over_episodes(
+    scored: ScoredClips, *, confidence_level: float
+) -> dict[str, FloatArray]:
+    """Figures of classes over episodes as value, low and high, shape (3, C)."""
+    each = ratios(scored.weighted(np.eye(scored.n_parts)).counts)
+    return {
+        name: np.array(
+            [_cut(_mean(one, confidence_level), (0.0, 1.0)) for one in each[name].T],
+            dtype=np.float64,
+        ).T
         for name in OF_CLASS
     }
-    return overall, ends
 
 
-def label_intervals(
-    table: pd.DataFrame, classes: Sequence[str], *, level: float, draws: int, seed: int
-) -> dict[str, Interval]:
-    """Figures of labels alone, of clips or windows in a table as for `clip_intervals`."""
-    if (table["episode"] < 0).all():
-        return bootstrap_by_group(
-            table["label"],
-            table["predicted"],
-            table["group"],
-            classes,
-            n_draws=draws,
-            level=level,
-            seed=seed,
-        )
-    each = episode_scores(table, classes)
-    return {name: _over_episodes(each[name].to_numpy(), level) for name in FIGURES}
-
-
-def episode_scores(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Figures of labels of every episode: one column each, indexed by episode, ascending."""
-    true, pred = paired_codes(table["label"], table["predicted"], classes)
-    part, names = pd.factorize(table["episode"], sort=True)
-    counts = counts_by(true, pred, part, len(classes))
-    return pd.DataFrame(scores_from_counts(*counts), index=pd.Index(names, name="episode"))
-
-
-def _over_episodes(values: FloatArray, level: float) -> Interval:
+def _mean(values: FloatArray, confidence_level: float) -> Interval:
     """Mean over the episodes that say something; NaN where none does."""
-    said = values[~np.isnan(values)]
-    return _cut(mean_interval(said, level=level)) if said.size else Interval(np.nan, None, None)
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return Interval(np.nan, None, None)
+    return mean_interval(known, confidence_level=confidence_level)
 
 
-def _cut(found: Interval) -> Interval:
-    """The part of an interval that lies in [0, 1]."""
+def _cut(found: Interval, within: tuple[float, float]) -> Interval:
+    """The part of an interval that lies within a range."""
     value, low, high = found
     if low is None or high is None:
         return found
-    return Interval(value, max(low, 0.0), min(high, 1.0))
+    return Interval(value, max(low, within[0]), min(high, within[1]))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import FloatArray
+from faunashot.evaluation.labels import FloatArray
 
 
 def labels_saved(better: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
@@ -18,8 +18,8 @@ def labels_saved(better: pd.DataFrame, worse: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    better, worse : curves, columns ``k, macro_f1``; k = 0 (no labels) has no logarithm, and is
-        left out.
+    better, worse : DataFrame
+        Curves, columns ``k, macro_f1``; k = 0 (no labels) has no logarithm, and is left out.
 
     Returns
     -------

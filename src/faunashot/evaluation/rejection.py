@@ -21,8 +21,8 @@ def rejection(
     threshold: float,
     correct: npt.ArrayLike | None = None,
     recall: float = 0.95,
-    n_draws: int = 2000,
-    level: float = 0.95,
+    n_bootstrap: int = 2000,
+    confidence_level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Figures of a detector of the unknown, with intervals by bootstrap over source recordings.
@@ -31,13 +31,20 @@ def rejection(
 
     Parameters
     ----------
-    score : how unknown each recording is, (N,).
-    known : whether it is of one of the classes, (N,), bool; some are, and some are background.
-    groups : source recording of each, (N,).
-    threshold : of the model; a recording passes as one of the classes where it scores no higher.
-    correct : whether the class that is answered is right, (N,), bool; read where `known`.
-    recall : share of the known for ``false_alarms_at_recall``, in (0, 1].
-    n_draws, level, seed : of the bootstrap.
+    score : array_like, shape (N,)
+        How unknown each recording is.
+    known : array_like of bool, shape (N,)
+        Whether it is of one of the classes; some are, and some are background.
+    groups : array_like, shape (N,)
+        Source recording of each.
+    threshold : float
+        Of the model; a recording passes as one of the classes where it scores no higher.
+    correct : array_like of bool, shape (N,)
+        Whether the class that is answered is right; read where `known`.
+    recall : float
+        Share of the known for ``false_alarms_at_recall``, in (0, 1].
+    n_bootstrap, confidence_level, seed : int, float, int
+        Of the bootstrap.
 
     Returns
     -------
@@ -60,8 +67,11 @@ def rejection(
         raise ParameterError(f"known, correct: needs one for each of {scores.size} scores")
     if is_known.all() or not is_known.any() or not np.isfinite([*scores, threshold]).all():
         raise ParameterError("score: needs finite numbers, of known recordings and of background")
-    if not (0 < recall <= 1 and 0 < level < 1 and n_draws >= 1):
-        raise ParameterError(f"recall {recall}, level {level}, n_draws {n_draws}: out of range")
+    if not (0 < recall <= 1 and 0 < confidence_level < 1 and n_bootstrap >= 1):
+        raise ParameterError(
+            f"recall {recall}, confidence_level {confidence_level}, n_bootstrap {n_bootstrap}: "
+            "out of range"
+        )
     group, _ = pd.factorize(np.asarray(groups, dtype=object))
     if group.shape != scores.shape or group.min() < 0:
         raise ParameterError(f"groups: needs one for each of {scores.size} scores, none missing")
@@ -72,13 +82,13 @@ def rejection(
     table = _Sorted(scores[order], is_known[order], right[order], threshold, recall)
     unit = unit[order]
     value = table.figures(np.ones(len(unit)))
-    draws = np.full((n_draws, len(value)), np.nan)
+    draws = np.full((n_bootstrap, len(value)), np.nan)
     if min(map(len, sides)) > 1:
         rng = np.random.default_rng(seed)
         for draw in draws:
             drawn = np.concatenate([rng.choice(side, len(side)) for side in sides])
             draw[:] = table.figures(np.bincount(drawn, minlength=unit.max() + 1)[unit])
-    tails = [(1 - level) / 2, (1 + level) / 2]
+    tails = [(1 - confidence_level) / 2, (1 + confidence_level) / 2]
     found = {}
     for name, of_all, of_draws in zip(_Sorted.NAMES, value, draws.T, strict=True):
         drawn = of_draws[np.isfinite(of_draws)]  # where none passes there is no accuracy

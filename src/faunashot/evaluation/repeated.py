@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import (
-    FloatArray,
-    counts_by,
-    paired_codes,
-    ratios_from_counts,
-    scores_from_counts,
-)
+from faunashot.evaluation.labels import FloatArray
+from faunashot.evaluation.metrics import metric_values, metrics_for
+from faunashot.evaluation.scored import Counts, ScoredClips, ratios
 from faunashot.evaluation.uncertainty import Interval, bootstrap, group_codes
 
 
@@ -24,25 +19,29 @@ def repeated_intervals(
     classes: Sequence[str],
     *,
     less: Sequence[pd.DataFrame] = (),
-    draws: int = 2000,
-    level: float = 0.95,
+    n_bootstrap: int = 2000,
+    confidence_level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Mean figures of several runs, such as one a seed, less those of others where given.
 
     Parameters
     ----------
-    runs : of each the columns clip_id, group, label, predicted; all of the same clips.
-    classes : every class that can be predicted.
-    less : as many runs of the same clips, whose figures are taken away; run i of both belongs
+    runs : sequence of DataFrame
+        Of each the columns clip_id, group, label, predicted; all of the same clips.
+    classes : sequence of str
+        Every class that can be predicted.
+    less : sequence of DataFrame
+        As many runs of the same clips, whose figures are taken away; run i of both belongs
         together.
-    draws, level, seed : of the bootstrap.
+    n_bootstrap, confidence_level, seed : int, float, int
+        Of the bootstrap.
 
     Returns
     -------
     dict
-        ``accuracy``, ``macro_f1``, ``weighted_f1`` -> Interval: of the mean over runs when source
-        recordings are drawn with replacement, the same for all runs and for both sides.
+        Each metric of labels by name -> Interval: of the mean over runs when source recordings
+        are drawn with replacement, the same for all runs and for both sides.
 
     Raises
     ------
@@ -54,17 +53,24 @@ def repeated_intervals(
             f"runs: {len(runs)} against {len(less)}; needs as many, and one at least"
         )
     order = runs[0].sort_values("clip_id")
-    counts = [_counts(run, order, classes) for run in (*runs, *less)]
+    scored = [_scored(run, order, classes) for run in (*runs, *less)]
     share = [1 / len(runs)] * len(runs) + [-1 / len(runs)] * len(less)
+    metrics = metrics_for(of="labels")
 
     def figures(times: FloatArray) -> dict[str, FloatArray]:
-        each = [scores_from_counts(*(times @ of_run)) for of_run in counts]
+        each = [metric_values(metrics, clips.weighted(times)) for clips in scored]
         return {
             name: np.sum([w * found[name] for w, found in zip(share, each, strict=True)], axis=0)
-            for name in each[0]
+            for name in metrics
         }
 
-    found = bootstrap(figures, counts[0].shape[1], n_draws=draws, level=level, seed=seed)
+    found = bootstrap(
+        figures,
+        scored[0].n_parts,
+        n_bootstrap=n_bootstrap,
+        confidence_level=confidence_level,
+        seed=seed,
+    )
     return {name: Interval.of(ends) for name, ends in found.items()}
 
 
@@ -77,19 +83,17 @@ def repeated_per_class(runs: Sequence[pd.DataFrame], classes: Sequence[str]) -> 
         Columns label, precision, recall, f1, support.
     """
     order = runs[0].sort_values("clip_id")
-    counts = [_counts(run, order, classes).sum(axis=1) for run in runs]
-    each = [ratios_from_counts(*of_run) for of_run in counts]
+    counts = [_scored(run, order, classes).counts_by_part.sum(axis=1) for run in runs]
+    each = [ratios(Counts(*of_run)) for of_run in counts]
     means = {name: np.mean([found[name] for found in each], axis=0) for name in each[0]}
     support = counts[0][1].astype(int)
     return pd.DataFrame({"label": list(classes), **means, "support": support})
 
 
-def _counts(
-    run: pd.DataFrame, order: pd.DataFrame, classes: Sequence[str]
-) -> npt.NDArray[np.float64]:
-    """Counts of a run by source recording, (3, G, C)."""
+def _scored(run: pd.DataFrame, order: pd.DataFrame, classes: Sequence[str]) -> ScoredClips:
+    """Clips of a run in the given order, by source recording."""
     run = run.sort_values("clip_id")
     if run["clip_id"].tolist() != order["clip_id"].tolist():
         raise ParameterError("runs: not of the same clips, each once")
-    true, pred = paired_codes(run["label"], run["predicted"], classes)
-    return counts_by(true, pred, group_codes(order["group"], len(order)), len(classes))
+    part = group_codes(order["group"], len(order))
+    return ScoredClips.of_labels(run["label"], run["predicted"], classes, part=part)

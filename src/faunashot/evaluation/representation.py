@@ -32,10 +32,14 @@ def representation(
 
     Parameters
     ----------
-    features : one row a clip, shape (N, D).
-    labels : true class of each clip, shape (N,).
-    groups : source recording of each clip, shape (N,).
-    seed : of k-means, and of the order of clips that are equally near.
+    features : array_like, shape (N, D)
+        One row a clip.
+    labels : array_like of str, shape (N,)
+        True class of each clip.
+    groups : array_like, shape (N,)
+        Source recording of each clip.
+    seed : int
+        Of k-means, and of the order of clips that are equally near.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,11 @@ from scipy import stats
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.figures import episode_scores
-from faunashot.evaluation.metrics import FloatArray, counts_by, paired_codes, scores_from_counts
+from faunashot.evaluation.labels import FloatArray
+from faunashot.evaluation.metrics import HEADLINE, metric_values, metrics_for
+from faunashot.evaluation.metrics.base import Metric
+from faunashot.evaluation.metrics.macro_f1 import macro_f1
+from faunashot.evaluation.scored import Counts, ScoredClips
 from faunashot.evaluation.uncertainty import Interval, bootstrap, group_codes, paired_difference
 
 PERMUTATIONS = 10_000
@@ -24,15 +28,23 @@ class Difference(NamedTuple):
 
     Attributes
     ----------
-    macro_f1, accuracy : with their intervals.
-    p_value : of the permutation test on macro-F1.
-    p_mcnemar : of McNemar's test, None where clips were scored in several episodes.
+    figures : dict of str to Interval
+        Every metric of labels by name, with its interval.
+    p_value : float
+        Of the permutation test on macro-F1.
+    p_mcnemar : float or None
+        Of McNemar's test; None where clips were scored in several episodes, or carry several
+        labels.
     """
 
-    macro_f1: Interval
-    accuracy: Interval
+    figures: dict[str, Interval]
     p_value: float
     p_mcnemar: float | None
+
+    @property
+    def macro_f1(self) -> Interval:
+        """Of the metric that systems are compared by."""
+        return self.figures[HEADLINE]
 
 
 def paired_runs(
@@ -40,21 +52,29 @@ def paired_runs(
     b: pd.DataFrame,
     classes: Sequence[str],
     *,
-    level: float = 0.95,
-    draws: int = 2000,
-    permutations: int = PERMUTATIONS,
+    multi_label: bool = False,
+    confidence_level: float = 0.95,
+    n_bootstrap: int = 2000,
+    n_permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Difference:
-    """Compare two runs by what each said of the same clips.
+    """Compare two runs by what each predicted of the same clips.
 
     Parameters
     ----------
-    a, b : columns episode (-1 where nothing is drawn), clip_id, label, predicted; group, which
+    a, b : DataFrame
+        Columns episode (-1 where nothing is drawn), clip_id, label, predicted; group, which
         only that of `a` needs, and only without episodes.
-    classes : every class that can be predicted.
-    level : confidence of the intervals.
-    draws, permutations : of the bootstrap and of the permutation test.
-    seed : of both.
+    classes : sequence of str
+        Every class that can be predicted.
+    multi_label : bool
+        Whether labels are class names joined.
+    confidence_level : float
+        Of the intervals.
+    n_bootstrap, n_permutations : int
+        Draws of the bootstrap and of the permutation test.
+    seed : int
+        Of both.
 
     Raises
     ------
@@ -66,73 +86,99 @@ def paired_runs(
     Where episodes were drawn, they are the pairs: the interval is that of the paired t test, the
     permutation test flips their signs. Both are about the draw of labelled clips, not about other
     recordings, as episodes share those they are scored on. Elsewhere source recordings are the
-    pairs: both runs are bootstrapped by the same draws, and the test swaps what the two said of a
-    recording.
+    pairs: both runs are bootstrapped by the same draws, and the test swaps what the two predicted
+    of a recording.
     """
     if (a["episode"] >= 0).any():
-        first, second = episode_scores(a, classes), episode_scores(b, classes)
+        first, second = (episode_scores(run, classes, multi_label=multi_label) for run in (a, b))
         if not first.index.equals(second.index):
             raise ParameterError(f"b: {len(second)} episodes, not the {len(first)} of a")
-        accuracy = paired_difference(first["accuracy"], second["accuracy"], level=level)
-        macro_f1 = paired_difference(first["macro_f1"], second["macro_f1"], level=level)
-        gaps = (first["macro_f1"] - second["macro_f1"]).to_numpy()
-        return Difference(macro_f1, accuracy, sign_flip_p(gaps, permutations, seed=seed), None)
+        figures = {
+            str(name): paired_difference(values, second[name], confidence_level=confidence_level)
+            for name, values in first.items()
+        }
+        gaps = (first[HEADLINE] - second[HEADLINE]).to_numpy()
+        return Difference(figures, sign_flip_p(gaps, n_permutations, seed=seed), None)
     one, two = a.set_index("clip_id").sort_index(), b.set_index("clip_id").sort_index()
     if not one.index.is_unique or not one.index.equals(two.index):
         raise ParameterError("b: not the clips of a, each once")
-    truth = one["label"]
-    group = group_codes(one["group"], len(one))
-    true, pred_a = paired_codes(truth, one["predicted"], classes)
-    _, pred_b = paired_codes(truth, two["predicted"], classes)
-    counts = [counts_by(true, pred, group, len(classes)) for pred in (pred_a, pred_b)]
-    ends = bootstrap_difference(*counts, draws=draws, level=level, seed=seed)
+    part = group_codes(one["group"], len(one))
+    clips = [
+        ScoredClips.of_labels(
+            one["label"], run["predicted"], classes, part=part, multi_label=multi_label
+        )
+        for run in (one, two)
+    ]
+    figures = bootstrap_difference(
+        *clips,
+        metrics=metrics_for(multi_label=multi_label, of="labels"),
+        n_bootstrap=n_bootstrap,
+        confidence_level=confidence_level,
+        seed=seed,
+    )
+    right = [(each.predicted & each.targets).any(axis=1) for each in clips]
     return Difference(
-        macro_f1=ends["macro_f1"],
-        accuracy=ends["accuracy"],
-        p_value=swap_p(*counts, permutations=permutations, seed=seed),
-        p_mcnemar=mcnemar_p(pred_a == true, pred_b == true),
+        figures,
+        p_value=swap_p(
+            *(c.counts_by_part for c in clips), n_permutations=n_permutations, seed=seed
+        ),
+        p_mcnemar=None if multi_label else mcnemar_p(*right),
     )
 
 
 def bootstrap_difference(
-    counts_a: FloatArray, counts_b: FloatArray, *, draws: int, level: float, seed: int
+    a: ScoredClips,
+    b: ScoredClips,
+    *,
+    metrics: Mapping[str, Metric],
+    n_bootstrap: int,
+    confidence_level: float,
+    seed: int,
 ) -> dict[str, Interval]:
-    """Difference of the figures of labels, a - b, when the same recordings are drawn for both.
+    """Difference of metrics, a - b, when the same recordings are drawn for both.
 
     Parameters
     ----------
-    counts_a, counts_b : of both runs by recording, shape (3, G, C) (`metrics.counts_by`).
+    a, b : ScoredClips
+        The same clips in both, whose parts are recordings.
     """
 
     def difference(times: FloatArray) -> dict[str, FloatArray]:
-        first, second = (scores_from_counts(*(times @ c)) for c in (counts_a, counts_b))
-        return {name: first[name] - second[name] for name in first}
+        first, second = (metric_values(metrics, run.weighted(times)) for run in (a, b))
+        return {name: first[name] - second[name] for name in metrics}
 
-    found = bootstrap(difference, counts_a.shape[1], n_draws=draws, level=level, seed=seed)
+    found = bootstrap(
+        difference,
+        a.n_parts,
+        n_bootstrap=n_bootstrap,
+        confidence_level=confidence_level,
+        seed=seed,
+    )
     return {name: Interval.of(ends) for name, ends in found.items()}
 
 
-def sign_flip_p(differences: FloatArray, permutations: int = PERMUTATIONS, *, seed: int) -> float:
+def sign_flip_p(differences: FloatArray, n_permutations: int = PERMUTATIONS, *, seed: int) -> float:
     """Two-sided p-value of a mean difference: as often is it as large when signs are chance.
 
-    All signs are tried where there are no more than `permutations` of them, else so many draws.
+    All signs are tried where there are no more than `n_permutations` of them, else so many draws.
     """
-    said = differences[differences != 0]
+    nonzero = differences[differences != 0]
 
     def total(signs: FloatArray, axis: int) -> FloatArray:
-        return np.asarray(signs @ said)
+        return np.asarray(signs @ nonzero)
 
-    return _permuted(total, said.size, permutations, seed=seed)
+    return _permuted(total, nonzero.size, n_permutations, seed=seed)
 
 
 def swap_p(
-    counts_a: FloatArray, counts_b: FloatArray, *, permutations: int = PERMUTATIONS, seed: int
+    counts_a: FloatArray, counts_b: FloatArray, *, n_permutations: int = PERMUTATIONS, seed: int
 ) -> float:
     """Two-sided p-value of a difference of macro-F1, by swapping the runs within recordings.
 
     Parameters
     ----------
-    counts_a, counts_b : of both runs by recording, shape (3, G, C) (`metrics.counts_by`).
+    counts_a, counts_b : ndarray, shape (3, G, C)
+        Of both runs by recording (`scored.counts_by`).
     """
     differs = (counts_a != counts_b).any(axis=(0, 2))
     gaps = (counts_b - counts_a)[:, differs]
@@ -140,11 +186,11 @@ def swap_p(
 
     def difference(signs: FloatArray, axis: int) -> FloatArray:
         swapped = (1 - np.atleast_2d(signs)) / 2 @ gaps
-        first = scores_from_counts(*(totals[0] + swapped))
-        second = scores_from_counts(*(totals[1] - swapped))
-        return (first["macro_f1"] - second["macro_f1"]).reshape(signs.shape[:-1])
+        first = macro_f1(Counts(*(totals[0] + swapped)))
+        second = macro_f1(Counts(*(totals[1] - swapped)))
+        return (first - second).reshape(signs.shape[:-1])
 
-    return _permuted(difference, int(differs.sum()), permutations, seed=seed)
+    return _permuted(difference, int(differs.sum()), n_permutations, seed=seed)
 
 
 def mcnemar_p(a_right: npt.ArrayLike, b_right: npt.ArrayLike) -> float:
@@ -182,7 +228,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _permuted(
     statistic: Callable[[FloatArray, int], FloatArray],
     n_pairs: int,
-    permutations: int,
+    n_permutations: int,
     *,
     seed: int,
 ) -> float:
@@ -194,7 +240,7 @@ def _permuted(
         statistic,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=permutations,
+        n_resamples=n_permutations,
         batch=_BATCH,
         rng=np.random.default_rng(seed),
     )

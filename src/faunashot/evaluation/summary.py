@@ -10,22 +10,20 @@ import numpy as np
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.calibration import mean_gap, reliability
+from faunashot.evaluation import MAIN
+from faunashot.evaluation.calibration import expected_calibration_error, reliability
+from faunashot.evaluation.decisions import Decisions
 from faunashot.evaluation.figures import clip_intervals, label_intervals
-from faunashot.evaluation.metrics import OF_CLASS, confusion, pool_windows
+from faunashot.evaluation.labels import confusion
+from faunashot.evaluation.metrics import HEADLINE, metrics_for
+from faunashot.evaluation.rejection import rejection
+from faunashot.evaluation.scored import OF_CLASS
 from faunashot.evaluation.significance import paired_runs
 from faunashot.evaluation.uncertainty import Interval
-
-MAIN = "main"
-"""Condition of the run itself."""
+from faunashot.targets import target_matrix
 
 DIGITS = 4
 """Decimals of every figure, so that all places that print it agree."""
-
-CONDITION_COLUMNS = (
-    *("condition", "k", "macro_f1", "macro_f1_low", "macro_f1_high", "accuracy"),
-    *("difference", "difference_low", "difference_high", "p_value"),
-)
 
 
 @dataclass(frozen=True)
@@ -34,27 +32,42 @@ class Summary:
 
     Attributes
     ----------
-    metrics : at the headline k; ``NAME``, ``NAME_low``, ``NAME_high`` for clips, ``window`` for
-        windows, counts; ``per_class`` by label, and ``conditions`` by name.
-    curve : one row a k: k, runs, then each figure with its interval.
-    per_class : label, precision, recall, f1, support at the headline k, each but support with
-        ``_low`` and ``_high``; missing where there is no interval.
-    confusion : counts over all scored clips at the headline k, rows true, columns predicted.
-    predictions : one row a scored clip: episode, fold, clip_id, group, label, predicted,
-        p_<class>.
-    conditions : one row a further condition and k: macro-F1 with its interval, accuracy, and the
-        difference in macro-F1 of the run itself from it, with interval and p-value.
-    calibration : the table of `calibration.reliability` at the headline k, twice: temperature is
-        "before" or "after" scaling.
+    metrics : dict
+        At the headline k; ``NAME``, ``NAME_low``, ``NAME_high`` of every metric for clips,
+        ``window`` for windows, counts; ``per_class`` by label, ``conditions`` by name, and
+        ``unknown`` where background was scored.
+    curve : DataFrame
+        One row a k: k, runs, then each metric with its interval.
+    per_class : DataFrame
+        label, precision, recall, f1, support at the headline k, each but support with ``_low``
+        and ``_high``; missing where there is no interval.
+    predictions : DataFrame
+        One row a scored clip: episode, fold, clip_id, group, label, predicted, ``p_<class>``.
+    conditions : DataFrame
+        One row a further condition and k: macro-F1 with its interval, the other metrics of
+        labels, and the difference in macro-F1 of the run itself from it, with interval and
+        p-value.
+    confusion : DataFrame or None
+        Counts over all scored clips at the headline k, rows true, columns predicted; None where
+        clips carry several labels.
+    calibration : DataFrame or None
+        The table of `calibration.reliability` at the headline k, twice: temperature is "before"
+        or "after" scaling; None where clips carry several labels.
+    unknown : DataFrame or None
+        Scores of recordings of the classes and of background; None without background.
+    multi_label : bool
+        Whether clips may carry several labels.
     """
 
     metrics: dict[str, Any]
     curve: pd.DataFrame
     per_class: pd.DataFrame
-    confusion: pd.DataFrame
     predictions: pd.DataFrame
     conditions: pd.DataFrame
-    calibration: pd.DataFrame
+    confusion: pd.DataFrame | None
+    calibration: pd.DataFrame | None
+    unknown: pd.DataFrame | None
+    multi_label: bool
 
 
 def summarise(
@@ -63,19 +76,35 @@ def summarise(
     *,
     headline_k: int,
     windows: pd.DataFrame | None = None,
-    level: float = 0.95,
-    draws: int = 2000,
+    unknown: pd.DataFrame | None = None,
+    multi_label: bool = False,
+    confidence_level: float = 0.95,
+    n_bootstrap: int = 2000,
     seed: int = 0,
 ) -> Summary:
     """Summarise scores of held-out clips or of their windows.
 
     Parameters
     ----------
-    windows : the same columns for windows at the headline k, where `held_out` has whole clips.
-    held_out : columns k, episode (-1 where nothing is drawn), fold, clip_id, label, group,
-        start_s, end_s and a column ``p_<class>`` for each of `classes`. Where there is a column
-        condition, rows in which it is neither missing nor ``main`` are of the same clips scored
-        under another condition, over the same episodes.
+    held_out : DataFrame
+        Columns k, episode (-1 where nothing is drawn), fold, clip_id, label, group, start_s,
+        end_s and a column ``p_<class>`` for each of `classes`. Where there is a column condition,
+        rows in which it is neither missing nor ``main`` are of the same clips scored under
+        another condition, over the same episodes.
+    classes : sequence of str
+        Every class that can be predicted.
+    headline_k : int
+        The k whose figures are those of the run.
+    windows : DataFrame
+        The same columns for windows at the headline k, where `held_out` has whole clips.
+    unknown : DataFrame
+        Columns score (less the model's threshold), known, group, correct: what
+        `rejection.rejection` takes of recordings of the classes and of background.
+    multi_label : bool
+        Whether a label is the names of several classes joined, and probabilities need not sum to
+        1: a clip is taken for every class that is at least as probable as not.
+    confidence_level, n_bootstrap, seed : float, int, int
+        Of the intervals.
 
     Raises
     ------
@@ -88,29 +117,28 @@ def summarise(
     Figures and their intervals are those of `figures.clip_intervals`, differences those of
     `significance.paired_runs`.
     """
-    columns = [f"p_{name}" for name in classes]
-    settings: dict[str, Any] = {"level": level, "draws": draws, "seed": seed}
+    intervals: dict[str, Any] = {
+        "confidence_level": confidence_level,
+        "n_bootstrap": n_bootstrap,
+        "seed": seed,
+    }
+    settings = {"multi_label": multi_label, **intervals}
+    decide = Decisions(classes, multi_label=multi_label)
     main, others = _conditions(held_out)
-    curve, tables = [], {}
-    for k, of_k in _by_k(main).items():
-        clips = tables[k] = _clips(of_k, columns)
-        found = clip_intervals(clips, classes, **settings)
-        curve.append({"k": k, "runs": clips["episode"].nunique(), **flat(found.overall)})
-        if k == headline_k:
-            headline = found
-            rows = of_k if windows is None else windows
-            of_windows = label_intervals(_decide(rows, columns), classes, **settings)
-            calibration = _calibration(of_k, columns)
-    if headline_k not in tables:
+    by_k = _by_k(main)
+    if headline_k not in by_k:
         raise ValueError(f"nothing was scored at k = {headline_k}")
-    clips = tables[headline_k]
-    support = clips["label"].value_counts().reindex(list(classes), fill_value=0).to_numpy()
-    per_class = headline.of_class.round(DIGITS).assign(support=support)
-    conditions = _compared(tables, others, classes, columns=columns, settings=settings)
+    tables = {k: decide.clips(of_k) for k, of_k in by_k.items()}
+    found = {k: clip_intervals(clips, classes, **settings) for k, clips in tables.items()}
+    clips, headline = tables[headline_k], found[headline_k]
+    of_windows = decide.rows(by_k[headline_k] if windows is None else windows)
+    calibration = None if multi_label else _calibration(by_k[headline_k], decide)
+    per_class = _per_class(headline.of_class, clips["label"], multi_label=multi_label)
+    conditions = _compared(tables, others, classes, decide=decide, settings=settings)
     metrics = {
         **flat(headline.overall),
-        "calibration_error_before": round(mean_gap(calibration["before"]), DIGITS),
-        "window": flat(of_windows),
+        **_before_scaling(calibration),
+        "window": flat(label_intervals(of_windows, classes, **settings)),
         "k": headline_k,
         "classes": len(classes),
         "clips": int(clips["clip_id"].nunique()),
@@ -120,16 +148,50 @@ def summarise(
     if not conditions.empty:
         at_headline = conditions[conditions["k"] == headline_k].drop(columns="k")
         metrics["conditions"] = _by(at_headline, "condition")
-    kept = ["episode", "fold", "clip_id", "group", "label", "predicted", *columns]
+    if unknown is not None:
+        metrics["unknown"] = flat(_rejection(unknown, intervals))
     first = ["label", *OF_CLASS, "support"]
+    kept = ["episode", "fold", "clip_id", "group", "label", "predicted", *decide.columns]
     return Summary(
         metrics=metrics,
-        curve=pd.DataFrame(curve),
+        curve=pd.DataFrame(
+            {"k": k, "runs": tables[k]["episode"].nunique(), **flat(found[k].overall)}
+            for k in tables
+        ),
         per_class=per_class[[*first, *per_class.columns.difference(first, sort=False)]],
-        confusion=confusion(clips["label"], clips["predicted"], classes),
-        predictions=clips[kept].round(dict.fromkeys(columns, 6)),
+        predictions=clips[kept].round(dict.fromkeys(decide.columns, 6)),
         conditions=conditions,
-        calibration=pd.concat(calibration, names=["temperature"]).reset_index(level=0),
+        confusion=None if multi_label else confusion(clips["label"], clips["predicted"], classes),
+        calibration=calibration,
+        unknown=unknown,
+        multi_label=multi_label,
+    )
+
+
+def condition_columns(*, multi_label: bool = False) -> list[str]:
+    """Columns of `Summary.conditions`."""
+    others = [n for n in metrics_for(multi_label=multi_label, of="labels") if n != HEADLINE]
+    ends = [f"{HEADLINE}{end}" for end in ("", "_low", "_high")]
+    differences = [f"difference{end}" for end in ("", "_low", "_high")]
+    return ["condition", "k", *ends, *others, *differences, "p_value"]
+
+
+def _per_class(of_class: pd.DataFrame, labels: pd.Series, *, multi_label: bool) -> pd.DataFrame:
+    """Figures of every class, with its support."""
+    classes = of_class["label"].tolist()
+    targets = target_matrix(labels.tolist(), classes, multi_label=multi_label)
+    return of_class.round(DIGITS).assign(support=targets.sum(axis=0).astype(int))
+
+
+def _rejection(unknown: pd.DataFrame, intervals: Mapping[str, Any]) -> dict[str, Interval]:
+    """Figures of the detector of recordings of no class."""
+    return rejection(
+        unknown["score"],
+        unknown["known"],
+        groups=unknown["group"],
+        threshold=0.0,
+        correct=unknown["correct"],
+        **intervals,
     )
 
 
@@ -147,7 +209,7 @@ def _compared(
     others: Mapping[str, pd.DataFrame],
     classes: Sequence[str],
     *,
-    columns: list[str],
+    decide: Decisions,
     settings: dict[str, Any],
 ) -> pd.DataFrame:
     """The table `Summary.conditions`, from the run's clips by k and the rows of conditions."""
@@ -156,7 +218,7 @@ def _compared(
         for k, of_k in _by_k(held_out).items():
             if k not in tables:
                 raise ParameterError(f"condition {condition!r}: scored at k = {k}, the run is not")
-            clips = _clips(of_k, columns)
+            clips = decide.clips(of_k)
             # which clips belong together does not change with what a condition made of them
             group = tables[k].drop_duplicates("clip_id").set_index("clip_id")["group"]
             clips["group"] = clips["clip_id"].map(group)
@@ -165,63 +227,41 @@ def _compared(
             row = {"condition": condition, "k": k, **flat(found)}
             row |= flat({"difference": difference.macro_f1})
             rows.append(row | {"p_value": round(difference.p_value, DIGITS)})
-    return pd.DataFrame(rows, columns=list(CONDITION_COLUMNS))
+    return pd.DataFrame(rows, columns=condition_columns(multi_label=settings["multi_label"]))
 
 
 def _by_k(held_out: pd.DataFrame) -> dict[int, pd.DataFrame]:
     return {int(str(k)): of_k for k, of_k in held_out.groupby("k", sort=True)}
 
 
-def _clips(windows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """LogOpinionPool probabilities of every clip of an episode, and the class decided for."""
-    covered_s = windows["end_s"] - windows["start_s"]
-    pooled = pool_windows(windows, columns, by=("episode", "fold", "clip_id"), weight=covered_s)
-    return _decide(_normalised(pooled, columns), columns)
-
-
-def _calibration(rows: pd.DataFrame, columns: list[str]) -> dict[str, pd.DataFrame]:
-    """Reliability of clips before and after temperature scaling.
-
-    Tempering keeps the logarithms of a row in proportion, so that its temperature undoes it.
-    """
-    tempered = rows.get("temperature", pd.Series(1.0, index=rows.index)).to_numpy(dtype=float)
-    values = rows[columns].to_numpy(dtype=float)
-    powers = values ** tempered[:, None]
-    total = powers.sum(axis=1, keepdims=True)
-    share = np.divide(powers, total, out=np.zeros_like(powers), where=total > 0)
-    before = rows.copy()
-    before[columns] = share * values.sum(axis=1, keepdims=True)
+def _calibration(rows: pd.DataFrame, decide: Decisions) -> pd.DataFrame:
+    """The table `Summary.calibration`."""
     tables = {}
-    for name, of in (("before", before), ("after", rows)):
-        clips = _clips(of, columns)
-        confidence = clips[columns].to_numpy().max(axis=1)
+    for name, of in (("before", decide.untempered(rows)), ("after", rows)):
+        clips = decide.clips(of)
+        confidence = clips[decide.columns].to_numpy().max(axis=1)
         tables[name] = reliability(confidence, clips["label"] == clips["predicted"])
-    return tables
+    return pd.concat(tables, names=["temperature"]).reset_index(level=0)
 
 
-def _normalised(clips: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Scores of a clip to probabilities; a clip with no score at all is a uniform guess."""
-    values = clips[columns].to_numpy(dtype=float)
-    total = values.sum(axis=1, keepdims=True)
-    even = np.full_like(values, 1 / len(columns))
-    return clips.assign(
-        **pd.DataFrame(
-            np.divide(values, total, out=even, where=total > 0), columns=columns, index=clips.index
-        )
-    )
-
-
-def _decide(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    names = np.array([name.removeprefix("p_") for name in columns], dtype=object)
-    return table.assign(predicted=names[table[columns].to_numpy().argmax(axis=1)])
+def _before_scaling(calibration: pd.DataFrame | None) -> dict[str, float]:
+    """The calibration error before temperature scaling."""
+    if calibration is None:
+        return {}
+    before = calibration[calibration["temperature"] == "before"]
+    return {"calibration_error_before": round(expected_calibration_error(before), DIGITS)}
 
 
 def flat(intervals: Mapping[str, Interval]) -> dict[str, float | None]:
-    """Intervals in columns of their own, ``NAME``, ``NAME_low`` and ``NAME_high``, rounded."""
+    """Intervals in columns of their own, ``NAME``, ``NAME_low`` and ``NAME_high``, rounded.
+
+    None where there is no such number: JSON has no NaN.
+    """
     flat: dict[str, float | None] = {}
     for name, found in intervals.items():
         for suffix, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
-            flat[name + suffix] = None if value is None else round(float(value), DIGITS)
+            number = np.nan if value is None else float(value)
+            flat[name + suffix] = round(number, DIGITS) if np.isfinite(number) else None
     return flat
 
 

@@ -32,9 +32,11 @@ def per_class_systems_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    table : columns ``system, label, precision, recall, f1``, each score in 0..1 or missing. The
-        class of the highest mean F1 comes first, a class without any F1 last.
-    title : of what; the figure itself says what it shows.
+    table : DataFrame
+        Columns ``system, label, precision, recall, f1``, each score in 0..1 or missing. The class
+        of the highest mean F1 comes first, a class without any F1 last.
+    title : str
+        Of what; the figure itself says what it shows.
 
     Raises
     ------
@@ -77,9 +79,11 @@ def scores_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    table : columns ``system, accuracy, accuracy_low, accuracy_high``, in 0..1, and ``published``
-        where papers say what the system reached. All but the accuracy may be missing.
-    title : of what; the figure itself says what it shows.
+    table : DataFrame
+        Columns ``system, accuracy, accuracy_low, accuracy_high``, in 0..1, and ``published`` where
+        papers say what the system reached. All but the accuracy may be missing.
+    title : str
+        Of what; the figure itself says what it shows.
 
     Raises
     ------
@@ -119,9 +123,11 @@ def macro_weighted_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    table : columns ``system, macro_f1, macro_f1_low, macro_f1_high`` and ``weighted_f1,
+    table : DataFrame
+        Columns ``system, macro_f1, macro_f1_low, macro_f1_high`` and ``weighted_f1,
         weighted_f1_low, weighted_f1_high``, in 0..1; the ends of the intervals may be missing.
-    title : of what; the figure itself says what it shows.
+    title : str
+        Of what; the figure itself says what it shows.
 
     Raises
     ------
@@ -154,10 +160,12 @@ def ablation_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    table : columns ``ingredient, side, difference, low, high``, differences of accuracies in
-        -1..1; at most two sides. The ends of the interval may be missing. A point is filled where
-        the interval excludes 0.
-    title : of what; the figure itself says what it shows.
+    table : DataFrame
+        Columns ``ingredient, side, difference, low, high``, differences of accuracies in -1..1; at
+        most two sides. The ends of the interval may be missing. A point is filled where the
+        interval excludes 0.
+    title : str
+        Of what; the figure itself says what it shows.
 
     Raises
     ------
@@ -196,9 +204,11 @@ def robustness_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
 
     Parameters
     ----------
-    table : columns ``system, snr_db, accuracy, accuracy_low, accuracy_high``. The SNR is infinite
+    table : DataFrame
+        Columns ``system, snr_db, accuracy, accuracy_low, accuracy_high``. The SNR is infinite
         where clips are clean; accuracies are in 0..1; the ends of the interval may be missing.
-    title : of what; the figure itself says what it shows.
+    title : str
+        Of what; the figure itself says what it shows.
 
     Raises
     ------

@@ -12,13 +12,9 @@ import pandas as pd
 from scipy import stats
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import (
-    FloatArray,
-    IntArray,
-    counts_by,
-    paired_codes,
-    scores_from_counts,
-)
+from faunashot.evaluation.labels import FloatArray, IntArray
+from faunashot.evaluation.metrics import metric_values, metrics_for
+from faunashot.evaluation.scored import ScoredClips
 
 Figures = Callable[[FloatArray], Mapping[str, FloatArray]]
 """From how often each group was drawn, (D, G), to figures of each draw, (D, ...), by name."""
@@ -44,7 +40,7 @@ class Interval(NamedTuple):
         return cls(value, None if np.isnan(low) else low, None if np.isnan(high) else high)
 
 
-def mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Interval:
+def mean_interval(values: npt.ArrayLike, *, confidence_level: float = 0.95) -> Interval:
     """Mean of seeded episodes with Student's t interval.
 
     The interval is about the draw of the labelled clips. It says nothing of other recordings:
@@ -53,8 +49,10 @@ def mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Interval:
 
     Parameters
     ----------
-    values : one figure per episode, shape (N,), N >= 1.
-    level : confidence, in (0, 1).
+    values : array_like, shape (N,)
+        One figure per episode, N >= 1.
+    confidence_level : float
+        In (0, 1).
 
     Returns
     -------
@@ -64,25 +62,29 @@ def mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Interval:
     Raises
     ------
     ParameterError
-        If there are no values, one is not finite, or `level` is out of range.
+        If there are no values, one is not finite, or `confidence_level` is out of range.
     """
-    _check_level(level)
+    _check_level(confidence_level)
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size or not np.isfinite(array).all():
         raise ParameterError("values: needs one finite number or more, in one dimension")
     error = stats.sem(array) if array.size > 1 else np.nan
-    return _student(array.mean(), error, array.size, level=level)
+    return _student(array.mean(), error, array.size, confidence_level=confidence_level)
 
 
-def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.95) -> Interval:
+def paired_difference(
+    a: npt.ArrayLike, b: npt.ArrayLike, *, confidence_level: float = 0.95
+) -> Interval:
     """Mean of a - b over the same episodes, with the interval of the paired t test.
 
-    The two systems differ at `level` where the interval does not hold 0.
+    The two systems differ at `confidence_level` where the interval does not hold 0.
 
     Parameters
     ----------
-    a, b : figures of two systems, shape (N,), entry i of both from the same episode.
-    level : confidence, in (0, 1).
+    a, b : array_like, shape (N,)
+        Figures of two systems, entry i of both from the same episode.
+    confidence_level : float
+        In (0, 1).
 
     Raises
     ------
@@ -92,10 +94,12 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, *, level: float = 0.95
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape:
         raise ParameterError(f"b: shape {second.shape}, but a has {first.shape}; pair by episode")
-    return mean_interval(first - second, level=level)
+    return mean_interval(first - second, confidence_level=confidence_level)
 
 
-def jackknife_interval(value: float, left_out: npt.ArrayLike, *, level: float = 0.95) -> Interval:
+def jackknife_interval(
+    value: float, left_out: npt.ArrayLike, *, confidence_level: float = 0.95
+) -> Interval:
     """Interval of a figure of all episodes together, by Student's t on the jackknife's error.
 
     For a figure that is no mean over episodes, such as the calibration error: that of a few clips
@@ -103,9 +107,12 @@ def jackknife_interval(value: float, left_out: npt.ArrayLike, *, level: float = 
 
     Parameters
     ----------
-    value : of all episodes together.
-    left_out : the same with each episode left out in turn, shape (N,), N >= 1.
-    level : confidence, in (0, 1).
+    value : float
+        Of all episodes together.
+    left_out : array_like, shape (N,)
+        The same with each episode left out in turn, N >= 1.
+    confidence_level : float
+        In (0, 1).
 
     Returns
     -------
@@ -116,33 +123,39 @@ def jackknife_interval(value: float, left_out: npt.ArrayLike, *, level: float = 
     ----------
     Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 11.
     """
-    _check_level(level)
+    _check_level(confidence_level)
     array = np.asarray(left_out, dtype=np.float64)
     error = np.sqrt((array.size - 1) * array.var())
-    return _student(value, error, array.size, level=level)
+    return _student(value, error, array.size, confidence_level=confidence_level)
 
 
 def bootstrap(
     figures: Figures,
     n_groups: int,
     *,
-    mirrored: Sequence[str] = (),
-    n_draws: int = 2000,
-    level: float = 0.95,
+    mirrored: Mapping[str, tuple[float, float]] | None = None,
+    n_bootstrap: int = 2000,
+    confidence_level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, FloatArray]:
     """Percentile intervals of any figures when whole groups are drawn with replacement.
 
     Parameters
     ----------
-    figures : called with how often each group counts, shape (D, G); gives, by name, arrays whose
+    figures : callable
+        Called with how often each group counts, shape (D, G); gives, by name, arrays whose
         first axis is D. NaN stands for a draw that says nothing of a figure.
-    n_groups : G, of source recordings.
-    mirrored : figures in [0, 1] that a small sample makes too large, and a draw from it once
-        more: their draws are mirrored at the value (the basic interval), which is kept inside.
-    n_draws : number of bootstrap samples.
-    level : confidence, in (0, 1).
-    seed : of the draws.
+    n_groups : int
+        G, of source recordings.
+    mirrored : mapping of str to (float, float)
+        Figures that a small sample makes too large, and a draw from it once more, and their
+        ranges: their draws are mirrored at the value (the basic interval), which is kept inside.
+    n_bootstrap : int
+        Number of bootstrap samples.
+    confidence_level : float
+        In (0, 1).
+    seed : int
+        Of the draws.
 
     Returns
     -------
@@ -154,27 +167,28 @@ def bootstrap(
     ----------
     Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 8 and 13.
     """
-    _check_level(level)
-    if n_draws < 1:
-        raise ParameterError(f"n_draws: {n_draws}; needs 1 or more")
+    _check_level(confidence_level)
+    if n_bootstrap < 1:
+        raise ParameterError(f"n_bootstrap: {n_bootstrap}; needs 1 or more")
     value = figures(np.ones((1, n_groups)))
     if n_groups == 1:
         none = {name: np.full_like(of, np.nan) for name, of in value.items()}
         return {name: np.concatenate([of, none[name], none[name]]) for name, of in value.items()}
     rng = np.random.default_rng(seed)
     share = np.full(n_groups, 1 / n_groups)
-    sizes = [min(_CHUNK, n_draws - start) for start in range(0, n_draws, _CHUNK)]
+    sizes = [min(_CHUNK, n_bootstrap - start) for start in range(0, n_bootstrap, _CHUNK)]
     parts = [figures(rng.multinomial(n_groups, share, size=n).astype(np.float64)) for n in sizes]
-    tails = [(1 - level) / 2, (1 + level) / 2]
+    tails = [(1 - confidence_level) / 2, (1 + confidence_level) / 2]
     ends = {}
     for name, of_all in value.items():
         draws = np.concatenate([part[name] for part in parts])
         with warnings.catch_warnings():  # of a class that no clip is of
             warnings.filterwarnings("ignore", message="All-NaN slice")
             low, high = np.nanquantile(draws, tails, axis=0)
-        if name in mirrored:
+        if mirrored and name in mirrored:
+            least, most = mirrored[name]
             reach = 2 * of_all[0]
-            low, high = (reach - high).clip(0, of_all[0]), (reach - low).clip(of_all[0], 1)
+            low, high = (reach - high).clip(least, of_all[0]), (reach - low).clip(of_all[0], most)
         ends[name] = np.stack([of_all[0], low, high])
     return ends
 
@@ -185,43 +199,49 @@ def bootstrap_by_group(
     groups: npt.ArrayLike,
     classes: Sequence[str],
     *,
-    n_draws: int = 2000,
-    level: float = 0.95,
+    n_bootstrap: int = 2000,
+    confidence_level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """Percentile intervals of the scores when whole source recordings are drawn with replacement.
+    """Percentile intervals of metrics of labels when whole source recordings are drawn.
 
     Clips of one recording are right or wrong together, so intervals that draw clips are too
-    narrow. Macro-F1 of a draw is over the classes that occur in it, as in `scores`.
+    narrow. Macro-F1 of a draw is over the classes that occur in it.
 
     Parameters
     ----------
-    y_true, y_pred : labels, shape (N,), each one of `classes`.
-    groups : source recording of every clip, shape (N,).
-    classes : every class that can be predicted.
-    n_draws : number of bootstrap samples.
-    level : confidence, in (0, 1).
-    seed : of the draws.
+    y_true, y_pred : array_like of str, shape (N,)
+        Labels, each one of `classes`.
+    groups : array_like, shape (N,)
+        Source recording of every clip.
+    classes : sequence of str
+        Every class that can be predicted.
+    n_bootstrap : int
+        Number of bootstrap samples.
+    confidence_level : float
+        In (0, 1).
+    seed : int
+        Of the draws.
 
     Returns
     -------
     dict
-        ``macro_f1``, ``accuracy``, ``weighted_f1`` -> Interval in [0, 1]; `value` is that of
-        `scores`. With a single group there is no interval: `low` and `high` are None.
+        Of each metric of labels by name its Interval; `value` is that of `metrics.scores`. With a
+        single group there is no interval: `low` and `high` are None.
 
     Raises
     ------
     ParameterError
-        If a group is missing, lengths differ, a number is out of range, or as `scores` does.
+        A group is missing, lengths differ, a number is out of range, or as `metrics.scores` does.
     """
-    true, pred = paired_codes(y_true, y_pred, classes)
-    group = group_codes(groups, true.size)
-    counts = counts_by(true, pred, group, len(classes))
+    part = group_codes(groups, np.size(y_true))
+    clips = ScoredClips.of_labels(y_true, y_pred, classes, part=part)
+    metrics = metrics_for(of="labels")
     found = bootstrap(
-        lambda times: scores_from_counts(*(times @ counts)),
-        counts.shape[1],
-        n_draws=n_draws,
-        level=level,
+        lambda times: metric_values(metrics, clips.weighted(times)),
+        clips.n_parts,
+        n_bootstrap=n_bootstrap,
+        confidence_level=confidence_level,
         seed=seed,
     )
     return {name: Interval.of(ends) for name, ends in found.items()}
@@ -241,14 +261,14 @@ def group_codes(groups: npt.ArrayLike, n: int) -> IntArray:
     return codes
 
 
-def _student(value: float, error: float, n: int, *, level: float) -> Interval:
+def _student(value: float, error: float, n: int, *, confidence_level: float) -> Interval:
     """Interval by Student's t on a standard error from n figures; none where there is but one."""
     if n < 2:
         return Interval(float(value), None, None)
-    half = stats.t.ppf((1 + level) / 2, n - 1) * error
+    half = stats.t.ppf((1 + confidence_level) / 2, n - 1) * error
     return Interval.of([value, value - half, value + half])
 
 
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ParameterError(f"level: {level}; needs to lie between 0 and 1")
+def _check_level(confidence_level: float) -> None:
+    if not 0 < confidence_level < 1:
+        raise ParameterError(f"confidence_level: {confidence_level}; needs to lie between 0 and 1")

@@ -1,7 +1,8 @@
 """The same shards over a cluster: Ray Data hands them to actors, and retries what a node loses.
 
 Whoever writes a shard writes the same bytes under the same name, so one that is written twice,
-because its node died before it could tell, is there once.
+because its node died before it could tell, is there once. Chunks of equal content that are planned
+in two shards may be embedded by two actors.
 """
 
 from __future__ import annotations
@@ -9,26 +10,27 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from faunashot.backbones import registry
 from faunashot.errors import ParameterError, StoreError
-from faunashot.features.engine import Done, Engine, ShardIndex, write_shards
+from faunashot.features.engine import Engine, Progress, ShardIndex, ShardTarget, write_shards
+from faunashot.features.extractors import Extractor
 from faunashot.features.plan import Plan, Shard
-from faunashot.storage import Storage
 
 
-def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None) -> Engine:
+def ray_actors(load: Callable[[], Extractor], *, actors: int | None = None) -> Engine:
     """Actors on the cluster that ``RAY_ADDRESS`` names, or on one of this machine.
 
-    Each holds the backbone once and takes one processor. Recordings and the store have to be
-    reached under the same names from all nodes.
+    Each holds the extractor once and takes one processor. Recordings, the cache and the features
+    folder have to be reached under the same names from all nodes.
 
     Parameters
     ----------
-    name, options : of the backbone, as `registry.load` takes them.
-    actors : how many at most; as many as the cluster has processors if not given.
+    load : callable
+        Gives the extractor, on the node that it is called on.
+    actors : int, optional
+        How many at most; as many as the cluster has processors if not given.
 
     Raises
     ------
@@ -42,8 +44,8 @@ def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None)
         raise ParameterError("--engine ray needs `pip install 'faunashot[ray]'`") from error
 
     def run(
-        shards: Sequence[Shard], plan: Plan, place: Storage, there: ShardIndex
-    ) -> Iterator[Done]:
+        shards: Sequence[Shard], plan: Plan, target: ShardTarget, known: ShardIndex
+    ) -> Iterator[Progress]:
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
@@ -52,41 +54,38 @@ def ray_actors(name: str, options: dict[str, Any], *, actors: int | None = None)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         processors = int(ray.cluster_resources().get("CPU", 1))
         rows = ray.data.from_items(
-            [{"shard": shard, "there": there.only(shard)} for shard in shards],
+            [{"shard": shard, "known": known.only(shard)} for shard in shards],
             override_num_blocks=len(shards),
         )
+        without_shards = dataclasses.replace(plan, shards=(), listed=frozenset())
         done = rows.map(
-            _Writer,
-            fn_constructor_args=(name, options, dataclasses.replace(plan, shards=()), str(place)),
+            _Actor,
+            fn_constructor_args=(load, without_shards, target),
             concurrency=(1, min(actors or processors, len(shards))),
             num_cpus=1,
         )
         try:
             for row in done.iter_rows():
-                yield Done(row["seconds"], row["embedded"], {row["planned"]: row["wrote"]})
+                yield row["progress"]
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise StoreError(f"{place}: a worker of ray failed: {reason}") from error
+            raise StoreError(f"{target.folder}: a worker of ray failed: {reason}") from error
 
     return run
 
 
-class _Writer:
-    """An actor: one model, and a shard at a time."""
+class _Actor:
+    """One extractor, and a shard at a time."""
 
-    def __init__(self, name: str, options: dict[str, Any], plan: Plan, url: str) -> None:
-        self._backbone = registry.load(name, **options)
-        self._plan, self._url = plan, url
+    def __init__(self, load: Callable[[], Extractor], plan: Plan, target: ShardTarget) -> None:
+        self._extractor, self._plan, self._target = load(), plan, target
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        place = Storage(self._url)
         # two threads on its one processor: one may wait for the disk or the network
-        work = ([row["shard"]], self._plan, place, row["there"], self._backbone)
+        work = ([row["shard"]], self._plan, self._target, row["known"], self._extractor)
         steps = list(write_shards(*work, workers=2))
-        ((planned, wrote),) = steps[-1].wrote.items()
-        return {
-            "planned": planned,
-            "wrote": wrote,
-            "seconds": sum(step.seconds for step in steps),
-            "embedded": sum(step.embedded for step in steps),
-        }
+        seconds, embedded = (sum(getattr(s, name) for s in steps) for name in _SUMMED)
+        return {"progress": dataclasses.replace(steps[-1], seconds=seconds, embedded=embedded)}
+
+
+_SUMMED = ("seconds", "embedded")

@@ -1,4 +1,4 @@
-"""A recording as a network reads it: decoded, resampled and cut, as a whole or in blocks."""
+"""A recording as a network reads it: decoded, resampled and cut, as a whole or in chunks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from faunashot.audio.decode import Announced, Audio, decode
 from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import count_windows
-from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import AudioError
+from faunashot.features.extractors import Extractor
+from faunashot.frontends.base import FloatArray
 
-BLOCK_S = 60.0
-"""A recording longer than this is decoded in blocks of whole windows, about so long."""
+CHUNK_S = 60.0
+"""A recording longer than this is decoded in chunks of whole windows, about so long."""
 
 MARGIN_S = 1
-"""What is decoded before and after a block, for the resampling filter and for lossy codecs."""
+"""What is decoded before and after a chunk, for the resampling filter and for lossy codecs."""
 
 TOO_SHORT = "ends before its header says"
-"""The same of every block that is not there, so that they are listed as one."""
+"""The same of every chunk that is not there, so that they are listed as one."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,14 @@ WHOLE = ChunkSpan()
 
 @dataclass(frozen=True)
 class Frames:
-    """A block of a recording as the network reads it.
+    """A chunk of a recording as the network reads it.
 
     Attributes
     ----------
-    inputs : float32, (N, ...), of zeros after the recording's end.
-    start_s, end_s : (N,) what each window covers of the recording, never past its end.
+    inputs : ndarray of float32, shape (N, ...)
+        Of zeros after the recording's end.
+    start_s, end_s : ndarray, shape (N,)
+        What each window covers of the recording, never past its end.
     """
 
     inputs: FloatArray
@@ -51,42 +54,42 @@ class Frames:
     end_s: npt.NDArray[np.float64]
 
 
-def expected_windows(found: Announced, backbone: Backbone) -> int:
+def expected_windows(found: Announced, extractor: Extractor) -> int:
     """How many windows a recording has if it is as long as its header says."""
-    samples = round(found.duration_s * backbone.sample_rate)
-    return count_windows(samples, backbone.window_samples, hop=backbone.hop_samples)
+    samples = round(found.duration_s * extractor.sample_rate)
+    return count_windows(samples, extractor.window_samples, hop=extractor.hop_samples)
 
 
-def blocks(found: Announced | None, backbone: Backbone) -> list[ChunkSpan]:
-    """Blocks of a recording; one where it is short, or its header gives no length."""
-    size = max(1, int(BLOCK_S / backbone.hop_s))
-    if found is None or found.duration_s <= BLOCK_S:
+def chunk_spans(found: Announced | None, extractor: Extractor) -> list[ChunkSpan]:
+    """Chunks of a recording; one where it is short, or its header gives no length."""
+    size = max(1, int(CHUNK_S / extractor.hop_s))
+    if found is None or found.duration_s <= CHUNK_S:
         return [WHOLE]
-    n = expected_windows(found, backbone)
+    n = expected_windows(found, extractor)
     firsts = range(0, n, size)
     return [ChunkSpan(at, at + size if at + size < n else None) for at in firsts]
 
 
 def cut(
     source: Path | bytes,
-    backbone: Backbone,
+    extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
-    block: ChunkSpan = WHOLE,
+    span: ChunkSpan = WHOLE,
 ) -> Frames:
-    """Decode a block of a recording, treat it where asked, and put it through the front end.
+    """Decode a chunk of a recording, perturb it where asked, and put it through the front end.
 
     Raises
     ------
     AudioError
-        It cannot be decoded or treated, or ends before the block does.
+        It cannot be decoded or perturbed, or ends before the chunk does.
     """
-    rate, hop, first = backbone.sample_rate, backbone.hop_samples, block.first
-    if block == WHOLE:
+    rate, hop, first = extractor.sample_rate, extractor.hop_samples, span.first
+    if span == WHOLE:
         begins_s, audio = 0, decode(source)
     else:
         begins_s = max(0, first * hop // rate - MARGIN_S)
-        audio = _decode_span(source, (begins_s, _ends_s(block, backbone)))
+        audio = _decode_span(source, (begins_s, _ends_s(span, extractor)))
     samples, rate_hz = audio.mono(), audio.sample_rate
     if perturbation is not None:
         samples, rate_hz = perturbation(samples, rate_hz)
@@ -94,16 +97,16 @@ def cut(
     samples = resample(samples, rate_hz, to_hz=rate)
     last_s = begins_s + max(len(samples), 1) / rate  # a click may resample to nothing
     samples = samples[first * hop - begins_s * rate :]
-    if block.stop is not None:
-        wanted = (block.stop - 1 - first) * hop + backbone.window_samples
+    if span.stop is not None:
+        wanted = (span.stop - 1 - first) * hop + extractor.window_samples
         if len(samples) < wanted:
             raise AudioError(TOO_SHORT)
         samples = samples[:wanted]
     elif not len(samples) and first:
         raise AudioError(TOO_SHORT)
-    inputs = backbone.front_end(samples)
+    inputs = extractor.front_end(samples)
     start_s = (first + np.arange(len(inputs), dtype=np.float64)) * hop / rate
-    end_s = np.asarray(np.minimum(start_s + backbone.window_s, last_s), dtype=np.float64)
+    end_s = np.asarray(np.minimum(start_s + extractor.window_s, last_s), dtype=np.float64)
     return Frames(inputs, start_s, end_s)
 
 
@@ -116,9 +119,9 @@ def _decode_span(source: Path | bytes, span_s: tuple[int, int]) -> Audio:
         raise
 
 
-def _ends_s(block: ChunkSpan, backbone: Backbone) -> int:
-    """Where to stop decoding a block; one that goes to the end has room for a header's error."""
-    if block.stop is None:
-        return int(block.first * backbone.hop_s + 3 * BLOCK_S)
-    last = (block.stop - 1) * backbone.hop_samples + backbone.window_samples
-    return -(-last // backbone.sample_rate) + MARGIN_S
+def _ends_s(span: ChunkSpan, extractor: Extractor) -> int:
+    """Where to stop decoding a chunk; one that goes to the end has room for a header's error."""
+    if span.stop is None:
+        return int(span.first * extractor.hop_s + 3 * CHUNK_S)
+    last = (span.stop - 1) * extractor.hop_samples + extractor.window_samples
+    return -(-last // extractor.sample_rate) + MARGIN_S

@@ -17,35 +17,61 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import announced
 from faunashot.audio.perturbation import Perturbation
-from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.errors import AudioError
-from faunashot.features.cut import WHOLE, ChunkSpan, Frames, blocks, cut
-from faunashot.features.store import Features, FeatureSpec, empty
+from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
+from faunashot.features.extractors import Extractor
+from faunashot.features.spec import FeatureSpec
+from faunashot.features.store import Features, empty_index
+from faunashot.frontends.base import FloatArray
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """What is embedded at once: a block of a recording, whose file still has its `stamp`."""
-
-    clip_id: str
-    source: Path | bytes
-    block: ChunkSpan = WHOLE
-    stamp: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """Embeddings of a piece, or why there are none.
+    """What is embedded at once: a span of a recording.
 
     Attributes
     ----------
-    piece : what was to be embedded.
-    windows : float32, (N, dim).
-    start_s, end_s : (N,), as in `Frames`.
-    error : what was wrong with the recording; there are no windows then.
+    clip_id : str
+        Of the recording.
+    source : Path or bytes
+        Its file, or the content of one.
+    span : ChunkSpan
+        Which windows of it.
+    stamp : tuple of int, optional
+        What `stamp` gives of the file, which is refused where it has another by now.
+    sha256 : str
+        Of the file; empty where it is not needed.
     """
 
-    piece: Chunk
+    clip_id: str
+    source: Path | bytes
+    span: ChunkSpan = WHOLE
+    stamp: tuple[int, int] | None = None
+    sha256: str = ""
+
+    @property
+    def key(self) -> tuple[str, ChunkSpan]:
+        """What it holds, whatever the recording is called."""
+        return self.sha256, self.span
+
+
+@dataclass(frozen=True)
+class EmbeddedChunk:
+    """Features of a chunk, or why there are none.
+
+    Attributes
+    ----------
+    chunk : Chunk
+        What was to be embedded.
+    windows : ndarray of float32, shape (N, dim)
+        A row a window.
+    start_s, end_s : ndarray, shape (N,)
+        As in `faunashot.features.cut.Frames`.
+    error : str, optional
+        What was wrong with the recording; there are no windows then.
+    """
+
+    chunk: Chunk
     windows: FloatArray
     start_s: npt.NDArray[np.float64]
     end_s: npt.NDArray[np.float64]
@@ -58,43 +84,47 @@ def cores() -> int:
 
 
 def embed(
-    pieces: Iterable[Chunk],
-    backbone: Backbone,
+    chunks: Iterable[Chunk],
+    extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
     workers: int | None = None,
-) -> Generator[Embedded, None, None]:
-    """Embed pieces in their order, in threads; the result depends on nothing but each piece.
+) -> Generator[EmbeddedChunk, None, None]:
+    """Embed chunks in their order, in threads; the result depends on nothing but each chunk.
 
-    At most so many pieces and batches as keep the threads busy are held at once.
+    At most so many chunks and batches as keep the threads busy are held at once.
 
     Parameters
     ----------
-    pieces : read as they are needed.
-    backbone : loaded.
-    perturbation : applied first, where given.
-    workers : threads; as many as there are processors if not given.
+    chunks : iterable of Chunk
+        Read as they are needed.
+    extractor : Extractor
+        Its network is not touched where there are no chunks.
+    perturbation : Perturbation, optional
+        Done to the audio first.
+    workers : int, optional
+        Threads; as many as there are processors if not given.
     """
     workers = workers or cores()
 
-    def prepare(piece: Chunk) -> Frames | str:
+    def prepare(chunk: Chunk) -> Frames | str:
         try:
-            _refuse_changed(piece)
-            found = cut(piece.source, backbone, perturbation=perturbation, block=piece.block)
-            _refuse_changed(piece)  # while it was read
+            _refuse_changed(chunk)
+            found = cut(chunk.source, extractor, perturbation=perturbation, span=chunk.span)
+            _refuse_changed(chunk)  # while it was read
             return found
         except AudioError as error:
             return str(error)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         waiting: deque[tuple[Chunk, Frames | str]] = deque()  # cut, but not yet embedded
-        batches = _Batches(backbone, pool, ahead=2 * workers)
+        batches = _Batches(extractor, pool, ahead=2 * workers)
         try:
-            for piece, found in _in_order(prepare, pieces, pool, ahead=4 * workers):
+            for chunk, found in _in_order(prepare, chunks, pool, ahead=4 * workers):
                 if isinstance(found, Frames):
                     batches.add(found.inputs)
                     found = replace(found, inputs=found.inputs[:0].copy())  # holds no memory
-                waiting.append((piece, found))
+                waiting.append((chunk, found))
                 yield from _embedded(waiting, batches, wait=False)
             batches.flush()
             yield from _embedded(waiting, batches, wait=True)
@@ -104,7 +134,7 @@ def embed(
 
 def embed_clips(
     clips: Iterable[tuple[str, Path]],
-    backbone: Backbone,
+    extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
 ) -> Features:
@@ -115,18 +145,20 @@ def embed_clips(
     AudioError
         A recording cannot be decoded; the message names it.
     """
-    pieces = (
-        piece for clip_id, path in clips for piece in _pieces(clip_id, path, backbone, perturbation)
+    chunks = (
+        chunk
+        for clip_id, path in clips
+        for chunk in _chunks(clip_id, path, extractor, perturbation)
     )
-    rows: list[Embedded] = []
-    for done in embed(pieces, backbone, perturbation=perturbation):
+    rows: list[EmbeddedChunk] = []
+    for done in embed(chunks, extractor, perturbation=perturbation):
         if done.error is not None:
-            raise AudioError(f"{done.piece.source!s}: {done.error}")
+            raise AudioError(f"{done.chunk.source!s}: {done.error}")
         rows.append(done)
-    return _features(rows, backbone)
+    return _features(rows, extractor)
 
 
-def embed_recording(source: Path | bytes, backbone: Backbone) -> Features:
+def embed_recording(source: Path | bytes, extractor: Extractor) -> Features:
     """Embed one recording, a file or the bytes of one, in memory.
 
     Raises
@@ -134,50 +166,44 @@ def embed_recording(source: Path | bytes, backbone: Backbone) -> Features:
     AudioError
         It cannot be decoded.
     """
-    rows = list(embed(_pieces("", source, backbone, None), backbone))
+    rows = list(embed(_chunks("", source, extractor, None), extractor))
     for done in rows:
         if done.error is not None:
             raise AudioError(done.error)
-    return _features(rows, backbone)
+    return _features(rows, extractor)
 
 
-def index(rows: Sequence[Embedded]) -> pd.DataFrame:
-    """Columns clip_id, start_s, end_s of what was embedded, a row a window."""
-    return pd.DataFrame(
+def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:
+    spec = FeatureSpec.of(extractor)
+    if not rows:
+        return Features(np.zeros((0, spec.dim), np.float32), empty_index(), spec)
+    clip_ids = np.array([done.chunk.clip_id for done in rows], dtype=object)
+    index = pd.DataFrame(
         {
-            "clip_id": np.repeat(
-                np.array([done.piece.clip_id for done in rows], dtype=object),
-                [len(done.windows) for done in rows],
-            ),
+            "clip_id": np.repeat(clip_ids, [len(done.windows) for done in rows]),
             "start_s": np.concatenate([done.start_s for done in rows]),
             "end_s": np.concatenate([done.end_s for done in rows]),
         }
     )
+    return Features(np.concatenate([done.windows for done in rows]), index, spec)
 
 
-def _features(rows: Sequence[Embedded], backbone: Backbone) -> Features:
-    if not rows:
-        return empty(type(backbone), hop_s=backbone.hop_s)
-    windows = np.concatenate([done.windows for done in rows])
-    return Features(windows, index(rows), FeatureSpec.of(backbone))
-
-
-def _pieces(
-    clip_id: str, source: Path | bytes, backbone: Backbone, perturbation: Perturbation | None
+def _chunks(
+    clip_id: str, source: Path | bytes, extractor: Extractor, perturbation: Perturbation | None
 ) -> Iterator[Chunk]:
     found = None
     if isinstance(source, Path) and perturbation is None:
         with suppress(AudioError):  # to be told of it in turn
             found = announced(source)
-    for block in blocks(found, backbone):
-        yield Chunk(clip_id, source, block)
+    for span in chunk_spans(found, extractor):
+        yield Chunk(clip_id, source, span)
 
 
-def _refuse_changed(piece: Chunk) -> None:
-    if piece.stamp is None or isinstance(piece.source, bytes):
+def _refuse_changed(chunk: Chunk) -> None:
+    if chunk.stamp is None or isinstance(chunk.source, bytes):
         return
     try:
-        changed = stamp(piece.source) != piece.stamp
+        changed = stamp(chunk.source) != chunk.stamp
     except OSError as error:
         raise AudioError(f"unreadable: {error.strerror or error}") from error
     if changed:
@@ -192,15 +218,15 @@ def stamp(path: Path) -> tuple[int, int]:
 
 def _in_order(
     work: Callable[[Chunk], Frames | str],
-    pieces: Iterable[Chunk],
+    chunks: Iterable[Chunk],
     pool: ThreadPoolExecutor,
     *,
     ahead: int,
 ) -> Iterator[tuple[Chunk, Frames | str]]:
-    """Pieces with what `work` made of them, at most `ahead` of them in advance."""
+    """Chunks with what `work` made of them, at most `ahead` of them in advance."""
     queue: deque[tuple[Chunk, Future[Frames | str]]] = deque()
-    for piece in pieces:
-        queue.append((piece, pool.submit(work, piece)))
+    for chunk in chunks:
+        queue.append((chunk, pool.submit(work, chunk)))
         if len(queue) > ahead:
             first, future = queue.popleft()
             yield first, future.result()
@@ -210,28 +236,28 @@ def _in_order(
 
 def _embedded(
     waiting: deque[tuple[Chunk, Frames | str]], batches: _Batches, *, wait: bool
-) -> Iterator[Embedded]:
+) -> Iterator[EmbeddedChunk]:
     """What of `waiting` is through the network, in order."""
     while waiting:
-        piece, found = waiting[0]
+        chunk, found = waiting[0]
         if isinstance(found, str):
             none = np.zeros(0)
-            yield Embedded(
-                piece, np.zeros((0, batches.backbone.dim), np.float32), none, none, found
+            yield EmbeddedChunk(
+                chunk, np.zeros((0, batches.extractor.dim), np.float32), none, none, found
             )
         else:
             windows = batches.take(len(found.start_s), wait=wait)
             if windows is None:
                 return
-            yield Embedded(piece, windows, found.start_s, found.end_s)
+            yield EmbeddedChunk(chunk, windows, found.start_s, found.end_s)
         waiting.popleft()
 
 
 class _Batches:
-    """Inputs of many pieces through the network in batches of one size, in order."""
+    """Inputs of many chunks through the network in batches of one size, in order."""
 
-    def __init__(self, backbone: Backbone, pool: ThreadPoolExecutor, *, ahead: int) -> None:
-        self.backbone, self.pool, self.ahead = backbone, pool, ahead
+    def __init__(self, extractor: Extractor, pool: ThreadPoolExecutor, *, ahead: int) -> None:
+        self.extractor, self.pool, self.ahead = extractor, pool, ahead
         self.pending: list[FloatArray] = []
         self.running: deque[Future[FloatArray]] = deque()
         self.ready: deque[FloatArray] = deque()
@@ -239,7 +265,7 @@ class _Batches:
 
     def add(self, inputs: FloatArray) -> None:
         """Take inputs, (N, ...); waits where too many are in the network already."""
-        at, size = 0, self.backbone.batch_size
+        at, size = 0, self.extractor.batch_size
         while at < len(inputs):
             room = size - sum(map(len, self.pending))
             self.pending.append(inputs[at : at + room])
@@ -272,7 +298,7 @@ class _Batches:
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _run(self, parts: Sequence[FloatArray]) -> FloatArray:
-        return self.backbone.network(np.concatenate(parts))
+        return self.extractor.network(np.concatenate(parts))
 
     def _finish_first(self) -> None:
         self.ready.append(self.running.popleft().result())

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import StoreError
-from faunashot.features.store import Features, FeatureSpec
+from faunashot.features.spec import FeatureSpec
+from faunashot.features.store import Features
 
 BY = "+"
 """Between the names of joined backbones, such as ``yamnet+birdnet``."""
@@ -30,18 +31,18 @@ def join(parts: Sequence[Features]) -> Features:
         return parts[0]
     clips = [set(part.index["clip_id"]) for part in parts]
     if odd := set.union(*clips) - set.intersection(*clips):
-        names = BY.join(part.maker.backbone for part in parts)
+        names = BY.join(part.spec.backbone for part in parts)
         raise StoreError(f"{names}: {sorted(odd)[0]} is not in the features of all of them")
-    longest = max(parts, key=lambda part: part.maker.window_s)
+    longest = max(parts, key=lambda part: part.spec.window_s)
     rows = [part.windows if part is longest else _averaged(part, longest.index) for part in parts]
-    return Features(np.hstack(rows), longest.index, _maker(parts, longest.maker))
+    return Features(np.hstack(rows), longest.index, _spec(parts, longest.spec))
 
 
 def _averaged(part: Features, index: pd.DataFrame) -> npt.NDArray[np.float32]:
     """Rows of `part` averaged to the rows of `index`."""
     of_clip = part.index.groupby("clip_id", sort=False).indices
     start, end = (part.index[name].to_numpy() for name in ("start_s", "end_s"))
-    result = np.zeros((len(index), part.maker.dim), np.float32)
+    result = np.zeros((len(index), part.spec.dim), np.float32)
     for clip_id, at in index.groupby("clip_id", sort=False).indices.items():
         rows = np.asarray(of_clip[clip_id])
         first, last = (index[name].to_numpy()[at, None] for name in ("start_s", "end_s"))
@@ -54,15 +55,17 @@ def _averaged(part: Features, index: pd.DataFrame) -> npt.NDArray[np.float32]:
     return result
 
 
-def _maker(parts: Sequence[Features], longest: FeatureSpec) -> FeatureSpec:
-    makers = [part.maker for part in parts]
+def _spec(parts: Sequence[Features], longest: FeatureSpec) -> FeatureSpec:
+    specs = [part.spec for part in parts]
+    layers = [spec.layer for spec in specs]
     return FeatureSpec(
-        backbone=BY.join(maker.backbone for maker in makers),
-        version=BY.join(maker.version for maker in makers),
-        weights_hash=BY.join(maker.weights_hash for maker in makers),
+        backbone=BY.join(spec.backbone for spec in specs),
+        version=BY.join(spec.version for spec in specs),
+        weights_hash=BY.join(spec.weights_hash for spec in specs),
         sample_rate=longest.sample_rate,
         window_s=longest.window_s,
         hop_s=longest.hop_s,
-        dim=sum(maker.dim for maker in makers),
-        blocks=tuple(block for maker in makers for block in maker.blocks or (maker.dim,)),
+        dim=sum(spec.dim for spec in specs),
+        layer=BY.join(layers) if any(layers) else "",
+        blocks=tuple(block for spec in specs for block in spec.blocks or (spec.dim,)),
     )

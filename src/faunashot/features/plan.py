@@ -1,22 +1,22 @@
-"""Which pieces of which recordings make which shard of a store: the same for every engine."""
+"""Which chunks of which recordings make which shard: the same for every engine and cache."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from faunashot.audio.decode import Announced, announced
 from faunashot.audio.perturbation import Perturbation
-from faunashot.backbones.base import Backbone
 from faunashot.errors import AudioError
-from faunashot.features.cut import blocks, expected_windows
+from faunashot.features.cut import chunk_spans, expected_windows
 from faunashot.features.extract import Chunk, cores, stamp
-from faunashot.features.store import FORMAT, FeatureSpec
+from faunashot.features.extractors import Extractor
+from faunashot.features.shards import shard_key
+from faunashot.features.spec import Derivation
 
 SHARD_WINDOWS = 4_096
 """Windows of a shard: what a killed run loses at most, and what is in memory at once."""
@@ -33,30 +33,46 @@ class Recording:
 
 @dataclass(frozen=True)
 class Shard:
-    """Pieces that are stored together.
+    """Chunks that are stored together.
 
     Attributes
     ----------
-    key : of everything its bytes depend on.
-    pieces : in the order of their rows.
-    sources : of each piece, the SHA-256 of its recording.
-    seconds : of each piece, what it is expected to hold of audio.
+    key : str
+        Of everything its bytes depend on, as long as no chunk turns out to be bad.
+    chunks : tuple of Chunk
+        In the order of their rows.
+    seconds : tuple of float
+        What each chunk is expected to hold of audio.
     """
 
     key: str
-    pieces: tuple[Chunk, ...]
-    sources: tuple[str, ...]
+    chunks: tuple[Chunk, ...]
     seconds: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Shards of a store in order, and what is known to be bad before anything is decoded."""
+    """Which shards a features folder is made of.
 
-    maker: FeatureSpec
+    Attributes
+    ----------
+    derivation : Derivation
+        How features are made.
+    perturbation : Perturbation, optional
+        What is done to the audio before.
+    shards : tuple of Shard
+        In order.
+    bad : tuple of dict
+        What is known to be bad without decoding.
+    listed : frozenset of str
+        Clips whose hash was given, and not read from their files.
+    """
+
+    derivation: Derivation
     perturbation: Perturbation | None
     shards: tuple[Shard, ...]
     bad: tuple[dict[str, Any], ...]
+    listed: frozenset[str] = frozenset()
 
     @property
     def seconds(self) -> float:
@@ -66,36 +82,43 @@ class Plan:
 
 def plan(
     recordings: Iterable[Recording],
-    backbone: Backbone,
+    extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
     workers: int | None = None,
 ) -> Plan:
-    """Read the headers of recordings, hash them, and share their pieces out among shards."""
-    pieces: list[_Planned] = []
+    """Read the headers of recordings, hash them, and share their chunks out among shards.
+
+    Nothing is decoded, and of the extractor only attributes are read.
+    """
+    chunks: list[_Planned] = []
     bad: list[dict[str, Any]] = []
+    listed: set[str] = set()
     with ThreadPoolExecutor(workers or cores()) as pool:
         for seen in pool.map(_survey, recordings):
             if isinstance(seen, dict):
                 bad.append(seen)
                 continue
+            if seen.recording.sha256 is not None:
+                listed.add(seen.recording.clip_id)
             found = None if perturbation else seen.announced  # which needs the whole of a recording
-            parts = blocks(found, backbone)
-            if found is not None and found.cut_off and len(parts) > 1:
+            spans = chunk_spans(found, extractor)
+            if found is not None and found.cut_off and len(spans) > 1:
                 # what is there of a long recording is good; a short one is refused when decoded
                 reason = f"cut off: {found.cut_off}"
                 bad.append(bad_part(seen.recording, reason, start_s=found.duration_s))
-            n = 1 if found is None else expected_windows(found, backbone)
-            for part in parts:
-                piece = Chunk(seen.recording.clip_id, seen.recording.path, part, seen.stamp)
-                stop, end_s = n, seen.announced.duration_s if seen.announced else backbone.hop_s
-                if part.stop is not None:
-                    stop, end_s = part.stop, part.stop * backbone.hop_s
-                seconds = end_s - part.first * backbone.hop_s
-                pieces.append(_Planned(piece, seen.sha256, stop - part.first, seconds))
-    maker = FeatureSpec.of(backbone)
-    shards = [_shard(group, maker, perturbation) for group in _groups(pieces)]
-    return Plan(maker, perturbation, tuple(shards), tuple(bad))
+            n = 1 if found is None else expected_windows(found, extractor)
+            for span in spans:
+                recording = seen.recording
+                chunk = Chunk(recording.clip_id, recording.path, span, seen.stamp, seen.sha256)
+                stop, end_s = n, seen.announced.duration_s if seen.announced else extractor.hop_s
+                if span.stop is not None:
+                    stop, end_s = span.stop, span.stop * extractor.hop_s
+                seconds = end_s - span.first * extractor.hop_s
+                chunks.append(_Planned(chunk, stop - span.first, seconds))
+    derivation = Derivation.of(extractor, perturbation)
+    shards = [_shard(group, derivation) for group in _groups(chunks)]
+    return Plan(derivation, perturbation, tuple(shards), tuple(bad), frozenset(listed))
 
 
 def bad_part(
@@ -103,17 +126,6 @@ def bad_part(
 ) -> dict[str, Any]:
     """What there are no features of: a recording, or seconds of it; to its end where None."""
     return {"clip_id": recording.clip_id, "start_s": start_s, "end_s": end_s, "reason": reason}
-
-
-def feature_facts(maker: FeatureSpec, perturbation: Perturbation | None) -> dict[str, Any]:
-    """All that features depend on beside the recordings, as JSON gives it back.
-
-    ``equaliser`` is any perturbation: it was the only one when stores were first written.
-    """
-    treated = perturbation.facts() if perturbation else None
-    facts = {"format": FORMAT, "maker": asdict(maker), "equaliser": treated}
-    decoded: dict[str, Any] = json.loads(json.dumps(facts))
-    return decoded
 
 
 @dataclass(frozen=True)
@@ -125,8 +137,7 @@ class _Seen:
 
 
 class _Planned(NamedTuple):
-    piece: Chunk
-    source: str
+    chunk: Chunk
     windows: int
     seconds: float
 
@@ -148,28 +159,20 @@ def _survey(recording: Recording) -> _Seen | dict[str, Any]:
     return _Seen(recording, found, sha256, found_stamp)
 
 
-def _groups(pieces: Iterable[_Planned]) -> Iterator[list[_Planned]]:
-    """Pieces in order, as many together as have `SHARD_WINDOWS` windows."""
+def _groups(chunks: Iterable[_Planned]) -> Iterator[list[_Planned]]:
+    """Chunks in order, as many together as have `SHARD_WINDOWS` windows."""
     group: list[_Planned] = []
     total = 0
-    for piece in pieces:
-        if group and total + piece.windows > SHARD_WINDOWS:
+    for chunk in chunks:
+        if group and total + chunk.windows > SHARD_WINDOWS:
             yield group
             group, total = [], 0
-        group.append(piece)
-        total += piece.windows
+        group.append(chunk)
+        total += chunk.windows
     if group:
         yield group
 
 
-def _shard(group: list[_Planned], maker: FeatureSpec, perturbation: Perturbation | None) -> Shard:
-    pieces, sources, _, seconds = zip(*group, strict=True)
-    made_of = {
-        **feature_facts(maker, perturbation),
-        "pieces": [
-            [piece.clip_id, source, piece.block.first, piece.block.stop]
-            for piece, source in zip(pieces, sources, strict=True)
-        ],
-    }
-    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
-    return Shard(key, pieces, sources, seconds)
+def _shard(group: list[_Planned], derivation: Derivation) -> Shard:
+    chunks, _, seconds = zip(*group, strict=True)
+    return Shard(shard_key(derivation, (chunk.key for chunk in chunks)), chunks, seconds)

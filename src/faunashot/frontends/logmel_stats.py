@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from faunashot.backbones.base import Backbone, FloatArray
-from faunashot.errors import ParameterError
+from faunashot import options
+from faunashot.audio.windows import split_windows
+from faunashot.frontends.base import FloatArray, FrontEnd
 
 N_FFT, HOP, N_MELS = 1024, 512, 64
 
 
-class LogMel(Backbone):
-    """Mean, spread, peak and flux of each of 64 log-mel bands; there are no weights.
+class LogMelStats(FrontEnd):
+    """Mean, spread, peak and flux of each of 64 log-mel bands of a second."""
 
-    Parameters
-    ----------
-    hop_s : step between windows in seconds, at most 1.
-    """
+    class Options(options.Options):
+        """Step between windows in seconds."""
 
-    name = "logmel"
-    version = "1"
+        hop_s: Annotated[float, Field(ge=0.001, le=1.0)] = 0.5
+
+    name = "logmel_stats"
     sample_rate = 32_000
     window_s = 1.0
     window_samples = 32_000
-    batch_size = 64
-    dim = 4 * N_MELS
-    licence = "MIT"
+    shape = (4 * N_MELS,)
     citation = (
         "S. B. Davis, P. Mermelstein. Comparison of parametric representations for monosyllabic "
         "word recognition in continuously spoken sentences. IEEE TASSP 28(4), 1980 (mel scale)."
     )
-    source = "computed"
-    trained_on = "nothing"
 
-    def __init__(self, hop_s: float = 0.5) -> None:
-        self.hop_s = hop_s
-        self.weights_hash = hashlib.sha256(_mel_filters().tobytes()).hexdigest()
-
-    def network(self, inputs: FloatArray) -> FloatArray:
-        """Embed 32 kHz windows, (N, 32000) -> (N, 256)."""
-        frames = np.lib.stride_tricks.sliding_window_view(inputs, N_FFT, axis=1)[:, ::HOP]
+    def __call__(self, samples: FloatArray) -> FloatArray:
+        """Statistics of 32 kHz samples, (n,) -> (N, 256)."""
+        windows = split_windows(samples, self.window_samples, hop=self.hop_samples)
+        frames = np.lib.stride_tricks.sliding_window_view(windows, N_FFT, axis=1)[:, ::HOP]
         hann = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
         power = np.abs(np.fft.rfft(frames * hann, axis=2)) ** 2
         log_mel = 10 * np.log10(np.maximum(power @ _mel_filters().T, 1e-10))
@@ -52,9 +45,8 @@ class LogMel(Backbone):
         parts = [log_mel.mean(axis=1), log_mel.std(axis=1), log_mel.max(axis=1), flux]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def classify(self, embeddings: npt.NDArray[Any]) -> FloatArray:
-        """Raise `ParameterError`: statistics have no classes of their own."""
-        raise ParameterError("backbone: logmel has no classes of its own; use yamnet or birdnet")
+    def _settings(self) -> tuple[object, ...]:
+        return (_mel_filters().tobytes(),)
 
 
 @cache
@@ -62,5 +54,5 @@ def _mel_filters() -> npt.NDArray[np.float64]:
     from librosa.filters import mel
 
     return np.asarray(
-        mel(sr=LogMel.sample_rate, n_fft=N_FFT, n_mels=N_MELS, fmin=50.0, dtype=np.float64)
+        mel(sr=LogMelStats.sample_rate, n_fft=N_FFT, n_mels=N_MELS, fmin=50.0, dtype=np.float64)
     )

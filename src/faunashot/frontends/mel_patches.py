@@ -1,17 +1,17 @@
-"""YAMNet's front end, log-mel patches; as features, what its network reads when fine-tuned."""
+"""Log-mel patches of about a second, as networks trained on AudioSet read them."""
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from faunashot import options
 from faunashot.audio.windows import count_windows, split_windows
-from faunashot.backbones.base import Backbone, FloatArray
-from faunashot.errors import ParameterError
+from faunashot.frontends.base import FloatArray, FrontEnd
 
 FRAMES, BANDS = 96, 64
 FRAME, HOP, N_FFT = 400, 160, 512
@@ -20,42 +20,37 @@ OFFSET = 0.001
 SAMPLE_RATE, WINDOW_SAMPLES = 16_000, 15_600
 
 
-class YamNetPatches(Backbone):
-    """Log-mel patches of YAMNet, 96 frames of 64 bands in one row; there are no weights.
+class MelPatches(FrontEnd):
+    """Log-mel patches, 96 frames of 64 bands.
 
-    Parameters
+    Frames are STFT windows of 25 ms every 10 ms, 96 of them (0.96 s) to a patch, so a window spans
+    15,600 samples, 15 ms over 0.96 s. A clip is padded to a whole number of hops.
+
+    References
     ----------
-    hop_s : step between windows in seconds, at most 0.96; published: 0.48.
+    S. Hershey et al. CNN architectures for large-scale audio classification. ICASSP 2017.
     """
 
-    name = "yamnet_patches"
-    version = "1"
+    class Options(options.Options):
+        """Step between windows in seconds; published: 0.48."""
+
+        hop_s: Annotated[float, Field(ge=0.001, le=0.96)] = 0.48
+
+    name = "mel_patches"
     sample_rate = SAMPLE_RATE
     window_s = 0.96
     window_samples = WINDOW_SAMPLES
-    batch_size = 64
-    dim = FRAMES * BANDS
-    licence = "Apache-2.0"
-    citation = "M. Plakal, D. Ellis. YAMNet. TensorFlow Model Garden, 2020."
-    source = "computed"
-    trained_on = "nothing"
+    shape = (FRAMES, BANDS)
+    citation = (
+        "S. Hershey et al. CNN architectures for large-scale audio classification. ICASSP 2017."
+    )
 
-    def __init__(self, hop_s: float = 0.48) -> None:
-        self.hop_s = hop_s
-        settings = (FRAMES, BANDS, FRAME, HOP, N_FFT, FMIN_HZ, FMAX_HZ, OFFSET)
-        self.weights_hash = hashlib.sha256(repr(settings).encode()).hexdigest()
-
-    def front_end(self, samples: FloatArray) -> FloatArray:
+    def __call__(self, samples: FloatArray) -> FloatArray:
         """Log-mel patches of 16 kHz samples, (n,) -> (N, 96, 64)."""
         return patches(samples, hop=self.hop_samples)
 
-    def network(self, inputs: FloatArray) -> FloatArray:
-        """The patches in one row each, frame by frame, (N, 96, 64) -> (N, 6144)."""
-        return inputs.reshape(len(inputs), self.dim)
-
-    def classify(self, embeddings: npt.NDArray[Any]) -> FloatArray:
-        """Raise `ParameterError`: patches have no classes of their own."""
-        raise ParameterError("backbone: yamnet_patches has no classes of its own; use yamnet")
+    def _settings(self) -> tuple[object, ...]:
+        return FRAMES, BANDS, FRAME, HOP, N_FFT, FMIN_HZ, FMAX_HZ, OFFSET
 
 
 def patches(samples: FloatArray, *, hop: int) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-STAGES = ("ingest", "audit", "train", "evaluate", "report")
+STAGES = ("ingest", "audit", "embed", "train", "evaluate", "report")
 """In the order in which they run; each is a module here with a function `run`."""
 
 

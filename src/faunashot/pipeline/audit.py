@@ -29,8 +29,8 @@ def run(params: Params) -> None:
     ):
         target, source = (pd.read_parquet(file) for file in files)
         roots = {
-            TARGET: params.corpora[params.corpus].root,
-            SOURCE: params.corpora[params.source].root,
+            TARGET: params.root,
+            SOURCE: params.source_root,
         }
         audited = audit(target, source, files=lambda role, path: roots[role] / path)
         audited.clips.to_parquet("clips/audited.parquet", index=False)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from faunashot.data.corpora.registry import create
-from faunashot.evaluation import calibration_plots, plots
-from faunashot.evaluation.rejection import rejection
+from faunashot.data.corpora import create
+from faunashot.estimators.kinds import stored_class
+from faunashot.evaluation.metrics import titles
+from faunashot.evaluation.plots import plot_tables, plots_for
 from faunashot.evaluation.summary import DIGITS, Summary, summarise
 from faunashot.params import Params
+from faunashot.pipeline.paths import model_of
+from faunashot.reporting.plot_files import write_dvc_list, write_tables
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
+from faunashot.systems.record import TrainedSystem
 from faunashot.tracking.models import log_and_register, promote
 from faunashot.tracking.runs import StageRun, stage_run
+
+CARD = Path("reports/model_card.md")
 
 
 def run(params: Params) -> None:
     """Run the stage."""
-    model = Path("models") / params.full_system
+    model = model_of(params.full_system)
     tables = {n: Path(f"predictions/{n}.parquet") for n in ("held_out", "windows", "unknown")}
     with stage_run(
         "evaluate",
@@ -32,108 +39,75 @@ def run(params: Params) -> None:
     ) as run:
         used = {"corpus", "backbone", "system", "seed", "evaluation"}
         run.params(params.model_dump(mode="json", include=used))
-        facts = json.loads((model / "model.json").read_text("utf-8"))
+        record = TrainedSystem.read(model)
         held_out, windows, unknown = (pd.read_parquet(file) for file in tables.values())
         summary = summarise(
             held_out,
-            facts["classes"],
-            headline_k=facts["k"],
+            record.classes,
+            headline_k=record.k,
             windows=None if windows.empty else windows,
-            level=params.evaluation.level,
-            draws=params.evaluation.draws,
+            unknown=None if unknown.empty else unknown,
+            multi_label=record.multi_label,
+            confidence_level=params.evaluation.confidence_level,
+            n_bootstrap=params.evaluation.n_bootstrap,
             seed=params.seed,
         )
-        said = {k: v for k, v in facts["facts"].items() if isinstance(v, int | float)}
-        metrics = {**summary.metrics, "protocol": said}
-        if leak := facts["facts"].get("leak"):
-            metrics["leak"] = leak
-        if facts["temperature"]:
-            metrics["temperature"] = round(facts["temperature"]["value"], DIGITS)
-        if not unknown.empty:
-            metrics["unknown"] = of_unknown(unknown, params)
-            drawn = calibration_plots.rejection_figure(
-                unknown["score"], unknown["known"], threshold=0.0, title=params.run_name
-            )
-            run.figure(drawn, "unknown")
+        metrics = {**summary.metrics, **_of_training(record)}
         write(summary, metrics)
-        title = params.run_name
-        run.figure(plots.confusion_figure(summary.confusion, title=title), "confusion")
-        run.figure(plots.per_class_figure(summary.per_class, title=title), "per_class")
-        run.figure(plots.curve_figure(summary.curve, title=title), "curve")
-        run.figure(
-            calibration_plots.reliability_figure(*both(summary.calibration), title=title),
-            "calibration",
-        )
-        run.table(summary.conditions, "conditions")
-        run.table(summary.calibration, "calibration")
-        run.table(summary.confusion.reset_index(), "confusion")
-        run.table(summary.per_class, "per_class")
-        run.table(summary.predictions, "predictions")
-        run.table(summary.curve, "curve")
-        for row in summary.curve.to_dict("records"):
-            run.metrics({"curve": {"macro_f1": row["macro_f1"]}}, step=int(row["k"]))
-        run.metrics(metrics)
-        run.parent_metrics(metrics)
-        register(run, params, facts, metrics, model)
+        log(run, summary, metrics, title=params.run_name)
+        register(run, params, record, metrics, model)
 
 
-def both(calibration: pd.DataFrame) -> list[pd.DataFrame]:
-    """The tables before and after temperature scaling."""
-    return [calibration[calibration["temperature"] == name] for name in ("before", "after")]
-
-
-def of_unknown(unknown: pd.DataFrame, params: Params) -> dict[str, Any]:
-    """Figures of the detector of recordings of no class; scores are less its threshold."""
-    found = rejection(
-        unknown["score"],
-        unknown["known"],
-        groups=unknown["group"],
-        threshold=0.0,
-        correct=unknown["correct"],
-        n_draws=params.evaluation.draws,
-        level=params.evaluation.level,
-        seed=params.seed,
-    )
-    return {
-        name + suffix: None if value is None else round(float(value), DIGITS)
-        for name, interval in found.items()
-        for suffix, value in zip(("", "_low", "_high"), interval, strict=True)
-    }
-
-
-def write(summary: Summary, metrics: dict[str, Any]) -> None:
+def write(summary: Summary, metrics: Mapping[str, Any]) -> None:
     """Write what DVC keeps."""
-    Path("plots").mkdir(exist_ok=True)
+    Path("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     summary.predictions.to_csv("predictions.csv", index=False)
     summary.curve.to_csv("curve.csv", index=False)
-    summary.conditions.to_csv("plots/conditions.csv", index=False)
-    summary.calibration.to_csv("plots/calibration.csv", index=False)
-    summary.per_class.to_csv("plots/per_class.csv", index=False)
-    summary.confusion.to_csv("plots/confusion.csv")
-    Path("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    write_tables({"conditions": summary.conditions, **plot_tables(summary)})
+    write_dvc_list(multi_label=summary.multi_label)
+
+
+def log(run: StageRun, summary: Summary, metrics: Mapping[str, Any], *, title: str) -> None:
+    """Log figures, tables and plots to MLflow."""
+    drawn, plots = plot_tables(summary), plots_for(multi_label=summary.multi_label)
+    for name, table in drawn.items():
+        run.figure(plots[name].figure(table, title=title), name)
+    whole = {n: getattr(summary, n) for n in ("conditions", "predictions", "curve")}
+    for name, table in {**drawn, **whole}.items():
+        run.table(table, name)
+    for row in summary.curve.to_dict("records"):
+        at_k = {name: row[name] for name in titles(map(str, row))}
+        run.metrics({"curve": at_k}, step=int(row["k"]))
+    run.metrics(metrics)
+    run.parent_metrics(metrics)
 
 
 def register(
-    run: StageRun, params: Params, facts: dict[str, Any], metrics: dict[str, Any], model: Path
+    run: StageRun, params: Params, record: TrainedSystem, metrics: Mapping[str, Any], model: Path
 ) -> None:
     """Register the model under its alias, with the card."""
-    block = params.corpora[params.corpus]
-    corpus = create(params.corpus, reader=block.reader, classes=block.classes)
+    corpus = create(params.corpus, **params.corpora.get(params.corpus, {}))
     card = model_card(
-        facts, metrics, corpus_licence=corpus.licence, corpus_citation=corpus.citation
+        record,
+        metrics,
+        titles=titles(metrics),
+        corpus_licence=corpus.licence,
+        corpus_citation=corpus.citation,
     )
-    (Path("reports") / "model_card.md").write_text(card)
+    CARD.write_text(card)
     version = log_and_register(
         run,
         model,
         card=card,
-        requirements=requirements(params.backbone_names),
+        requirements=requirements(
+            params.backbone_names, more=stored_class(record.estimator).packages
+        ),
         example_audio=example_audio(),
         tags={
             "corpus": params.corpus,
             "system": params.full_system,
             "protocol": params.protocol.name,
-            "k": facts["k"],
+            "k": record.k,
         },
     )
     champion = promote(version, metrics["macro_f1"])
@@ -142,3 +116,13 @@ def register(
         f"macro-F1 {metrics['macro_f1']} [{metrics['macro_f1_low']}, {metrics['macro_f1_high']}], "
         f"registered as {alias}"
     )
+
+
+def _of_training(record: TrainedSystem) -> dict[str, Any]:
+    """Figures that training left with the model."""
+    figures: dict[str, Any] = {"protocol": record.figures}
+    if record.leak:
+        figures["leak"] = record.leak
+    if record.temperature:
+        figures["temperature"] = round(record.temperature.value, DIGITS)
+    return figures

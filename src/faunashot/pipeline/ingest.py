@@ -1,55 +1,59 @@
-"""Stage ingest: every clip decoded once; the bad listed in reports/ingest.json."""
+"""Stage ingest: every clip hashed and decoded once; the bad listed in reports/ingest.json."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from faunashot.audio.decode import quiet_native
-from faunashot.data.corpora.registry import create
-from faunashot.data.ingest import Ingested, ingest
+from faunashot.data.corpora import create
+from faunashot.data.corpora.base import Corpus
+from faunashot.data.ingest import Ingested, hashed, ingest
 from faunashot.errors import CorpusError
-from faunashot.params import Params
+from faunashot.params import ABSENT, NO_CORPUS, Params
+from faunashot.pipeline.paths import NOISE_CLIPS, REPORTS, RUN_RECORDS, clips_of
 from faunashot.tracking.runs import stage_run
 
-REPORT = Path("reports/ingest.json")
+REPORT = REPORTS / "ingest.json"
 
 
 def run(params: Params) -> None:
     """Run the stage."""
     names = [params.corpus, params.source]
-    located = {n: pd.read_parquet(f"clips/located/{n}.parquet") for n in names}
-    if located[params.corpus].empty:
+    corpora = {name: corpus_of(params, name) for name in names}
+    roots = {name: params.root_of(name) for name in names}
+    if roots[params.corpus] == ABSENT:
         raise CorpusError(
             f"corpus {params.corpus} is not here: run `faunashot fetch {params.corpus}`, "
-            f"or set corpora.{params.corpus}.root to the folder where it lies"
+            "and set root to the folder where it lies"
         )
     with (
         quiet_native(),
         stage_run(
             "ingest",
             params=params.model_dump(mode="json"),
-            inputs=[Path(f"clips/located/{n}.parquet") for n in names],
-            record=Path("reports/mlflow/ingest.json"),
+            inputs=[root for root in roots.values() if root != ABSENT],
+            record=RUN_RECORDS / "ingest.json",
             name=params.run_name,
         ) as run,
     ):
         run.params(params.model_dump(mode="json", include={"corpus", "source", "ingest"}))
-        done = {name: ingested(name, located[name], params) for name in names}
-        REPORT.parent.mkdir(parents=True, exist_ok=True)
-        report = {n: found.report() for n, found in done.items() if not located[n].empty}
+        done = {name: ingested(corpus, roots[name]) for name, corpus in corpora.items()}
+        for folder in (REPORT.parent, NOISE_CLIPS.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        report = {n: found.report() for n, found in done.items() if roots[n] != ABSENT}
         REPORT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
         run.artifact(REPORT)
         for name, found in done.items():
             for bad in found.bad:
                 print(f"bad: {name}: {bad['path']}: {bad['reason']}")
             found.refuse_if_too_many(params.ingest.max_bad_share, name=name)
-            found.clips.to_parquet(f"clips/{name}.parquet", index=False)
+            found.clips.to_parquet(clips_of(name), index=False)
         target = done[params.corpus]
         if target.clips.empty:
             raise CorpusError(f"{params.corpus}: no clip is good; reports/ingest.json says why")
+        root = roots[params.corpus]
+        hashed(corpora[params.corpus].noise(root), root).to_parquet(NOISE_CLIPS, index=False)
         counts = {
             "clips": len(target.clips),
             "bad": len(target.bad),
@@ -62,8 +66,18 @@ def run(params: Params) -> None:
         )
 
 
-def ingested(name: str, located: pd.DataFrame, params: Params) -> Ingested:
-    """One corpus ingested, with what its reader knows to be wrong with it."""
-    block = params.corpora[name]
-    faults = create(name, reader=block.reader, classes=block.classes).known_faults
-    return ingest(located, block.root, known_faults=faults)
+def corpus_of(params: Params, name: str) -> Corpus:
+    """A corpus of the parameters; one that is not here is read as one without clips."""
+    if params.root_of(name) == ABSENT:
+        return create(NO_CORPUS)
+    return create(name, **params.corpora.get(name, {}))
+
+
+def ingested(corpus: Corpus, root: Path) -> Ingested:
+    """One corpus ingested; it is told how many clips it has, and refused if it has none."""
+    found = ingest(corpus, root)
+    if root != ABSENT and not len(found.clips) + len(found.bad):
+        raise CorpusError(
+            f"{corpus.name}: no clips of classes {corpus.options.classes} under {root}"
+        )
+    return found

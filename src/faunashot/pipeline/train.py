@@ -4,129 +4,137 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from faunashot.backbones import registry
+from faunashot.conditions.base import asked_for
 from faunashot.data.audit import SOURCE, TARGET
+from faunashot.evaluation import MAIN
 from faunashot.features import store
+from faunashot.features.extractors import extractor
 from faunashot.features.join import join
-from faunashot.params import Params
-from faunashot.protocols.base import Outcome, Task, TrainingContext
-from faunashot.protocols.registry import run_protocol
-from faunashot.protocols.table import WindowTable
+from faunashot.params import FeatureName, Params
+from faunashot.pipeline.paths import (
+    AUDITED,
+    FEATURES,
+    NOISE_FEATURES,
+    PREDICTIONS,
+    RUN_RECORDS,
+    features_of,
+    model_of,
+)
+from faunashot.protocols.base import Outcome
+from faunashot.protocols.run import run_protocol
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task, Training
 from faunashot.recogniser import Recogniser
 from faunashot.systems.catalogue import System, system
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 from faunashot.systems.variants import variant
 from faunashot.tracking.runs import StageRun, stage_run
 
-LEARNS_FROM = {"corpus", "source", "backbone", "system", "variant", "seed", "protocol", "noise"}
-"""Parameters of the stage, beside the backbones' own."""
-
-NOISE = Path("features/noise")
+LEARNS_FROM = {
+    *("corpus", "source", "backbone", "layer", "system", "variant", "seed", "protocol"),
+    *("conditions", "noise"),
+}
+"""Parameters of the stage, beside the options of the protocol and the backbones in use."""
 
 
 def run(params: Params) -> None:
-    """Run the stage."""
-    clips_file = Path("clips/audited.parquet")
-    versions = ["recorded", *(["equalised"] if params.audio.equalise else [])]
-    folders = {
-        (version, corpus): [Path("features") / version / corpus / n for n in params.backbone_names]
-        for version in versions
-        for corpus in (params.corpus, params.source)
-    }
+    """Run the protocol on clips as they are and under every condition that is asked for."""
     with stage_run(
         "train",
         params=params.model_dump(mode="json"),
-        inputs=[clips_file, *(folder for parts in folders.values() for folder in parts), NOISE],
-        record=Path("reports/mlflow/train.json"),
+        inputs=[AUDITED, FEATURES],
+        record=RUN_RECORDS / "train.json",
         name=params.run_name,
-    ) as run:
-        run.params(params.model_dump(mode="json", include=LEARNS_FROM))
-        of_backbones = {n: params.options_of(n) for n in params.backbone_names}
-        run.params({"backbones": of_backbones, "audio": {"equalise": params.audio.equalise}})
-        clips = pd.read_parquet(clips_file)
-        parts = {key: [store.load(folder) for folder in f] for key, f in folders.items()}
-        tasks = {}
-        for version in versions:
-            target, source = (
-                WindowTable(clips[clips["role"] == role], join(parts[version, corpus]))
-                for role, corpus in ((TARGET, params.corpus), (SOURCE, params.source))
-            )
-            heard = heard_under(params, target.clips) if version == "recorded" else {}
-            tasks[version] = make_task(params, target, source, run, version=version, heard=heard)
-        makers = [part.maker for part in parts["recorded", params.corpus]]
+    ) as stage:
+        protocol = params.protocol.name
+        stage.params(params.model_dump(mode="json", include=LEARNS_FROM))
+        stage.params({"protocols": {protocol: params.protocols.get(protocol, {})}})
+        stage.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
+        clips = pd.read_parquet(AUDITED)
+        task = make_task(params, clips, stage)
         outcome = run_protocol(
-            tasks["recorded"],
-            params,
-            tasks["recorded"].target.maker,
-            equalised=tasks.get("equalised"),
+            task, params, task.target.spec, altered=altered_tasks(params, clips, task)
         )
-        write(outcome, params, makers)
-        shutil.rmtree(checkpoints(run), ignore_errors=True)
-        run.metrics({k: v for k, v in outcome.facts.items() if isinstance(v, int | float)})
-        run.text(json.dumps(outcome.facts, indent=1, ensure_ascii=False), "facts.json")
+        write(outcome, params)
+        shutil.rmtree(checkpoints(stage), ignore_errors=True)
+        stage.metrics({k: v for k, v in outcome.facts.items() if isinstance(v, int | float)})
+        facts = {**outcome.facts, "learned_from": outcome.learned_from, "leak": outcome.leak}
+        stage.text(json.dumps(facts, indent=1, ensure_ascii=False), "facts.json")
         for note in outcome.notes:
             print(f"note: {note}")
         scored = outcome.held_out["clip_id"].nunique()
-        print(f"{params.full_system}: {params.protocol.name}, {scored} held-out clips scored")
+        print(f"{params.full_system}: {protocol}, {scored} held-out clips scored")
 
 
-def checkpoints(run: StageRun) -> Path:
+def checkpoints(stage: StageRun) -> Path:
     """Where networks in training are kept, so that a run that was killed goes on."""
-    return Path("checkpoints") / run.key[:16]
+    return Path("checkpoints") / stage.key[:16]
 
 
-def heard_under(params: Params, clips: pd.DataFrame) -> dict[str, WindowTable]:
-    """The clips under noise, a table each test SNR."""
-    return {
-        f"snr_{snr_db:g}": WindowTable(
-            clips,
-            join([store.load(NOISE / name / f"{snr_db:g}") for name in params.backbone_names]),
-        )
-        for snr_db in params.noise.test_snr_db
-    }
+def table_of(params: Params, clips: pd.DataFrame, role: str, condition: str = MAIN) -> WindowTable:
+    """Clips of the target or the source with their features under a condition."""
+    corpus = params.corpus if role == TARGET else params.source
+    own = clips[clips["role"] == role]
+    if own.empty:  # of which nothing was embedded
+        return table_of(params, clips, TARGET).none()
+    parts = [store.load(features_of(condition, corpus, name)) for name in params.features]
+    return WindowTable(own, join(parts), multi_label=bool(clips["multi_label"].any()))
 
 
-def make_task(
-    params: Params,
-    target: WindowTable,
-    source: WindowTable,
-    run: StageRun,
-    *,
-    version: str,
-    heard: dict[str, WindowTable],
-) -> Task:
+def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
     """The task that the protocol works on."""
 
-    def on_epoch(fold: str, facts: dict[str, Any]) -> None:
+    def on_epoch(fold: str, facts: Mapping[str, Any]) -> None:
         numbers = {k: v for k, v in facts.items() if isinstance(v, int | float) and k != "epoch"}
-        run.metrics({"epoch": {version: {fold: numbers}}}, step=facts["epoch"])
+        stage.metrics({"epoch": {fold: numbers}}, step=facts["epoch"])
 
-    def initial() -> dict[str, Any]:
-        from faunashot.backbones.yamnet.published import yamnet_variables
+    def backbone() -> Any:
+        from faunashot.backbones.base import load
 
-        return yamnet_variables(params.backbones.yamnet.handle)
+        return load(params.backbone, **params.options_of(params.backbone))
 
     def noise() -> np.ndarray | None:
         if not params.mixes_noise:
             return None
-        return np.asarray(store.load(NOISE / params.backbone / "recordings").windows)
+        (features,) = params.features
+        return np.asarray(store.load(NOISE_FEATURES / features.folder).windows)
 
+    scored_only = [c for c in asked_for(params.conditions) if c.perturbs and not c.refits]
     return Task(
-        target=target,
-        source=source,
+        target=table_of(params, clips, TARGET),
+        source=table_of(params, clips, SOURCE),
         system=varied(params),
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
-        tuning=TrainingContext(initial, checkpoints(run) / version, on_epoch, noise),
-        heard=heard,
+        training=Training(backbone, checkpoints(stage), on_epoch, noise),
+        test_conditions={c.name: table_of(params, clips, TARGET, c.name) for c in scored_only},
     )
+
+
+def altered_tasks(params: Params, clips: pd.DataFrame, task: Task) -> dict[str, Task]:
+    """The same task under each condition that learns anew, by name."""
+    altered = {}
+    for condition in asked_for(params.conditions):
+        if condition.without_source:
+            if task.learns_source and params.protocol.name == "few_shot":
+                altered[condition.name] = task.without_source()
+        elif condition.perturbs and condition.refits:
+            target, source = (
+                table_of(params, clips, role, condition.name) for role in (TARGET, SOURCE)
+            )
+            altered[condition.name] = replace(
+                task, target=target, source=source, test_conditions={}
+            )
+    return altered
 
 
 def varied(params: Params) -> System:
@@ -134,42 +142,49 @@ def varied(params: Params) -> System:
     return variant(system(params.system), params.variant).system
 
 
-def write(outcome: Outcome, params: Params, makers: list[store.FeatureSpec]) -> None:
+def write(outcome: Outcome, params: Params) -> None:
     """Write the model that is served, and what was held out."""
-    facts = {
-        "backbones": [of_backbone(params, maker) for maker in makers],
-        "system": asdict(varied(params)),
-        "variant": params.variant,
-        "takes": outcome.takes,
-        "network": outcome.head.head.cost() if outcome.takes == "windows" else None,
-        "temperature": outcome.temperature,
-        "unknown": outcome.facts.get("unknown"),
-        "classes": outcome.classes,
-        "corpus": params.corpus,
-        "source": params.source,
-        "protocol": params.protocol.name,
-        "k": outcome.headline_k,
-        "seed": params.seed,
-        "facts": outcome.facts,
-        "notes": outcome.notes,
-    }
-    Recogniser(outcome.head, facts, outcome.novelty).save(Path("models") / params.full_system)
-    folder = Path("predictions")
-    folder.mkdir(exist_ok=True)
+    record = TrainedSystem(
+        estimator=outcome.estimator.KIND,
+        backbones=[backbone_record(params, name) for name in params.features],
+        classes=outcome.classes,
+        multi_label=outcome.multi_label,
+        temperature=outcome.temperature,
+        unknown=outcome.threshold,
+        system=asdict(varied(params)),
+        variant=params.variant,
+        corpus=params.corpus,
+        source=params.source,
+        protocol=params.protocol.name,
+        k=outcome.headline_k,
+        seed=params.seed,
+        learned_from=outcome.learned_from,
+        cost=outcome.estimator.cost(),
+        leak=outcome.leak,
+        facts=outcome.facts,
+        notes=outcome.notes,
+    )
+    model = model_of(params.full_system)
+    Recogniser(outcome.estimator, record, outcome.novelty).save(model)
+    PREDICTIONS.mkdir(exist_ok=True)
     tables = {"held_out": outcome.held_out, "windows": outcome.windows, "unknown": outcome.unknown}
     for name, table in tables.items():
-        if table is None:
-            table = pd.DataFrame()
-        table.to_parquet(folder / f"{name}.parquet", index=False)
+        (pd.DataFrame() if table is None else table).to_parquet(
+            PREDICTIONS / f"{name}.parquet", index=False
+        )
 
 
-def of_backbone(params: Params, maker: store.FeatureSpec) -> dict[str, Any]:
-    """What a model says of a backbone that it was trained on."""
-    backbone = registry.backbone_class(maker.backbone)
-    return {
-        "name": maker.backbone,
-        "options": params.options_of(maker.backbone),
-        "version": maker.version,
-        "weights_hash": maker.weights_hash,
-        **{key: getattr(backbone, key) for key in ("licence", "citation", "trained_on")},
-    }
+def backbone_record(params: Params, features: FeatureName) -> BackboneRecord:
+    """What a model says of features that it was trained on, and where they come from."""
+    options = params.options_of(features.name)
+    source = extractor(features.name, layer=features.layer, options=options)
+    return BackboneRecord(
+        name=source.name,
+        layer=source.layer,
+        options=options,
+        version=source.version,
+        weights_hash=source.weights_hash,
+        licence=source.licence,
+        citation=source.citation,
+        trained_on=source.trained_on,
+    )

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
-from faunashot.data.splits import Split, draw_support
+from faunashot import options
+from faunashot.data.splits import Split, held_back
 from faunashot.errors import ParameterError
-from faunashot.estimators.heads.base import Head, scores_of
-from faunashot.estimators.temperature import Tempered, temper
-from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
-from faunashot.protocols.table import WindowTable
+from faunashot.estimators.base import Estimator
+from faunashot.estimators.calibration import Temperature, clip_temperature
+from faunashot.protocols.base import Outcome, Protocol, Rotation
+from faunashot.protocols.support.draws import draw_clips
+from faunashot.protocols.support.scoring import Scored, scored, together, validated_temperature
+from faunashot.protocols.support.task import Learn, Task, clip_scores
 
 FINAL = 2**31 - 1
-"""Episode number that seeds the draw of the head that is served."""
+"""Episode number that seeds the draw of what is served."""
 
 CALIBRATION_FOLDS = 5
 """Parts of a support, each scored by a head on the others, that the temperature is fitted on."""
+
+Count = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,14 @@ class Episode:
 
     Attributes
     ----------
-    pool : clips of the training side, drawn from; what is not drawn is known without its label.
-    support : clips of each class in drawn order, as many as the largest k.
-    source : clips of the source corpus that are learned jointly.
+    number : int
+    split : Split
+    pool : tuple of str
+        Clips of the training side, drawn from; what is not drawn is known without its label.
+    support : dict of list of str
+        Clips of each class in drawn order, as many as the largest k.
+    source : list of str
+        Clips of the source corpus that are learned jointly.
     """
 
     number: int
@@ -43,169 +53,211 @@ class Episode:
 
     def labelled(self, k: int) -> list[str]:
         """The first k clips of each class."""
-        return [i for ids in self.support.values() for i in ids[:k]]
+        return list(dict.fromkeys(i for ids in self.support.values() for i in ids[:k]))
 
     def learn(self, k: int) -> Learn:
-        """What a head learns from at k."""
+        """What an estimator learns from at k that chooses nothing."""
         labelled = self.labelled(k)
         known = set(labelled)
         unlabelled = [i for i in self.pool if i not in known]
         return Learn(labelled, self.source, unlabelled, balanced=True)
 
+    def learn_and_choose(self, k: int, clips: pd.DataFrame, *, seed: int) -> Learn:
+        """The same where a fifth of the labelled clips is held back to choose on."""
+        labelled = clips[clips["clip_id"].isin(self.labelled(k))]
+        train, validation = held_back(labelled, seed=seed)
+        return Learn(train, validation=validation, name=f"{self.number}-k{k}")
 
-def run(task: Task, params: ProtocolParams) -> Outcome:
-    """Draw `episodes` supports over the test folds in turn; score every k on each.
+
+class FewShot(Protocol):
+    """Supports drawn over the test folds in turn; every k is scored on each.
 
     The support for a smaller k is part of that for a larger one, so figures along the curve, and
     of two systems with one seed, are paired. Under joint transfer clips of the source corpus are
-    learned as further classes, and left out when the target's classes are scored.
-
-    Raises
-    ------
-    ParameterError
-        A class has fewer than k clips.
-    SplitError
-        A class is absent from the training folds of a test fold.
+    learned as further classes, and left out when the target's classes are scored. Of an estimator
+    that chooses on validation clips a fifth of each support is held back for that.
     """
-    splits, classes = task.splits(), task.target.classes
-    refuse_too_few(task, params.k)
-    task.refuse_unlearnable(splits)
-    each = [draw(task, params, splits.split(n), n) for n in range(params.episodes)]
-    tables = []
-    heard: dict[str, list[pd.DataFrame]] = {name: [] for name in task.heard}
-    for k in params.k_values:
-        heads: list[Head] = task.fit([episode.learn(k) for episode in each])
-        temperatures = _temperatures(task, each, k) if k == params.k else [1.0] * len(each)
-        tables.append(_clips(task.target, each, heads, temperatures, k=k))
-        for name, table in task.heard.items():
-            heard[name].append(_clips(table, each, heads, temperatures, k=k))
-        if k == params.k:
-            windows = _windows(task, each, heads, k=k)
-    fewest = {c: min(len(episode.support.get(c, ())) for episode in each) for c in classes}
-    final = draw(task, params, None, FINAL)
-    (head,) = task.fit([final.learn(params.k)])
-    (temperature,) = _temperatures(task, [final], params.k)
-    return Outcome(
-        held_out=pd.concat(tables, ignore_index=True),
-        classes=classes,
-        headline_k=params.k,
-        head=Tempered(head, temperature),
-        temperature={"value": temperature, "clips": len(final.labelled(params.k))},
-        windows=windows,
-        heard={name: pd.concat(parts, ignore_index=True) for name, parts in heard.items()},
-        rotations=[Rotation(e.number, e.labelled(params.k), e.split.test) for e in each],
-        facts={
-            "episodes": params.episodes,
-            "test_folds": len(splits),
-            "learned_from": final.labelled(params.k),
-        },
-        notes=notes(fewest, params.k_values),
-    )
 
+    class Options(options.Options):
+        """Settings of the protocol.
 
-def refuse_too_few(task: Task, k: int) -> None:
-    """Raise `ParameterError` where a class has fewer than k clips."""
-    counts = task.target.clips["label"].value_counts()
-    if counts.min() < k:
-        raise ParameterError(
-            f"protocol.k: {k}, but class {counts.idxmin()} has {counts.min()} clips; a larger k "
-            "can only stand in protocol.curve, where such a class is learned from all of its clips"
+        Attributes
+        ----------
+        k_values : tuple of int
+            Further numbers of labelled clips a class: the curve.
+        episodes : int
+            Draws.
+        source_clips : int
+            Clips a class of the source that are learned jointly.
+        """
+
+        k_values: tuple[Count, ...] = ()
+        episodes: int = Field(20, ge=2)
+        source_clips: Count = 10
+
+    def run(self, task: Task) -> Outcome:
+        """Draw, learn and score.
+
+        Raises
+        ------
+        ParameterError
+            A class has fewer than k clips, k is less than the system needs, or there is a source
+            that it cannot learn.
+        SplitError
+            A class is absent from the training folds of a test fold.
+        """
+        self._refuse(task)
+        least_k = task.kind.least_k
+        splits, classes = task.splits(), task.target.classes
+        task.refuse_unlearnable(splits)
+        every_k = sorted({*self.settings.k_values, self.k})
+        k_values = [k for k in every_k if k >= least_k]
+        each = [self.draw(task, splits.split(n), n) for n in range(self.settings.episodes)]
+        of_k = {k: self._scored(task, each, k) for k in k_values}
+        final = self.draw(task, None, FINAL)
+        (learn,) = self._learn(task, [final], self.k)
+        (model,) = task.fit([learn])
+        (temperature,) = self._temperatures(task, [final], self.k)
+        if temperature is None:
+            temperature = validated_temperature(task, model, learn.validation)
+        fewest = {c: min(len(e.support.get(c, ())) for e in each) for c in classes}
+        learned = [*learn.labelled, *learn.validation]
+        tempered_on = learn.validation if task.kind.uses_validation else learned
+        whole = task.kind.level == "clip"
+        return Outcome(
+            held_out=pd.concat([of.clips for of in of_k.values()], ignore_index=True),
+            windows=of_k[self.k].windows,
+            classes=classes,
+            headline_k=self.k,
+            estimator=model,
+            multi_label=task.target.multi_label,
+            temperature=Temperature(value=temperature, clips=len(tempered_on)),
+            test_conditions={
+                name: pd.concat(
+                    [of.test_conditions[name] for of in of_k.values()], ignore_index=True
+                )
+                for name in task.test_conditions
+            },
+            rotations=[Rotation(e.number, e.labelled(self.k), e.split.test) for e in each if whole],
+            learned_from=learned,
+            facts={"episodes": self.settings.episodes, "test_folds": len(splits)},
+            notes=[
+                *notes(fewest, k_values),
+                *(
+                    f"k = {k} is left out: {task.system.name} needs {least_k} clips a class"
+                    for k in every_k
+                    if k not in k_values
+                ),
+            ],
         )
 
+    def draw(self, task: Task, split: Split | None, number: int) -> Episode:
+        """The draw of an episode; without a split, from all clips."""
+        rng = np.random.default_rng([task.seed, number])
+        clips = task.target.clips
+        if split is not None:
+            clips = clips[clips["clip_id"].isin(split.learnable)]
+        most = max([*self.settings.k_values, self.k])
+        support = draw_clips(clips, most, rng=rng, multi_label=task.target.multi_label)
+        drawn = draw_clips(task.source.clips, self.settings.source_clips, rng=rng)
+        source = [i for ids in drawn.values() for i in ids]
+        nowhere = Split("all", (), (), ())
+        return Episode(number, split or nowhere, tuple(clips["clip_id"]), support, source)
 
-def draw(task: Task, params: ProtocolParams, split: Split | None, number: int) -> Episode:
-    """The draw of an episode; without a split, from all clips."""
-    rng = np.random.default_rng([task.seed, number])
-    clips = task.target.clips
-    if split is not None:
-        clips = clips[clips["clip_id"].isin(split.learnable)]
-    support = draw_support(clips, max(params.k_values), rng=rng)
-    drawn = draw_support(task.source.clips, params.source_clips, rng=rng)
-    source = [i for ids in drawn.values() for i in ids]
-    nowhere = Split("all", (), (), ())
-    return Episode(number, split or nowhere, tuple(clips["clip_id"]), support, source)
+    def _refuse(self, task: Task) -> None:
+        if task.learns_source and not task.kind.takes_source:
+            raise ParameterError(
+                f"source: {task.system.name} learns from the corpus that is scored alone; set "
+                "source=none"
+            )
+        least_k = task.kind.least_k
+        if self.k < least_k:
+            raise ParameterError(
+                f"protocol.k: {self.k}; {task.system.name} needs {least_k} labelled clips a class "
+                "or more"
+            )
+        counts = task.target.clips_by_class()
+        label = min(counts, key=lambda name: counts[name])
+        if counts[label] < self.k:
+            raise ParameterError(
+                f"protocol.k: {self.k}, but class {label} has {counts[label]} clips; a larger k "
+                "can only stand in protocol.curve, where such a class is learned from all of its "
+                "clips"
+            )
+
+    def _learn(self, task: Task, episodes: Sequence[Episode], k: int) -> list[Learn]:
+        if task.kind.uses_validation:
+            clips = task.target.clips
+            return [e.learn_and_choose(k, clips, seed=task.seed) for e in episodes]
+        return [episode.learn(k) for episode in episodes]
+
+    def _scored(self, task: Task, episodes: Sequence[Episode], k: int) -> Scored:
+        """Scores of the test clips of each episode at k, of their windows at the headline k."""
+        learns, parts = self._learn(task, episodes, k), []
+        models = task.fit(learns)
+        temperatures = self._temperatures(task, episodes, k)
+        for episode, learn, model, temperature in zip(
+            episodes, learns, models, temperatures, strict=True
+        ):
+            if temperature is None:
+                temperature = validated_temperature(task, model, learn.validation)
+            where: dict[str, Any] = {"k": k, "episode": episode.number, "fold": episode.split.name}
+            parts.append(
+                scored(
+                    task,
+                    model,
+                    episode.split.test,
+                    temperature=temperature,
+                    windows=k == self.k,
+                    **where,
+                )
+            )
+        return together(parts)
+
+    def _temperatures(self, task: Task, episodes: Sequence[Episode], k: int) -> list[float | None]:
+        """Temperature of each episode, from its own labelled clips: no others are known.
+
+        Each part of the support is scored by a head on the rest, clips of one recording together.
+        With one clip a class there is no rest: 1, as beside the headline k, whose figures are not
+        about confidence. None where clips are held back, which say it of each fitted estimator.
+        """
+        if task.kind.uses_validation:
+            return [None] * len(episodes)
+        parts = min(k, CALIBRATION_FOLDS)
+        if parts < 2 or k != self.k:
+            return [1.0] * len(episodes)
+        sets, left_out = [], []
+        for episode in episodes:
+            for learn, out in _left_out(task, episode, k, parts=parts):
+                sets.append(learn)
+                left_out.append(out)
+        models: list[Estimator] = list(task.fit(sets))
+        found: list[float | None] = []
+        for at in range(len(episodes)):
+            span = slice(at * parts, (at + 1) * parts)
+            pairs = [(m, ids) for m, ids in zip(models[span], left_out[span], strict=True) if ids]
+            scores = [clip_scores(model, task.target.examples(ids)) for model, ids in pairs]
+            ids = [i for _, of_part in pairs for i in of_part]
+            found.append(
+                clip_temperature(np.concatenate(scores), task.target.examples(ids)) if ids else 1.0
+            )
+        return found
 
 
-def _temperatures(task: Task, episodes: Sequence[Episode], k: int) -> list[float]:
-    """Temperature of each episode's head, from its own labelled clips: no others are known.
-
-    Each part of the support is scored by a head on the rest, clips of one recording together. With
-    one clip a class there is no rest: 1.
-    """
-    parts = min(k, CALIBRATION_FOLDS)
-    if parts < 2:
-        return [1.0] * len(episodes)
-    sets, left_out = [], []
-    for episode in episodes:
-        drawn = [ids[:k] for ids in episode.support.values()]
-        numbers = [pd.factorize(task.target.groups(ids))[0] % parts for ids in drawn]
-        for part in range(parts):
-            out = {
-                i for ids, n in zip(drawn, numbers, strict=True) for i in np.array(ids)[n == part]
-            }
-            learn = episode.learn(k)
-            kept = [i for i in learn.labelled if i not in out]
-            # a class of one clip has no other part to learn from: it stays
-            lost = set(task.target.labels(sorted(out))) - set(task.target.labels(kept))
-            kept += [i for i in sorted(out) if task.target.labels([i])[0] in lost]
-            sets.append(learn._replace(labelled=kept))
-            left_out.append(sorted(out - set(kept)))
-    heads = task.fit(sets)
-    classes = task.target.classes
+def _left_out(task: Task, episode: Episode, k: int, *, parts: int) -> list[tuple[Learn, list[str]]]:
+    """Of each part of a support what is learned without it, and the clips of it that are scored."""
+    table, learn = task.target, episode.learn(k)
+    drawn = [ids[:k] for ids in episode.support.values()]
+    numbers = [pd.factorize(table.groups(ids))[0] % parts for ids in drawn]
     found = []
-    for at in range(len(episodes)):
-        span = slice(at * parts, (at + 1) * parts)
-        pairs = [(h, ids) for h, ids in zip(heads[span], left_out[span], strict=True) if ids]
-        scores = [scores_of(head, task.target.means(ids), classes) for head, ids in pairs]
-        ids = [i for _, of_part in pairs for i in of_part]
-        found.append(class_temperature(task.target, ids, np.concatenate(scores)) if ids else 1.0)
+    for part in range(parts):
+        out = {i for ids, n in zip(drawn, numbers, strict=True) for i in np.array(ids)[n == part]}
+        kept = [i for i in learn.labelled if i not in out]
+        # a class of one clip has no other part to learn from: it stays
+        lost = table.classes_of(sorted(out)) - table.classes_of(kept)
+        kept += [i for i in sorted(out) if table.classes_of([i]) & lost]
+        found.append((learn._replace(labelled=kept), sorted(out - set(kept))))
     return found
-
-
-def _clips(
-    table: WindowTable,
-    episodes: Sequence[Episode],
-    heads: Sequence[Head],
-    temperatures: Sequence[float],
-    *,
-    k: int,
-) -> pd.DataFrame:
-    """Tempered scores of the test clips, as they are in `table`."""
-    classes = table.classes
-    scores = [
-        temper(scores_of(head, table.means(episode.split.test), classes), temperature)
-        for episode, head, temperature in zip(episodes, heads, temperatures, strict=True)
-    ]
-    where = _where(episodes, scores, k=k, temperature=temperatures)
-    tested = [i for episode in episodes for i in episode.split.test]
-    return table.held_out_clips(tested, np.concatenate(scores), classes, **where)
-
-
-def _windows(
-    task: Task, episodes: Sequence[Episode], heads: Sequence[Head], *, k: int
-) -> pd.DataFrame:
-    """Scores of the windows of the test clips."""
-    classes = task.target.classes
-    scores = [
-        scores_of(head, task.target.of(episode.split.test), classes)
-        for episode, head in zip(episodes, heads, strict=True)
-    ]
-    where = _where(episodes, scores, k=k)
-    tested = [i for episode in episodes for i in episode.split.test]
-    return task.target.held_out(tested, np.concatenate(scores), classes, **where)
-
-
-def _where(
-    episodes: Sequence[Episode], scores: Sequence[Sized], *, k: int, **more: Sequence[float]
-) -> dict[str, Any]:
-    """Columns that say where scores are from, `more` with one value an episode."""
-    of = np.repeat(np.arange(len(episodes)), [len(rows) for rows in scores])
-    facts = {
-        "episode": [episode.number for episode in episodes],
-        "fold": [episode.split.name for episode in episodes],
-        **more,
-    }
-    return {"k": k, **{name: np.asarray(values)[of] for name, values in facts.items()}}
 
 
 def notes(fewest: dict[str, int], k_values: Sequence[int]) -> list[str]:

@@ -1,136 +1,141 @@
-"""All training folds: a head on the embedding, or the network itself, end to end.
+"""All training folds: a head on features, or a network itself, end to end.
 
-What can be chosen (a head's settings, the epoch to stop at, the share of the start in a network's
-weights, the temperature) is chosen on the validation fold, in every rotation anew.
+What can be chosen (settings, the epoch or round to stop at, how to pool, the temperature) is chosen
+on the validation fold, in every rotation anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from sklearn.metrics import f1_score
+from sklearn.metrics import average_precision_score, f1_score
 from sklearn.model_selection import ParameterGrid
 
 from faunashot.data.splits import Split, held_back
-from faunashot.estimators.heads.base import scores_of
-from faunashot.estimators.networks.classifier import classifier
-from faunashot.estimators.temperature import Tempered, temper
-from faunashot.protocols.base import Learn, Outcome, Rotation, Task, class_temperature
-from faunashot.protocols.networks import Scored, scored, together, trained
-from faunashot.protocols.table import WindowTable
+from faunashot.estimators.base import Estimator
+from faunashot.estimators.calibration import Temperature, clip_temperature
+from faunashot.estimators.examples import Examples, FloatArray
+from faunashot.protocols.base import Outcome, Protocol, Rotation
+from faunashot.protocols.support.scoring import Scored, scored, together
+from faunashot.protocols.support.task import Learn, Task, clip_scores
 
 
-def run(task: Task) -> Outcome:
-    """Rotate the folds: learn on three, choose on one, score the fifth."""
-    splits = task.splits()
-    task.refuse_unlearnable(splits)
-    each = list(splits)
-    k = _clips_a_class(task, each)
-    parts = [held_out(task, split, k=k) for split in each]
-    both = together(parts)
-    chosen = [{"fold": split.name, **part.facts} for split, part in zip(each, parts, strict=True)]
-    head, served = _served(task, chosen)
-    temperature = float(np.median([facts["temperature"] for facts in chosen]))
-    of_heads = task.system.learns_from == "clips"
-    return Outcome(
-        held_out=both.clips,
-        classes=task.target.classes,
-        headline_k=k,
-        head=Tempered(head, temperature),
-        temperature={"value": temperature, "clips": sum(len(s.validation) for s in each)},
-        takes=task.system.learns_from,
-        windows=both.windows,
-        heard=both.heard,
-        rotations=[Rotation(-1, s.learnable, s.test) for s in each if of_heads],
-        facts={
-            "chosen": chosen,
-            "served_with": served,
-            "learned_from": task.target.clips["clip_id"].tolist(),
-        },
-        notes=_notes(task, each),
-    )
+class FineTune(Protocol):
+    """Folds rotated: learn on three, choose on one, score the fifth."""
+
+    def run(self, task: Task) -> Outcome:
+        """Choose, learn and score in each rotation, then learn from all clips what is served.
+
+        Raises
+        ------
+        SplitError
+            A class is absent from the training folds of a test fold.
+        """
+        splits = task.splits()
+        task.refuse_unlearnable(splits)
+        each = list(splits)
+        k = _clips_a_class(task, each)
+        parts, chosen = [], []
+        for split in each:
+            part, facts = held_out(task, split, k=k)
+            parts.append(part)
+            chosen.append({"fold": split.name, **facts})
+        every = together(parts)
+        model, served = _served(task, chosen)
+        temperature = float(np.median([facts["temperature"] for facts in chosen]))
+        whole = task.kind.level == "clip"
+        return Outcome(
+            held_out=every.clips,
+            windows=every.windows,
+            classes=task.target.classes,
+            headline_k=k,
+            estimator=model,
+            multi_label=task.target.multi_label,
+            temperature=Temperature(value=temperature, clips=sum(len(s.validation) for s in each)),
+            test_conditions=every.test_conditions,
+            rotations=[Rotation(-1, s.learnable, s.test) for s in each if whole],
+            learned_from=task.target.clips["clip_id"].tolist(),
+            facts={"chosen": chosen, "served_with": served},
+            notes=_notes(task, each),
+        )
+
+
+def held_out(task: Task, split: Split, *, k: int = -1) -> tuple[Scored, dict[str, Any]]:
+    """Scores of the test fold of one split, and what was chosen for it."""
+    choice = _choose(task, split)
+    model = choice.model
+    if not task.kind.uses_validation:
+        (model,) = task.fit([Learn(split.learnable)], **choice.settings)
+    facts = {"settings": choice.settings, **model.chosen(), "temperature": choice.temperature}
+    where: dict[str, Any] = {"k": k, "episode": -1, "fold": split.name}
+    return scored(task, model, split.test, temperature=choice.temperature, **where), facts
+
+
+class _Choice(NamedTuple):
+    """Settings, an estimator that has them and has not learned the validation fold, temperature."""
+
+    settings: dict[str, Any]
+    model: Estimator
+    temperature: float
+
+
+def _choose(task: Task, split: Split) -> _Choice:
+    """The grid's settings that do best on the validation fold; ties go to the first."""
+    validation = split.validation if task.kind.uses_validation else ()
+    learn = Learn(split.train, validation=validation, name=split.name)
+    if not split.validation:
+        settings = dict(task.system.settings)
+        (model,) = task.fit([learn], **settings)
+        return _Choice(settings, model, 1.0)
+    examples = task.target.examples(split.validation)
+    best: tuple[float, dict[str, Any], Estimator, FloatArray] | None = None
+    for settings in ParameterGrid(task.system.grid or {}):
+        (model,) = task.fit([learn], **settings)
+        scores = clip_scores(model, examples)
+        quality = _quality(scores, examples)
+        if best is None or quality > best[0]:
+            best = quality, {key: settings[key] for key in sorted(settings)}, model, scores
+    assert best is not None
+    _, chosen, model, scores = best
+    return _Choice(chosen, model, clip_temperature(scores, examples))
+
+
+def _quality(scores: FloatArray, examples: Examples) -> float:
+    """Macro-F1, or the mean average precision where clips carry several labels."""
+    if examples.multi_label:
+        occur = examples.targets.any(axis=0)
+        if not occur.any():
+            return 0.0
+        return float(average_precision_score(examples.targets[:, occur], scores[:, occur]))
+    guess = np.asarray(examples.classes)[scores.argmax(axis=1)]
+    return float(f1_score(examples.labels, guess, average="macro", zero_division=0))
+
+
+def _served(task: Task, chosen: list[dict[str, Any]]) -> tuple[Estimator, dict[str, Any]]:
+    """What is served, learned from all clips, and with what.
+
+    Where the rotations settle on nothing, a fifth of the clips is held back, to choose on.
+    """
+    settings = task.kind.settled(chosen)
+    if settings is None:
+        train, validation = held_back(task.target.clips, seed=task.seed)
+        (model,) = task.fit([Learn(train, validation=validation, name="all")])
+        return model, model.chosen()
+    (model,) = task.fit([Learn(task.target.clips["clip_id"].tolist(), name="all")], **settings)
+    return model, settings
 
 
 def _clips_a_class(task: Task, splits: Sequence[Split]) -> int:
-    label = task.target.clips.set_index("clip_id")["label"]
-    return round(float(label.loc[list(splits[0].learnable)].value_counts().mean()))
-
-
-def held_out(task: Task, split: Split, *, k: int = -1) -> Scored:
-    """Scores of the test fold of one split."""
-    where: dict[str, Any] = {"k": k, "episode": -1, "fold": split.name}
-    if task.system.learns_from == "windows":
-        found = trained(task, split.train, split.validation, name=split.name)
-        return scored(task, *found, split.test, **where)
-    return _head(task, split, where)
-
-
-def _head(task: Task, split: Split, where: dict[str, Any]) -> Scored:
-    """Scores of the test fold and of its windows by a head on all other folds."""
-    classes = task.target.classes
-    settings, temperature = _choose(task, split)
-    (head,) = task.fit([Learn(split.learnable)], **settings)
-
-    def of_clips(table: WindowTable) -> pd.DataFrame:
-        scores = temper(scores_of(head, table.means(split.test), classes), temperature)
-        return table.held_out_clips(split.test, scores, classes, temperature=temperature, **where)
-
-    of_windows = scores_of(head, task.target.of(split.test), classes)
-    return Scored(
-        clips=of_clips(task.target),
-        windows=task.target.held_out(split.test, of_windows, classes, **where),
-        heard={name: of_clips(table) for name, table in task.heard.items()},
-        facts={"settings": settings, "temperature": temperature},
-    )
-
-
-def _choose(task: Task, split: Split) -> tuple[dict[str, Any], float]:
-    """The grid's settings with the best macro-F1 on the validation fold; ties go to the first.
-
-    With them the temperature of a head that has not learned from that fold.
-    """
-    if not split.validation:
-        return dict(task.system.settings), 1.0
-    grid = list(ParameterGrid(task.system.grid or {}))
-    rows, truth = task.target.means(split.validation), task.target.labels(split.validation)
-    best: tuple[float, dict[str, Any], npt.NDArray[np.float64]] | None = None
-    for settings in grid:
-        (head,) = task.fit([Learn(split.train)], **settings)
-        scores = scores_of(head, rows, task.target.classes)
-        guess = np.asarray(task.target.classes)[scores.argmax(axis=1)]
-        quality = float(f1_score(truth, guess, average="macro", zero_division=0))
-        if best is None or quality > best[0]:
-            best = quality, {key: settings[key] for key in sorted(settings)}, scores
-    assert best is not None
-    return best[1], class_temperature(task.target, split.validation, best[2])
-
-
-def _served(task: Task, chosen: list[dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
-    """What is served: learned from all clips, with what was chosen most often, or the median.
-
-    A network that settles on nothing holds a fifth of the clips back, to stop on.
-    """
-    everything = task.target.clips["clip_id"].tolist()
-    if task.system.learns_from == "windows":
-        settled = classifier(task.system.head).settled(chosen)
-        if settled is not None:
-            return task.tuned(everything, (), name="all", **settled), settled
-        network = task.tuned(*held_back(task.target.clips, seed=task.seed), name="all")
-        return network, network.chosen()
-    every = [facts["settings"] for facts in chosen]
-    settings = max(every, key=every.count)
-    (head,) = task.fit([Learn(everything)], **settings)
-    return head, settings
+    counts = task.target.clips_by_class(splits[0].learnable)
+    return round(float(np.mean([n for n in counts.values() if n])))
 
 
 def _notes(task: Task, splits: list[Split]) -> list[str]:
     notes = []
     for split in splits:
-        missing = sorted(set(task.target.classes) - set(task.target.labels(split.test)))
+        missing = sorted(set(task.target.classes) - task.target.classes_of(split.test))
         if missing:
             notes.append(f"fold {split.name} has no clip of {', '.join(missing)}")
     return notes

@@ -9,65 +9,83 @@ head's outputs tell the target's clips apart beside the embeddings that they are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field, field_validator
 from scipy.optimize import linear_sum_assignment
 
-from faunashot.backbones.base import Backbone
+from faunashot import options
+from faunashot.backbones.base import own_classes
 from faunashot.errors import ParameterError
-from faunashot.estimators.class_map import ClassMap, read_class_map, spelled
+from faunashot.estimators.class_map import (
+    ClassMap,
+    class_score_features,
+    read_class_map,
+    spelled,
+)
 from faunashot.evaluation.representation import representation
 from faunashot.evaluation.uncertainty import bootstrap_by_group
-from faunashot.params import ProtocolParams
-from faunashot.protocols.base import Outcome, Task
-
-POOL = {"audioset": "geometric", "birdnet": "max"}
-"""How the names of a class are pooled.
-
-AudioSet's are heard together (Dog, Bark), so each bears witness: of the mean, the geometric mean,
-the maximum and the chance of any, this tells ESC-50's environment classes apart best, ten of them
-at a time, and it is kept whatever it does to animals, which are what is scored. BirdNET's are
-species, of which one is heard at a time.
-"""
+from faunashot.params import ABSENT
+from faunashot.protocols.base import Outcome, Protocol
+from faunashot.protocols.support.scoring import scored
+from faunashot.protocols.support.table import WindowTable
+from faunashot.protocols.support.task import Task
 
 UNMATCHED = "(none)"
 """What a clip counts as whose winning output is matched to no class."""
 
-WHERE = {"k": 0, "episode": -1}
+WHERE: dict[str, Any] = {"k": 0, "episode": -1}
 """No labelled clips, no draws."""
 
 SMALLEST = 1e-6
 """Least output whose logarithm describes a clip."""
 
 
-def run(
-    task: Task,
-    params: ProtocolParams,
-    *,
-    backbone: Backbone | None = None,
-    extra: Path | None = None,
-) -> Outcome:
-    """Score every clip of the target.
+class ZeroShot(Protocol):
+    """Every clip of the target scored, by the backbone's own classes or those of a source."""
 
-    Parameters
-    ----------
-    backbone : needed by `ontology` alone.
-    extra : a table of class names of the user's own, see `class_map`.
-    """
-    if params.zero_shot == "assignment":
-        return _assignment(task, params)
-    if backbone is None or backbone.classes is None or backbone.vocabulary is None:
-        name = backbone.name if backbone is not None else "this backbone"
-        raise ParameterError(
-            f"protocol.zero_shot: ontology needs a backbone with classes of its own, {name} has "
-            "none; use yamnet or birdnet, or protocol.zero_shot=assignment with a source corpus"
-        )
-    return _ontology(task, backbone, backbone.classes, backbone.vocabulary, extra)
+    class Options(options.Options):
+        """Settings of the protocol.
+
+        Attributes
+        ----------
+        mode : "ontology" or "assignment"
+            The backbone's classes by their names, or the outputs of a head of the source corpus.
+        class_map : path, optional
+            A table of class names of the user's own, see `class_map`.
+        shuffles : int
+            Of the labels, for the chance level of an assignment.
+        """
+
+        mode: Literal["ontology", "assignment"] = "ontology"
+        class_map: Path | None = None
+        shuffles: int = Field(200, ge=20)
+
+        @field_validator("class_map")
+        @classmethod
+        def _none_given(cls, class_map: Path | None) -> Path | None:
+            return None if class_map == ABSENT else class_map
+
+    learns_target = False
+
+    def run(self, task: Task) -> Outcome:
+        """Score every clip of the target.
+
+        Raises
+        ------
+        ParameterError
+            The backbone has no classes of its own, none of the target's is mapped, or an
+            assignment has no source, or clips of several labels.
+        """
+        if self.settings.mode == "assignment":
+            return _assignment(task, self.settings.shuffles)
+        return _ontology(task, self.settings.class_map)
 
 
 def class_map(
@@ -95,34 +113,56 @@ def class_map(
     return {label: table.get(spelled(label)) for label in wanted}
 
 
-def _ontology(
-    task: Task, backbone: Backbone, known: Sequence[str], vocabulary: str, extra: Path | None
-) -> Outcome:
+def _ontology(task: Task, extra: Path | None) -> Outcome:
     classes = task.target.classes
-    listed = class_map(vocabulary, known, classes, extra=extra)
+    if task.backbone is None:
+        raise ParameterError(
+            "protocols.zero_shot.mode: ontology needs a backbone with classes of its own; or use "
+            "assignment with a source corpus"
+        )
+    backbone = task.backbone()
+    known = own_classes(backbone).class_list
+    features = class_score_features(task.target.features, backbone)
+    listed = class_map(known.vocabulary, known.names, classes, extra=extra)
     mapped = {label: names or [] for label, names in listed.items()}
     unmapped = [label for label in classes if not mapped[label]]
     if len(unmapped) == len(classes):
         raise ParameterError(
-            f"protocol.zero_shot: none of {', '.join(classes)} is in classmaps/{vocabulary}.csv; "
-            "map them in a table of your own (label,source_class), protocol.class_map"
+            f"protocols.zero_shot.mode: none of {', '.join(classes)} is in "
+            f"classmaps/{known.vocabulary}.csv; map them in a table of your own "
+            "(label,source_class), protocols.zero_shot.class_map"
         )
-    at = {name: i for i, name in enumerate(known)}
+    at = {name: i for i, name in enumerate(known.names)}
     columns = [[at[name] for name in mapped[label]] for label in classes]
-    head = ClassMap(classes, columns, pool=POOL[vocabulary])
-    everything = task.target.clips["clip_id"].tolist()
-    embeddings = task.target.of(everything)
-    scores = np.concatenate(
-        [head.predict_proba(backbone.classify(part)) for part in _blocks(embeddings)]
-    )
-    return Outcome(
-        held_out=_with_fold(task, task.target.held_out(everything, scores, classes, **WHERE)),
-        classes=classes,
-        headline_k=0,
-        head=head,
-        takes="scores",
+    model = ClassMap(classes, columns, names=known.several)
+    table = WindowTable(task.target.clips, features, multi_label=task.target.multi_label)
+    notes = [
+        _note(label, backbone.card.name, known=listed[label] is not None) for label in unmapped
+    ]
+    return _outcome(
+        task,
+        table,
+        model,
         facts={"mode": "ontology", "unmapped": unmapped, "mapped": mapped},
-        notes=[_note(label, backbone.name, known=listed[label] is not None) for label in unmapped],
+        notes=notes,
+    )
+
+
+def _outcome(
+    task: Task, table: WindowTable, model: ClassMap, *, facts: dict[str, Any], notes: list[str]
+) -> Outcome:
+    """What a map of classes scores of all clips of a table."""
+    everything = table.clips["clip_id"].tolist()
+    found = scored(replace(task, target=table, test_conditions={}), model, everything, **WHERE)
+    return Outcome(
+        held_out=_with_fold(task, found.clips),
+        windows=_with_fold(task, found.windows),
+        classes=task.target.classes,
+        headline_k=0,
+        estimator=model,
+        multi_label=task.target.multi_label,
+        facts=facts,
+        notes=notes,
     )
 
 
@@ -131,35 +171,34 @@ def _note(label: str, backbone: str, *, known: bool) -> str:
         return f"class {label}: no class of {backbone} is mapped to it, it scores 0"
     return (
         f"class {label}: no table says which classes of {backbone} it is, it scores 0; "
-        f"add `{label},<a class of {backbone}>` to a table of your own, protocol.class_map"
+        f"add `{label},<a class of {backbone}>` to a table of your own, "
+        "protocols.zero_shot.class_map"
     )
 
 
-def _assignment(task: Task, params: ProtocolParams) -> Outcome:
+def _assignment(task: Task, shuffles: int) -> Outcome:
     if task.source.clips.empty:
         raise ParameterError(
-            "protocol.zero_shot: assignment needs a source corpus to train the head on; "
+            "protocols.zero_shot.mode: assignment needs a source corpus to train the head on; "
             "set source, such as `-S source=gtzan`"
         )
+    if task.target.multi_label:
+        raise ParameterError(
+            "protocols.zero_shot.mode: assignment matches one label a clip, and clips of this "
+            "corpus "
+            "carry several; use ontology"
+        )
     target, classes, head = task.target, task.target.classes, task.source_head
-    everything = target.clips["clip_id"].tolist()
-    embeddings = target.means(everything)
-    heard = head.predict_proba(embeddings)
+    features = target.means(target.clips["clip_id"].tolist())
+    outputs = head.predict_proba(features)
     of_source = [str(c) for c in head.classes_]
-    matched, figures = _matched(target.clips, classes, heard, params.shuffles, seed=task.seed)
+    matched, figures = _matched(target.clips, classes, outputs, shuffles, seed=task.seed)
     columns = [[matched[i]] if i in matched else [] for i in range(len(classes))]
-    final = ClassMap(classes, columns, head=head)
-    described = {"source_head": np.log(np.maximum(heard, SMALLEST)), "embedding": embeddings}
-    of_windows = final.predict_proba(target.of(everything))
-    return Outcome(
-        held_out=_with_fold(
-            task,
-            target.held_out_clips(everything, final.predict_proba(embeddings), classes, **WHERE),
-        ),
-        windows=_with_fold(task, target.held_out(everything, of_windows, classes, **WHERE)),
-        classes=classes,
-        headline_k=0,
-        head=final,
+    described = {"source_head": np.log(np.maximum(outputs, SMALLEST)), "embedding": features}
+    return _outcome(
+        task,
+        target,
+        ClassMap(classes, columns, head=head),
         facts={
             "mode": "assignment",
             "matched": {classes[t]: of_source[s] for t, s in sorted(matched.items())},
@@ -171,12 +210,12 @@ def _assignment(task: Task, params: ProtocolParams) -> Outcome:
 
 
 def _matched(
-    clips: pd.DataFrame, classes: list[str], heard: npt.NDArray[Any], shuffles: int, *, seed: int
+    clips: pd.DataFrame, classes: list[str], outputs: npt.NDArray[Any], shuffles: int, *, seed: int
 ) -> tuple[dict[int, int], dict[str, float | None]]:
     """Source output by target class, and its accuracy beside that under shuffled labels."""
-    guess, group = heard.argmax(axis=1), clips["group"].to_numpy()
+    guess, group = outputs.argmax(axis=1), clips["group"].to_numpy()
     truth = pd.Categorical(clips["label"], categories=classes).codes.astype(int)
-    sizes = {"n_target": len(classes), "n_source": heard.shape[1]}
+    sizes = {"n_target": len(classes), "n_source": outputs.shape[1]}
     matched, accuracy = match(truth, guess, **sizes)
     rng = np.random.default_rng(seed)
     shuffled = (shuffle_by_group(truth, group, rng=rng) for _ in range(shuffles))
@@ -268,7 +307,3 @@ def _rounded(value: float | None) -> float | None:
 def _with_fold(task: Task, table: pd.DataFrame) -> pd.DataFrame:
     official = task.target.clips.set_index("clip_id")["fold"].fillna("none")
     return table.assign(fold=official.loc[table["clip_id"]].to_numpy())
-
-
-def _blocks(array: npt.NDArray[Any], size: int = 4096) -> list[npt.NDArray[Any]]:
-    return [array[at : at + size] for at in range(0, len(array), size)]

@@ -5,20 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from faunashot.systems.card import FIGURES
-
-CONDITIONS = {
-    "equalised": "Of the {:.2f}, {:.2f} goes when the recorder is hidden",
-    "target_only": "Of the {:.2f}, {:+.3f} is owed to the source corpus",
-    "snr": "Of the {:.2f}, {:.2f} goes under noise at {} dB",
-}
-"""What each condition says, given macro-F1, the difference, and what its name has after `_`."""
+from faunashot.evaluation.metrics import HEADLINE, titles
+from faunashot.reporting.findings import ends
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -37,9 +31,10 @@ def report_page(
     *,
     title: str,
     lead: str,
-    metrics: dict[str, Any],
+    metrics: Mapping[str, Any],
     curve: pd.DataFrame,
     figures: Sequence[Figure],
+    sentences: Sequence[str],
     findings: Sequence[str],
     licence: str,
 ) -> str:
@@ -47,30 +42,37 @@ def report_page(
 
     Parameters
     ----------
-    metrics : as in ``metrics.json``.
-    curve : columns k, runs, and figures with their intervals.
-    findings : one line each, on the data.
+    title, lead : str
+        What was run, and how.
+    metrics : mapping
+        As in ``metrics.json``.
+    curve : DataFrame
+        Columns k, runs, and metrics with their intervals.
+    figures : sequence of Figure
+        Plots of the run.
+    sentences : sequence of str
+        On the figures: one for each condition, and what else there is to say, without a full stop.
+    findings : sequence of str
+        On the data, one line each.
+    licence : str
+        Of the backbones' weights.
     """
-    rows = [
-        [name, metrics[key], _interval(metrics, key), metrics["window"].get(key, "")]
-        for key, name in FIGURES.items()
-    ]
-    k_values = [
-        [row["k"], row["macro_f1"], _interval(row, "macro_f1"), row["accuracy"], row["runs"]]
-        for row in curve.to_dict("records")
-    ]
+    before = metrics.get("calibration_error_before")
     parts = [
         f"<h1>{html.escape(title)}</h1><p class='lead'>{html.escape(lead)}</p>",
         "<h2>Figures</h2>",
-        _table(["", "clips", "95 % interval", "windows"], rows),
-        f"<p>{metrics['clips']} clips, {metrics['classes']} classes. Calibration error before "
-        f"temperature scaling: {metrics['calibration_error_before']}.</p>",
-        *_conditions(metrics),
+        _metrics(metrics),
+        f"<p>{metrics['clips']} clips, {metrics['classes']} classes."
+        + ("" if before is None else f" Calibration error before temperature scaling: {before}.")
+        + "</p>",
+        *_list(f"{sentence}." for sentence in sentences),
         "<h2>Labelled clips a class</h2>",
-        _table(["k", "macro-F1", "95 % interval", "accuracy", "runs"], k_values),
+        _curve(curve),
         *(f"<img alt='' src='data:image/png;base64,{_png(figure)}'>" for figure in figures),
+        "<h2>Classes</h2>",
+        _classes(metrics["per_class"]),
         "<h2>The data</h2>",
-        "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in findings) + "</ul>",
+        *_list(findings),
         f"<p>Licence of the backbone's weights: {html.escape(licence)}. "
         "Experiments side by side: <code>faunashot compare</code> or <code>mlflow ui</code>.</p>",
     ]
@@ -81,36 +83,49 @@ def report_page(
     )
 
 
-def _conditions(metrics: dict[str, Any]) -> list[str]:
-    """The same clips under other conditions, and what leakage would have been worth."""
-    lines = []
-    for name, of in metrics.get("conditions", {}).items():
-        kind, _, value = (name, "", "") if name in CONDITIONS else name.partition("_")
-        lines.append(
-            CONDITIONS[kind].format(metrics["macro_f1"], of["difference"], value)
-            + f" (macro-F1 {of['macro_f1']}; difference {_interval(of, 'difference')}, "
-            f"p = {of['p_value']})"
-        )
-    if leak := metrics.get("leak"):
-        lines.append(
-            f"Folds that do not keep source recordings and duplicates together would be worth "
-            f"{leak['worth']:+.3f} ({_interval(leak, 'worth')}): macro-F1 {leak['leaking']} in "
-            f"place of {leak['grouped']}, over folds made of all clips"
-        )
-    if unknown := metrics.get("unknown"):
-        lines.append(
-            f"Background is told from the classes at AUROC {unknown['auroc']} "
-            f"({_interval(unknown, 'auroc')}); where 95 % of the clips pass, "
-            f"{100 * unknown['false_alarms_at_recall']:.1f} % of the background does"
-        )
-    return ["<ul>" + "".join(f"<li>{html.escape(line)}.</li>" for line in lines) + "</ul>"] * bool(
-        lines
+def _metrics(metrics: Mapping[str, Any]) -> str:
+    """Every metric of clips with its interval, and that of windows where there is one."""
+    rows = [
+        [title, _shown(metrics[name]), ends(metrics, name), metrics["window"].get(name, "")]
+        for name, title in titles(metrics).items()
+    ]
+    return _table(["", "clips", "95 % interval", "windows"], rows)
+
+
+def _curve(curve: pd.DataFrame) -> str:
+    """Every metric at every k, the headline with its interval."""
+    rows = curve.astype(object).where(curve.notna(), None).to_dict("records")
+    columns = titles(map(str, curve.columns))
+    head = ["k", columns[HEADLINE], "95 % interval"]
+    others = [name for name in columns if name != HEADLINE]
+    return _table(
+        [*head, *(columns[name] for name in others), "runs"],
+        [
+            [
+                *(row["k"], _shown(row[HEADLINE]), ends(row, HEADLINE)),
+                *(_shown(row[name]) for name in others),
+                row["runs"],
+            ]
+            for row in rows
+        ],
     )
 
 
-def _interval(row: dict[Any, Any], key: str) -> str:
-    low, high = row[f"{key}_low"], row[f"{key}_high"]
-    return "none" if pd.isna(low) or pd.isna(high) else f"{low} to {high}"
+def _classes(per_class: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        [label, of["precision"], of["recall"], of["f1"], ends(of, "f1"), of["support"]]
+        for label, of in per_class.items()
+    ]
+    return _table(["", "precision", "recall", "F1", "95 % interval", "clips"], rows)
+
+
+def _shown(value: Any) -> Any:
+    return "none" if value is None else value
+
+
+def _list(lines: Iterable[str]) -> list[str]:
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return [f"<ul>{items}</ul>"] if items else []
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

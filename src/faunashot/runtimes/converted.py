@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from faunashot.errors import WeightsError
-from faunashot.files import whole_folder
+from faunashot.files import cache_folder, whole_folder
 
 T = TypeVar("T")
-CACHE = "FAUNASHOT_CACHE"
-"""Folder of what is kept; in the user's cache unless set."""
 
 
 def converted(
@@ -36,11 +34,12 @@ def converted(
     WeightsError
         It cannot be read even when just made.
     """
-    own = os.environ.get(CACHE)
-    cache = Path(own) if own else Path.home() / ".cache" / "faunashot"
-    folder = cache / "litert" / f"{name}-{weights_hash[:16]}"
+    folder = cache_folder() / "litert" / f"{name}-{weights_hash[:16]}"
     with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, WeightsError):
-        return read(folder)
+        found = read(folder)
+        with suppress(OSError):
+            os.utime(folder)  # it was used now
+        return found
     print(f"{name}: converting the network for LiteRT, once; some 10 s", file=sys.stderr)
     with suppress(OSError):  # a cache that cannot be written: convert each time
         with whole_folder(folder) as draft:

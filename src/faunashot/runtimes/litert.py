@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from faunashot.audio.decode import quiet_native
-from faunashot.backbones.base import FloatArray
 from faunashot.errors import ParameterError
 
 RUNTIME = "FAUNASHOT_RUNTIME"
@@ -19,6 +19,8 @@ RUNTIME = "FAUNASHOT_RUNTIME"
 
 _ONE_AT_A_TIME = threading.Lock()
 """Standard error is the whole process's."""
+
+FloatArray = npt.NDArray[np.float32]
 
 Network = Callable[[FloatArray], FloatArray]
 

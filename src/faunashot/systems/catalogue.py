@@ -1,54 +1,116 @@
-"""The named systems, read from ``systems.yaml``."""
+"""The named systems: those of ``systems.yaml``, and every registered estimator by its own name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from faunashot.errors import ParameterError
+from faunashot.estimators.heads import HEADS
+from faunashot.estimators.kinds import estimator_class, estimator_names, make_estimator
+from faunashot.estimators.networks import NETWORKS
+
+if TYPE_CHECKING:
+    from faunashot.estimators.base import Estimator, Level
+
+STEPS = ("power", "centre", "unit")
+"""Steps before a head that ``systems.yaml`` leaves out."""
 
 
 @dataclass(frozen=True)
 class System:
-    """A head and its settings under a name.
+    """An estimator and its settings under a name.
 
     Attributes
     ----------
-    settings : of the head, where nothing chooses them.
-    grid : values of each setting that may be chosen on a validation fold, or several such grids;
+    name : str
+    head : str
+        The estimator, one of `faunashot.estimators.kinds.estimator_names`.
+    settings : dict
+        Of the estimator, where nothing chooses them.
+    grid : dict or list of dict
+        Values of each setting that may be chosen on a validation fold, or several such grids;
         ``steps`` is a setting too.
-    steps : that shape embeddings before the head, see `faunashot.estimators.heads.steps`.
-    fit_steps_on : "unlabelled", all clips of the training side, or "labelled".
-    learns_from : "clips", one mean embedding each, or "windows".
-    reads : the one backbone whose features it takes; any where empty.
-    least_k : labelled clips a class that it needs.
-    parts : windows of a labelled clip that are learned beside its mean, for a half of its weight.
+    level : "clip" or "window", optional
+        What a head is put on; clips if not given.
+    steps : tuple of str
+        They shape features before a head, see `faunashot.estimators.steps`.
+    fit_steps_on : "unlabelled" or "labelled"
+        All clips of the training side, or those that are learned from alone.
+    requires_features : str
+        The one front end whose features it takes, or "front_end" for that of the backbone; any
+        where empty.
+    windows_per_clip : int
+        Windows of a labelled clip that a head learns beside its mean, for a half of its weight.
     """
 
     name: str
     head: str
     settings: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, list[Any]] | list[dict[str, list[Any]]] = field(default_factory=dict)
+    level: Level | None = None
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
-    learns_from: str = "clips"
-    reads: str = ""
-    least_k: int = 1
-    parts: int = 0
+    requires_features: str = ""
+    windows_per_clip: int = 0
+
+    @property
+    def estimator_class(self) -> type[Estimator]:
+        """The class of its estimator, which is imported now."""
+        return estimator_class(self.head, level=self.level)
+
+    def estimator(
+        self, *, seed: int, blocks: Sequence[int] | None = None, **settings: Any
+    ) -> Estimator:
+        """Its estimator, unfitted.
+
+        Parameters
+        ----------
+        seed : int
+            Of all that is drawn.
+        blocks : sequence of int, optional
+            Widths of the backbones' parts of the features.
+        **settings
+            In place of the system's own; ``steps`` is one, and ``source_head``.
+        """
+        from faunashot.estimators.head import Head
+
+        of_head: dict[str, Any] = {}
+        if issubclass(self.estimator_class, Head):
+            of_head = {
+                "steps": settings.pop("steps", self.steps),
+                "source_head": settings.pop("source_head", None),
+                "fit_steps_on": self.fit_steps_on,
+                "windows_per_clip": self.windows_per_clip,
+                "blocks": blocks,
+            }
+        given = {**self.settings, **settings}
+        return make_estimator(self.head, given, seed=seed, level=self.level, **of_head)
 
 
 @cache
 def systems() -> dict[str, System]:
-    """All systems by name."""
+    """All systems by name; a registered estimator that ``systems.yaml`` leaves out is one, too."""
     text = resources.files("faunashot.systems").joinpath("systems.yaml").read_text("utf-8")
-    return {
+    found = {
         name: System(name=name, **{**spec, "steps": tuple(spec.get("steps", ()))})
         for name, spec in yaml.safe_load(text).items()
     }
+    named = {of.head for of in found.values()}
+    networks = {of.settings.get("network"): of for of in found.values()}
+    for name in NETWORKS:
+        if name not in {*networks, *found}:
+            like = networks["cnn1d"]
+            found[name] = replace(like, name=name, settings={"network": name})
+    for name in estimator_names():
+        if name not in {*named, *found}:
+            found[name] = System(name, name, steps=STEPS if name in HEADS else ())
+    return found
 
 
 def system_names() -> list[str]:

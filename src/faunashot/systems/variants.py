@@ -13,7 +13,10 @@ import yaml
 from faunashot.errors import ParameterError
 from faunashot.systems.catalogue import System
 
-WHOLE, BARE = "whole", "bare"
+LEAVE_ONE_OUT, ADD_ONE_IN = "whole", "bare"
+"""Sides of an ablation, as names of ``variant`` begin: of the whole system one ingredient is left
+out, and to the bare one, which has none, one is added."""
+
 FROM_SCRATCH = "from_scratch"
 """The head whose systems have ingredients."""
 
@@ -53,13 +56,13 @@ def ingredients() -> dict[str, Levels]:
 
 def variants(system: System) -> dict[str, Variant]:
     """All variants of a system by name; the whole alone where it has no ingredients."""
-    found = {WHOLE: Variant(WHOLE, WHOLE, "", "", "", system)}
+    found = {LEAVE_ONE_OUT: Variant(LEAVE_ONE_OUT, LEAVE_ONE_OUT, "", "", "", system)}
     if system.head != FROM_SCRATCH:
         return found
     without = [next(iter(levels.values())) for levels in ingredients().values()]
     bare = _with(system, *without)
-    found[BARE] = Variant(BARE, BARE, "", "", "", bare)
-    for side, base in ((WHOLE, system), (BARE, bare)):
+    found[ADD_ONE_IN] = Variant(ADD_ONE_IN, ADD_ONE_IN, "", "", "", bare)
+    for side, base in ((LEAVE_ONE_OUT, system), (ADD_ONE_IN, bare)):
         for ingredient, levels in ingredients().items():
             own = _level(base, levels)
             for level in (each for each in levels if each != own):
@@ -77,8 +80,8 @@ def variant(system: System, name: str) -> Variant:
     ParameterError
         There is none.
     """
-    if name == WHOLE:  # without importing what knows the settings
-        return Variant(WHOLE, WHOLE, "", "", "", system)
+    if name == LEAVE_ONE_OUT:  # without importing what knows the settings
+        return Variant(LEAVE_ONE_OUT, LEAVE_ONE_OUT, "", "", "", system)
     known = variants(system)
     if name not in known:
         raise ParameterError.unknown("variant", name, known)
@@ -94,7 +97,7 @@ def _with(system: System, *settings: dict[str, Any]) -> System:
 
 def _level(system: System, levels: Levels) -> str:
     """The level that a system has; one that is none of them counts as "own"."""
-    from faunashot.estimators.networks.from_scratch import FromScratch
+    from faunashot.estimators.windows.from_scratch import FromScratch
 
     parameters = inspect.signature(FromScratch).parameters.values()
     has = {each.name: each.default for each in parameters} | system.settings

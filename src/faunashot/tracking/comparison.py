@@ -14,21 +14,20 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from faunashot.evaluation.metrics import HEADLINE, metric_names
 from faunashot.tracking import store
 from faunashot.tracking.experiments import DVC_STAGE, KIND, PARENT, find_runs
 
-COLUMNS: Mapping[str, str] = {
-    "corpus": "params.corpus",
-    "backbone": "params.backbone",
-    "system": "params.system",
-    "protocol": "params.protocol.name",
-    "k": "metrics.k",
-    "macro_f1": "metrics.macro_f1",
-    "macro_f1_low": "metrics.macro_f1_low",
-    "macro_f1_high": "metrics.macro_f1_high",
-    "accuracy": "metrics.accuracy",
+PARAMS: Mapping[str, str] = {
+    "corpus": "corpus",
+    "backbone": "backbone",
+    "system": "system",
+    "protocol": "protocol.name",
 }
-"""Columns of `compare`, and what of a parent run each shows."""
+"""Columns of `compare` that hold parameters, and which of a parent run each shows."""
+
+ENDS = ("", "_low", "_high")
+"""What a metric's name ends in: the figure, and the ends of its interval."""
 
 SYNCED_FROM = "synced.from"
 """Tag of a run that `sync` made, with the id of the run whose output DVC restored."""
@@ -40,20 +39,22 @@ def compare(root: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per parent run: `name`, the columns of `COLUMNS` (`k` and figures as numbers,
-        missing where an experiment has none), `run_id`.
+        One row per parent run: `name`, the columns of `PARAMS`, `k`, of the headline and of
+        every metric that a run has ``NAME``, ``NAME_low`` and ``NAME_high`` (missing where a run
+        has none), `run_id`.
     """
+    runs = find_runs(store.connect(root), {KIND: "experiment"})
+    found: dict[str, object] = dict.fromkeys(f"{HEADLINE}{end}" for end in ENDS)
+    found |= {key: value for run in runs for key, value in run.data.metrics.items()}
+    figures = [f"{name}{end}" for name in metric_names(found) for end in ENDS]
     rows = []
-    for run in find_runs(store.connect(root), {KIND: "experiment"}):
-        known: dict[str, object] = {
-            f"params.{key}": value for key, value in run.data.params.items()
-        }
-        known |= {f"metrics.{key}": value for key, value in run.data.metrics.items()}
-        row: dict[str, object] = {column: known.get(source) for column, source in COLUMNS.items()}
-        rows.append({"name": run.info.run_name, **row, "run_id": run.info.run_id})
-    table = pd.DataFrame(rows, columns=["name", *COLUMNS, "run_id"])
-    figures = [name for name, source in COLUMNS.items() if source.startswith("metrics.")]
-    return table.astype(dict.fromkeys(figures, "float64")).astype({"k": "Int64"})
+    for run in runs:
+        row: dict[str, object] = {"name": run.info.run_name, "run_id": run.info.run_id}
+        row |= {column: run.data.params.get(key) for column, key in PARAMS.items()}
+        row |= {key: run.data.metrics.get(key) for key in ("k", *figures)}
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=["name", *PARAMS, "k", *figures, "run_id"])
+    return table.astype(dict.fromkeys(("k", *figures), "float64")).astype({"k": "Int64"})
 
 
 def curves(root: Path) -> pd.DataFrame:
@@ -70,7 +71,7 @@ def curves(root: Path) -> pd.DataFrame:
         found = evaluated_table(client, parent, "curve.csv")
         if found is not None and len(found) > 1:
             parts.append(found.assign(system=parent.info.run_name))
-    wanted = ["system", "k", "macro_f1", "macro_f1_low", "macro_f1_high"]
+    wanted = ["system", "k", *(f"{HEADLINE}{end}" for end in ENDS)]
     if not parts:
         return pd.DataFrame(columns=wanted)
     return pd.concat(parts, ignore_index=True)[wanted]
@@ -83,9 +84,12 @@ def evaluated_table(
 
     Parameters
     ----------
-    parent : the experiment's own run.
-    name : of the artifact, such as ``curve.csv``.
-    reading : options of `pandas.read_csv`.
+    parent : Run
+        The experiment's own.
+    name : str
+        Of the artifact, such as ``curve.csv``.
+    reading : Any
+        Options of `pandas.read_csv`.
     """
     for run in find_runs(client, {PARENT: parent.info.run_id, DVC_STAGE: "evaluate"}):
         if run.info.status != "FINISHED":

@@ -15,8 +15,9 @@ from mlflow.entities import Run
 
 from faunashot.errors import TrackingError
 from faunashot.evaluation.labels_saved import is_ahead, labels_saved
+from faunashot.evaluation.metrics import HEADLINE
 from faunashot.evaluation.significance import Difference, holm, paired_runs
-from faunashot.evaluation.summary import DIGITS
+from faunashot.evaluation.summary import DIGITS, flat
 from faunashot.tracking import store
 from faunashot.tracking.comparison import evaluated_table
 from faunashot.tracking.experiments import DVC_EXPERIMENT, KIND, WORKSPACE, find_runs
@@ -31,10 +32,14 @@ class ScoredRun:
 
     Attributes
     ----------
-    name : of the experiment, with the run's id where two of them are named the same.
-    facts : corpus, k, and seed where episodes were drawn.
-    predictions : as in ``predictions.csv``.
-    curve : as in ``curve.csv``, None where there is none.
+    name : str
+        Of the experiment, with the run's id where two of them are named the same.
+    facts : dict
+        Corpus, k, and seed where episodes were drawn.
+    predictions : DataFrame
+        As in ``predictions.csv``.
+    curve : DataFrame or None
+        As in ``curve.csv``, None where there is none.
     """
 
     name: str
@@ -48,6 +53,12 @@ class ScoredRun:
         """Classes that could be predicted."""
         columns = map(str, self.predictions.columns)
         return [name.removeprefix("p_") for name in columns if name.startswith("p_")]
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether clips carry several labels, joined, or none, or were taken for that."""
+        labels = {*self.predictions["label"], *self.predictions["predicted"]}
+        return not labels <= set(self.classes)
 
     @property
     def is_drawn(self) -> bool:
@@ -81,8 +92,9 @@ def differences(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
     -------
     list of dict
         Of each run but the first ``experiment``, ``against``; ``difference`` in macro-F1 and
-        ``accuracy_difference``, with ``_low`` and ``_high``; ``p_value``, ``p_holm`` (corrected
-        for the number of runs) and ``p_mcnemar``, of `significance.Difference`.
+        ``NAME_difference`` in every other metric of labels, with ``_low`` and ``_high``;
+        ``p_value``, ``p_holm`` (corrected for the number of runs) and ``p_mcnemar``, of
+        `significance.Difference`.
 
     Raises
     ------
@@ -92,7 +104,15 @@ def differences(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
     first, *others = runs
     for other in others:
         refuse_unlike(first, other)
-    found = [paired_runs(run.predictions, first.predictions, first.classes) for run in others]
+    found = [
+        paired_runs(
+            run.predictions,
+            first.predictions,
+            first.classes,
+            multi_label=first.multi_label or run.multi_label,
+        )
+        for run in others
+    ]
     corrected = holm([each.p_value for each in found])
     return [
         _row(run, first, each, p_holm=p)
@@ -164,17 +184,13 @@ def _clip(row: pd.Series) -> str:
 
 
 def _row(run: ScoredRun, first: ScoredRun, found: Difference, *, p_holm: float) -> dict[str, Any]:
-    parts = {"difference": found.macro_f1, "accuracy_difference": found.accuracy}
-    numbers: dict[str, float | None] = {}
-    for name, interval in parts.items():
-        numbers |= {
-            name: interval.value,
-            f"{name}_low": interval.low,
-            f"{name}_high": interval.high,
-        }
-    numbers |= {"p_value": found.p_value, "p_holm": p_holm, "p_mcnemar": found.p_mcnemar}
-    rounded = {name: None if v is None else round(v, DIGITS) for name, v in numbers.items()}
-    return {"experiment": run.name, "against": first.name, **rounded}
+    figures = {
+        "difference" if name == HEADLINE else f"{name}_difference": interval
+        for name, interval in found.figures.items()
+    }
+    p_values = {"p_value": found.p_value, "p_holm": p_holm, "p_mcnemar": found.p_mcnemar}
+    rounded = {name: None if p is None else round(p, DIGITS) for name, p in p_values.items()}
+    return {"experiment": run.name, "against": first.name, **flat(figures), **rounded}
 
 
 def _named(parents: Sequence[Run], name: str) -> Run:

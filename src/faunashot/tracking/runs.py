@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from faunashot.errors import TrackingError
+from faunashot.files import write_atomically
 from faunashot.tracking import keys, store
 from faunashot.tracking.experiments import (
     DVC_STAGE,
@@ -192,7 +193,4 @@ def _relative(path: Path) -> Path:
 
 
 def _write_record(path: Path, record: Mapping[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(record, indent=2) + "\n")
-    os.replace(partial, path)
+    write_atomically(path, json.dumps(record, indent=2) + "\n")

@@ -10,12 +10,11 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
-from flufl.lock import Lock, TimeOutError
 from sqlalchemy.exc import SQLAlchemyError
 
+from faunashot import files
 from faunashot.errors import TrackingError
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -34,8 +33,7 @@ EXPERIMENT = "faunashot"
 OUTER_RUN = "FAUNASHOT_MLFLOW_RUN"
 """Variable that keeps the id of the run that ``mlflow run`` opened around this process."""
 
-_LOCK_LIFETIME = timedelta(seconds=60)  # a fresh store takes 2 s; a killed holder blocks no longer
-_LOCK_TIMEOUT = timedelta(seconds=150)
+_LOCK_TIMEOUT_S = 150  # a fresh store takes 2 s
 
 
 def root() -> Path:
@@ -82,15 +80,10 @@ def locked(root: Path) -> Iterator[None]:
     """
     folder = _database(root).parent
     folder.mkdir(parents=True, exist_ok=True)
-    lock = Lock(str(folder / ".lock"), lifetime=_LOCK_LIFETIME)
-    try:
-        lock.lock(timeout=_LOCK_TIMEOUT)
-    except TimeOutError:
-        raise TrackingError(f"{folder}/.lock is held: is another faunashot stuck?") from None
-    try:
+    with files.locked(folder / ".lock", timeout_s=_LOCK_TIMEOUT_S) as held:
+        if not held:
+            raise TrackingError(f"{folder}/.lock is held: is another faunashot stuck?")
         yield
-    finally:
-        lock.unlock(unconditionally=True)
 
 
 def connect(folder: Path | None = None) -> MlflowClient:

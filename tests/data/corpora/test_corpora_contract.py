@@ -10,14 +10,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from faunashot.data.corpora.base import Corpus
-from faunashot.data.corpora.registry import CORPORA, create
+from faunashot.data.corpora import CORPORA, create
+from faunashot.data.corpora.base import Corpus, CorpusOptions
 from faunashot.errors import CorpusError, ParameterError
 
 Make = Callable[[str, Path], None]
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", CORPORA.names())
 def test_facts_are_stated(name: str) -> None:
     corpus = create(name)
     assert isinstance(corpus, Corpus)
@@ -32,7 +32,7 @@ def test_facts_are_stated(name: str) -> None:
         assert len(set(names)) == len(names) > 0
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", CORPORA.names())
 def test_clips_keep_the_contract(name: str, root: Path, make: Make) -> None:
     make(name, root)
     corpus = create(name)
@@ -50,11 +50,12 @@ def test_clips_keep_the_contract(name: str, root: Path, make: Make) -> None:
         assert clip.group
         assert clip.fold != ""
     assert list(corpus.clips(root)) == list(create(name).clips(root)) == clips
+    assert corpus.multi_label is create(name).multi_label is False
     assert corpus.problems == []
     assert corpus.known_faults.keys() <= {c.clip_id for c in clips}
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", CORPORA.names())
 def test_clips_do_not_depend_on_where_the_root_is(name: str, tmp_path: Path, make: Make) -> None:
     roots = [tmp_path / "here", tmp_path / "there" / "it is"]
     for root in roots:
@@ -64,7 +65,7 @@ def test_clips_do_not_depend_on_where_the_root_is(name: str, tmp_path: Path, mak
     assert one == other
 
 
-@pytest.mark.parametrize("name", sorted(CORPORA.keys() - {"none"}))
+@pytest.mark.parametrize("name", sorted(set(CORPORA) - {"none"}))
 def test_a_root_without_the_corpus_is_refused(name: str, root: Path) -> None:
     missing = root / "missing"
     for nothing in (missing, root):
@@ -73,7 +74,7 @@ def test_a_root_without_the_corpus_is_refused(name: str, root: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", sorted(CORPORA.keys() - {"none"}))
+@pytest.mark.parametrize("name", sorted(set(CORPORA) - {"none"}))
 def test_classes_choose(name: str, root: Path, make: Make) -> None:
     make(name, root)
     every = list(create(name).clips(root))
@@ -85,6 +86,22 @@ def test_classes_choose(name: str, root: Path, make: Make) -> None:
         list(create(name, classes=[f"{label}x"]).clips(root))
     for choice in create(name).class_sets:
         list(create(name, classes=choice).clips(root))
+
+
+@pytest.mark.parametrize("name", CORPORA.names())
+def test_options_have_defaults_and_are_checked(name: str) -> None:
+    kind = CORPORA[name]
+    assert issubclass(kind.Options, CorpusOptions)
+    assert create(name).options == kind.Options()
+    assert kind.Options.__doc__
+    for option in kind.Options.model_fields:
+        with pytest.raises(ParameterError, match=rf"corpora\.{name}\.{option}: ") as caught:
+            create(name, **{option: object()})
+        assert "\n" not in str(caught.value)
+        with pytest.raises(ParameterError, match=rf"did you mean 'corpora\.{name}\.{option}'"):
+            create(name, **{f"{option}x": None})
+    with pytest.raises(ParameterError, match=rf"corpora\.{name}\.classes: needs .*, got \[1, 2\]"):
+        create(name, classes=[1, 2])
 
 
 def test_none_needs_no_folder(tmp_path: Path) -> None:
@@ -99,18 +116,20 @@ def test_unknown_names_are_refused() -> None:
         create("esc5")
     with pytest.raises(ParameterError, match=r"corpora\.meadow\.reader: .*'folder'"):
         create("meadow", reader="foldr")
-    with pytest.raises(ParameterError, match=r"corpora\.meadow: .*'tabel'.*'table'"):
-        create("meadow", reader="folder", tabel="labels.csv")
+    for wrong, right in (("tabel", "table"), ("multilabel", "multi_label"), ("clases", "classes")):
+        with pytest.raises(ParameterError, match=rf"corpora\.meadow\.{wrong}'.*meadow\.{right}'"):
+            create("meadow", reader="folder", **{wrong: "x"})
 
 
 def test_a_reader_gives_the_corpus_its_name() -> None:
-    corpus = create("meadow", reader="folder")
+    corpus = create("meadow", reader="folder", classes=["owl"])
+    assert corpus.options.classes == ["owl"]
     assert (corpus.name, type(corpus).name) == ("meadow", "folder")
 
 
-def test_registry_imports_a_module_when_it_is_asked_for() -> None:
+def test_a_module_is_imported_when_it_is_asked_for() -> None:
     code = (
-        "import sys; from faunashot.data.corpora.registry import create; create('none');"
+        "import sys; from faunashot.data.corpora import create; create('none');"
         "heavy = ('faunashot.data.corpora.esc50', 'pooch', 'soundfile');"
         "print([m for m in heavy if m in sys.modules])"
     )

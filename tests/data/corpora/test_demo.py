@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from faunashot.data.corpora import create
 from faunashot.data.corpora.demo import Demo, generate
-from faunashot.data.corpora.registry import create
 from faunashot.errors import CorpusError
 
 Make = Callable[[str, Path], None]
@@ -19,7 +19,7 @@ def test_background_is_no_class(root: Path, make: Make) -> None:
     make("demo", root)
     for corpus in (Demo(), create("demo"), create("demo", classes="animals")):
         assert [clip.label for clip in corpus.clips(root)] == ["cow", "dog"]
-    assert [clip.label for clip in Demo(["background"]).clips(root)] == ["background"]
+    assert [clip.label for clip in Demo(classes=["background"]).clips(root)] == ["background"]
     assert list(Demo().noise(root)) == [root / "audio/background-1.ogg"]
     table = (root / "clips.csv").read_text("utf-8").splitlines(keepends=True)
     (root / "clips.csv").write_text("".join(row for row in table if "background" not in row))

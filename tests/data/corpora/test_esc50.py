@@ -123,11 +123,11 @@ def test_real_copy(shared: Path) -> None:
     clips = list(corpus.clips(root))
     assert (len(clips), corpus.problems) == (472, [])
     assert Counter(c.fold for c in clips) == {"1": 80, "2": 80, "3": 80, "4": 152, "5": 80}
-    animals = Counter(c.label for c in Esc50("animals").clips(root))
+    animals = Counter(c.label for c in Esc50(classes="animals").clips(root))
     others = set(Esc50.class_sets["animals"]) - {"dog", "rooster"}
     assert animals == {"dog": 40, "rooster": 40} | dict.fromkeys(others, 8)
-    assert len(list(Esc50("esc10").clips(root))) == 400
-    assert len(list(Esc50("environment").clips(root))) == 328
+    assert len(list(Esc50(classes="esc10").clips(root))) == 400
+    assert len(list(Esc50(classes="environment").clips(root))) == 328
     folds_of_group: dict[str, set[str | None]] = {}
     for clip in clips:
         folds_of_group.setdefault(clip.group, set()).add(clip.fold)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from faunashot.data.corpora.folder import Folder
-from faunashot.errors import CorpusError
+from faunashot.errors import CorpusError, ParameterError
 
 Make = Callable[[str, Path], None]
 Touch = Callable[..., None]
@@ -41,7 +41,7 @@ def test_a_class_that_is_a_link(root: Path, make: Make, tmp_path: Path, touch: T
     make("folder", root)
     touch(tmp_path, "elsewhere/x.wav")
     (root / "kite").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    assert [clip.path for clip in Folder(["kite"]).clips(root)] == ["kite/x.wav"]
+    assert [clip.path for clip in Folder(classes=["kite"]).clips(root)] == ["kite/x.wav"]
 
 
 def test_a_recording_linked_into_two_classes(root: Path, make: Make) -> None:
@@ -174,3 +174,98 @@ def test_real_folders(shared: Path) -> None:
     clips = list(Folder().clips(shared / "data" / "animals-sounds" / "Training"))
     assert len(clips) == 308
     assert len({clip.label for clip in clips}) == 10
+
+
+ROWS = [
+    ("path", "label", "group"),
+    ("a.wav", "owl; frog", "night"),
+    ("b.wav", "owl", "dawn"),
+    ("b.wav", "wren;owl", "dawn"),
+    ("c.wav", "", "noon"),
+    ("d.wav", "frog", ""),
+]
+
+
+def test_several_labels_a_clip(root: Path, touch: Touch, write_table: WriteTable) -> None:
+    touch(root, "a.wav", "b.wav", "c.wav", "d.wav")
+    write_table(root / "labels.csv", *ROWS)
+    corpus = Folder(multi_label=True)
+    clips = list(corpus.clips(root))
+    assert corpus.multi_label
+    assert corpus.problems == []
+    assert {clip.path: clip.label for clip in clips} == {
+        "a.wav": "frog;owl",
+        "b.wav": "owl;wren",
+        "c.wav": "",
+        "d.wav": "frog",
+    }
+    assert [clip.group for clip in clips] == ["night", "dawn", "noon", "d.wav"]
+
+
+def test_several_labels_only_where_they_are_asked_for(
+    root: Path, touch: Touch, write_table: WriteTable
+) -> None:
+    touch(root, "a.wav", "b.wav", "c.wav", "d.wav")
+    write_table(root / "labels.csv", *ROWS)
+    corpus = Folder()
+    assert [(clip.path, clip.label) for clip in corpus.clips(root)] == [
+        ("a.wav", "owl; frog"),
+        ("d.wav", "frog"),
+    ]
+    assert dict(corpus.problems) == {
+        "b.wav": "it has more than one label: owl, wren;owl",
+        "c.wav": "it has no label in labels.csv",
+    }
+
+
+def test_wanted_classes_of_clips_with_several(
+    root: Path, touch: Touch, write_table: WriteTable
+) -> None:
+    """Only the wanted names stay; a clip of none of all classes does, one of others alone not."""
+    touch(root, "a.wav", "b.wav", "c.wav", "d.wav")
+    write_table(root / "labels.csv", *ROWS)
+    clips = Folder(classes=["owl"], multi_label=True).clips(root)
+    assert {clip.path: clip.label for clip in clips} == {
+        "a.wav": "owl",
+        "b.wav": "owl",
+        "c.wav": "",
+    }
+    with pytest.raises(ParameterError, match="unknown value 'frog;owl'"):
+        list(Folder(classes=["frog;owl"], multi_label=True).clips(root))
+
+
+def test_a_row_that_was_cut_at_its_semicolons_is_reported(root: Path, touch: Touch) -> None:
+    touch(root, "a.wav", "b.wav")
+    (root / "labels.csv").write_text('path;label\na.wav;frog;owl\nb.wav;"frog;owl"\n')
+    corpus = Folder(multi_label=True)
+    assert [(clip.path, clip.label) for clip in corpus.clips(root)] == [("b.wav", "frog;owl")]
+    assert corpus.problems == [("a.wav", "row 2 of labels.csv has more cells than columns")]
+
+
+def test_rows_of_several_labels_have_to_agree_on_the_fold(
+    root: Path, touch: Touch, write_table: WriteTable
+) -> None:
+    touch(root, "a.wav", "b.wav")
+    rows = [
+        ("path", "label", "fold"),
+        ("a.wav", "owl", 1),
+        ("a.wav", "frog", 2),
+        ("b.wav", "owl", 1),
+    ]
+    write_table(root / "labels.csv", *rows)
+    corpus = Folder(multi_label=True)
+    assert [clip.path for clip in corpus.clips(root)] == ["b.wav"]
+    assert corpus.problems == [("a.wav", "its rows do not agree on its fold or group")]
+
+
+def test_a_recording_linked_into_two_classes_is_of_both(root: Path, make: Make) -> None:
+    make("folder", root)
+    os.link(root / "owl/three.mp3", root / "wren/three.mp3")
+    labels = {clip.path: clip.label for clip in Folder(multi_label=True).clips(root)}
+    assert labels["owl/three.mp3"] == labels["wren/three.mp3"] == "owl;wren"
+    assert labels["wren/two.flac"] == "wren"
+
+
+def test_options_are_read_with_the_name_of_the_corpus() -> None:
+    with pytest.raises(ParameterError, match=r"corpora\.folder\.multi_label: .*, got 'yes'"):
+        Folder(multi_label="yes")

@@ -49,7 +49,7 @@ def test_fault_filtered_split(root: Path, make: Make) -> None:
 def test_two_files_of_one_excerpt(root: Path, make: Make, touch: Touch) -> None:
     make("gtzan", root)
     touch(root, "genres/rock/rock.00001.wav")
-    corpus = Gtzan(["rock"])
+    corpus = Gtzan(classes=["rock"])
     assert [clip.path for clip in corpus.clips(root)] == ["genres/rock/rock.00001.au"]
     assert corpus.problems == [("genres/rock/rock.00001.wav", "the same excerpt as rock.00001.au")]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from faunashot.data.corpora.urbansound8k import UrbanSound8K
-from faunashot.data.locate import locate
+from faunashot.data.ingest import located
 from faunashot.data.splits import Splits
 from faunashot.errors import CorpusError
 
@@ -33,7 +33,10 @@ def test_facts_of_a_slice(root: Path, make: Make, outer: str) -> None:
     assert (siren.label, siren.fold, siren.group) == ("siren", "10", "9")
     assert bark.path == (Path(outer) / "audio/fold5/7-3-0-0.wav").as_posix()
     assert again.group == bark.group
-    assert [c.label for c in UrbanSound8K("animals").clips(root)] == ["dog_bark", "dog_bark"]
+    assert [c.label for c in UrbanSound8K(classes="animals").clips(root)] == [
+        "dog_bark",
+        "dog_bark",
+    ]
 
 
 def test_a_part_of_it_works(root: Path, make: Make) -> None:
@@ -82,7 +85,7 @@ def test_its_ten_folds_are_rotated_as_published(root: Path, touch: Callable[...,
     text = "\n".join(",".join(map(str, row)) for row in rows)
     (root / "metadata/UrbanSound8K.csv").write_text(HEADER + text)
     touch(root / "audio", *(f"fold{row[5]}/{row[0]}" for row in rows))
-    clips: pd.DataFrame = locate(UrbanSound8K(), root)
+    clips: pd.DataFrame = located(UrbanSound8K(), root)
     splits = list(Splits(clips, seed=0))
     assert [s.name for s in splits] == [str(n) for n in range(1, 11)]
     assert all((len(s.train), len(s.validation), len(s.test)) == (80, 10, 10) for s in splits)

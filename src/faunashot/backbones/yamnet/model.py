@@ -5,23 +5,34 @@ from __future__ import annotations
 import csv
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from scipy.special import expit
 
-from faunashot.backbones.base import Backbone, FloatArray
+from faunashot import options
+from faunashot.backbones.base import Backbone, Card, ClassList, FloatArray
 from faunashot.backbones.yamnet.published import HANDLE, Published
 from faunashot.errors import WeightsError
-from faunashot.frontends.mel_patches import SAMPLE_RATE, WINDOW_SAMPLES, patches
+from faunashot.frontends.mel_patches import WINDOW_SAMPLES, MelPatches, patches
 from faunashot.runtimes.converted import converted
 from faunashot.runtimes.hub import model_folder
 from faunashot.runtimes.litert import LiteRt, Network, on_gpu
+from faunashot.runtimes.once import Once
 
 CHECK_TOLERANCE = 1e-4
 MODEL, REST = "model.tflite", "rest.npz"
 CLASS_NAMES = "assets/yamnet_class_map.csv"
+
+
+class _Parts(NamedTuple):
+    """What is loaded: the network up to its embedding, and the classifier on it."""
+
+    network: Network
+    kernel: FloatArray
+    bias: FloatArray
 
 
 class YamNet(Backbone):
@@ -32,13 +43,12 @@ class YamNet(Backbone):
     the weights' hash; each time it is loaded it has to give the same on that signal. Where there
     is a GPU, the cut graph runs in TensorFlow.
 
-    Frames are as published: 25 ms STFT windows every 10 ms, 96 of them (0.96 s) to a patch, so a
-    window spans 15,600 samples, 15 ms over 0.96 s. A clip is padded to a whole number of hops.
-
     Parameters
     ----------
-    hop_s : step between windows in seconds, at most 0.96; published: 0.48.
-    handle : TF Hub handle, or a folder that holds the SavedModel.
+    hop_s : float
+        Step between windows in seconds, at most 0.96; published: 0.48.
+    handle : str
+        TF Hub handle, or a folder that holds the SavedModel.
 
     Raises
     ------
@@ -51,74 +61,96 @@ class YamNet(Backbone):
     Audio Set: An ontology and human-labeled dataset for audio events, ICASSP 2017.
     """
 
-    name = "yamnet"
-    version = "1"
-    sample_rate = SAMPLE_RATE
-    window_s = 0.96
-    window_samples = WINDOW_SAMPLES
-    batch_size = 32
-    dim = 1024
-    vocabulary = "audioset"
-    licence = "Apache-2.0"
-    citation = "M. Plakal, D. Ellis. YAMNet. TensorFlow Model Garden, 2020."
-    source = HANDLE
-    trained_on = (
-        "AudioSet (YouTube), 521 classes, among them most animals that a target corpus may hold"
-    )
+    class Options(options.Options):
+        """Step between windows, and where the model is."""
 
-    def __init__(self, hop_s: float = 0.48, handle: str = HANDLE) -> None:
-        self.hop_s = hop_s
+        hop_s: Annotated[float, Field(ge=0.001, le=0.96)] = 0.48
+        handle: str = HANDLE
+
+    card = Card(
+        name="yamnet",
+        version="1",
+        licence="Apache-2.0",
+        citation="M. Plakal, D. Ellis. YAMNet. TensorFlow Model Garden, 2020.",
+        source=HANDLE,
+        trained_on=(
+            "AudioSet (YouTube), 521 classes, among them most animals that a target corpus may hold"
+        ),
+        packages=("ai-edge-litert", "tensorflow", "tensorflow-hub", "setuptools"),
+    )
+    layers = {"embedding": 1024}  # noqa: RUF012
+    batch_size = 32
+
+    def __init__(self, *, hop_s: float = 0.48, handle: str = HANDLE) -> None:
+        self.front_end = MelPatches(hop_s=hop_s)
+        self._handle = handle
         folder = model_folder(handle)
         try:
             self.weights_hash = _hash(folder)
-            self.classes = _class_names(folder)
+            names = _class_names(folder)
         except (OSError, KeyError) as error:
             raise WeightsError(f"yamnet: {handle} is not YAMNet as published ({error})") from error
-        if on_gpu():
-            published = Published(folder)
-            self._take(_parts(published), network=published.network())
-        else:
-            converted(
-                self.name,
-                self.weights_hash,
-                write=lambda kept: _convert(Published(folder), kept),
-                read=self._read,
-            )
+        self.class_list = ClassList("audioset", names, several="geometric")
+        self._parts = Once(lambda: _load(folder, self.weights_hash))
 
-    def front_end(self, samples: FloatArray) -> FloatArray:
-        """Log-mel patches of 16 kHz samples, (n,) -> (N, 96, 64)."""
-        return patches(samples, hop=self.hop_samples)
-
-    def network(self, inputs: FloatArray) -> FloatArray:
+    def embed(self, inputs: FloatArray, *, layer: str = "embedding") -> FloatArray:
         """Embed patches, (N, 96, 64) -> (N, 1024), all at least 0."""
-        return self._run(inputs)
+        return self._parts().network(inputs)
 
-    def classify(self, embeddings: npt.NDArray[Any]) -> FloatArray:
-        """Sigmoid scores of AudioSet's 521 classes, (N, 1024) -> (N, 521)."""
-        logits = embeddings.astype(np.float32) @ self._kernel + self._bias
-        return np.asarray(expit(logits), dtype=np.float32)
+    def logits(self, embeddings: npt.NDArray[Any]) -> FloatArray:
+        """Logits of AudioSet's 521 classes, (N, 1024) -> (N, 521)."""
+        return _logits(self._parts(), embeddings)
 
-    def _read(self, kept: Path) -> None:
-        with np.load(kept / REST) as rest:
-            self._take(dict(rest), network=LiteRt((kept / MODEL).read_bytes()))
+    def build(self, n_targets: int, *, seed: int) -> Any:
+        """The network with its published weights and a classifier of `n_targets`, to be trained.
 
-    def _take(self, parts: dict[str, FloatArray], *, network: Network) -> None:
-        """Take the parts, if with `network` they give what the published model does."""
-        self._run, self._kernel, self._bias = network, parts["kernel"], parts["bias"]
-        ours = self.embed(_fixed_signal()[None])
-        worst = max(
-            float(np.abs(ours - parts["embedding"]).max()),
-            float(np.abs(self.classify(ours) - parts["scores"]).max()),
-        )
-        if not worst <= CHECK_TOLERANCE:
-            raise WeightsError(f"yamnet: its network is {worst:.1e} off the published model")
+        Takes what the front end gives, (N, 96, 64). Returns a `network.LayeredNetwork`.
+        """
+        from faunashot.backbones.yamnet.network import build
+
+        return build(n_targets, seed=seed, handle=self._handle)
+
+
+def _load(folder: Path, weights_hash: str) -> _Parts:
+    if on_gpu():
+        published = Published(folder)
+        return _checked(_facts(published), network=published.network())
+    return converted(
+        "yamnet",
+        weights_hash,
+        write=lambda kept: _convert(Published(folder), kept),
+        read=_read,
+    )
+
+
+def _read(kept: Path) -> _Parts:
+    with np.load(kept / REST) as rest:
+        return _checked(dict(rest), network=LiteRt((kept / MODEL).read_bytes()))
+
+
+def _checked(facts: dict[str, FloatArray], *, network: Network) -> _Parts:
+    """The parts, if they give what the published model does."""
+    parts = _Parts(network, facts["kernel"], facts["bias"])
+    ours = network(patches(_fixed_signal(), hop=WINDOW_SAMPLES))
+    scores = expit(_logits(parts, ours))
+    worst = max(
+        float(np.abs(ours - facts["embedding"]).max()),
+        float(np.abs(scores - facts["scores"]).max()),
+    )
+    if not worst <= CHECK_TOLERANCE:
+        raise WeightsError(f"yamnet: its network is {worst:.1e} off the published model")
+    return parts
+
+
+def _logits(parts: _Parts, embeddings: npt.NDArray[Any]) -> FloatArray:
+    return np.asarray(embeddings.astype(np.float32) @ parts.kernel + parts.bias)
 
 
 def _fixed_signal() -> FloatArray:
     return np.random.default_rng(0).normal(0, 0.1, WINDOW_SAMPLES).astype(np.float32)
 
 
-def _parts(published: Published) -> dict[str, FloatArray]:
+def _facts(published: Published) -> dict[str, FloatArray]:
     scores, embedding = published(_fixed_signal())
     return {
         "kernel": published.kernel,
@@ -130,7 +162,7 @@ def _parts(published: Published) -> dict[str, FloatArray]:
 
 def _convert(published: Published, folder: Path) -> None:
     (folder / MODEL).write_bytes(published.convert())
-    np.savez(folder / REST, **_parts(published))  # type: ignore[arg-type]
+    np.savez(folder / REST, **_facts(published))  # type: ignore[arg-type]
 
 
 def _hash(folder: Path) -> str:

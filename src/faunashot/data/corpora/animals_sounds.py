@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from faunashot.data.corpora import layout
+from faunashot.data import layout
 from faunashot.data.corpora.base import TEST, TRAIN, Clip, Corpus
 
 _PARTS = {"Training": TRAIN, "Testing": TEST}

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from faunashot.errors import CorpusError, ParameterError
+from faunashot.options import Options
+from faunashot.targets import join_names, names_of
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 """Fold names of a corpus whose split is published as fixed parts instead of rotating folds."""
@@ -19,11 +24,17 @@ class Clip:
 
     Attributes
     ----------
-    clip_id : unique within the corpus, the same on every machine.
-    path : POSIX path relative to the corpus' root.
-    label : class name.
-    fold : official fold (``"1"``, ...) or part (`TRAIN`, `VALIDATION`, `TEST`), None if none.
-    group : the source recording; clips of one group never sit on both sides of a split.
+    clip_id : str
+        Unique within the corpus, the same on every machine.
+    path : str
+        POSIX path relative to the corpus' root.
+    label : str
+        Class name. Of a corpus with `Corpus.multi_label`, class names as
+        `faunashot.targets.join_names` joins them, "" where the clip is of none of the classes.
+    fold : str or None
+        Official fold (``"1"``, ...) or part (`TRAIN`, `VALIDATION`, `TEST`), None if none.
+    group : str
+        The source recording; clips of one group never sit on both sides of a split.
     """
 
     clip_id: str
@@ -33,17 +44,54 @@ class Clip:
     group: str
 
 
-class Corpus:
-    """Contract of a corpus module: subclass, set the facts, write `entries`.
+def _names(given: object) -> object:
+    """Refuse what is neither a name nor a list of names."""
+    listed = given if isinstance(given, list) else [given]
+    if not all(isinstance(name, str) for name in listed):
+        raise PydanticCustomError(
+            "class_names", "needs 'all', the name of a set, or a list of class names"
+        )
+    return given
 
-    Parameters
-    ----------
-    classes : "all", a named set from `class_sets`, or a list of class names.
+
+ClassNames = Annotated[str | list[str], BeforeValidator(_names)]
+"""Type of the option `CorpusOptions.classes`."""
+
+
+class CorpusOptions(Options):
+    """What may be set of any corpus in ``params.yaml``.
 
     Attributes
     ----------
-    problems : (path or table row, reason) of each entry that `clips` had to leave out.
-    known_faults : clip_id -> what is known to be wrong with that clip; it is listed all the same.
+    classes : str or list of str
+        "all", a set of `Corpus.class_sets`, or class names.
+    """
+
+    classes: ClassNames = "all"
+
+
+class Corpus:
+    """Contract of a corpus module: subclass, set the facts, write `entries`.
+
+    A module of this package that holds one such class is found by itself, under its own name.
+
+    Parameters
+    ----------
+    name : str, optional
+        What ``params.yaml`` calls the corpus, where that is not the name of its class.
+    **options
+        What `Options` declares.
+
+    Attributes
+    ----------
+    options : CorpusOptions
+        The options as given, checked, with the defaults of those that were not.
+    problems : list of (str, str)
+        Path or table row, and reason, of each entry that `clips` had to leave out.
+    known_faults : dict
+        What is known to be wrong with a clip, by its id; the clip is listed all the same.
+    multi_label : bool
+        Whether a clip may carry several classes, or none.
     """
 
     name: str
@@ -52,13 +100,21 @@ class Corpus:
     url: ClassVar[str | None]
     class_sets: ClassVar[dict[str, tuple[str, ...]]] = {}
     known_faults: ClassVar[dict[str, str]] = {}
+    Options: ClassVar[type[CorpusOptions]] = CorpusOptions
+    options: CorpusOptions
+    multi_label: bool = False
 
-    def __init__(self, classes: str | list[str] = "all") -> None:
-        self.classes = classes
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        if name is not None:
+            self.name = name
+        self.options = self.Options.read(options, key=f"corpora.{self.name}")
         self.problems: list[tuple[str, str]] = []
 
     def clips(self, root: Path) -> Iterator[Clip]:
         """Yield the clips of the wanted classes under `root`, sorted by path.
+
+        Of a clip with several classes the wanted ones are kept; one that has others only is left
+        out, and one that is of none of the corpus' classes stays.
 
         Raises
         ------
@@ -69,8 +125,12 @@ class Corpus:
         if not root.is_dir():
             raise self.not_here(root, "there is no such folder")
         entries = sorted(self.entries(root), key=lambda clip: clip.path)
-        wanted = self.wanted(clip.label for clip in entries)
-        yield from (clip for clip in entries if clip.label in wanted)
+        named = [names_of(clip.label, multi_label=self.multi_label) for clip in entries]
+        wanted = self.wanted(name for names in named for name in names)
+        for clip, names in zip(entries, named, strict=True):
+            kept = [name for name in names if name in wanted]
+            if kept or not names:
+                yield replace(clip, label=join_names(kept)) if self.multi_label else clip
 
     def entries(self, root: Path) -> Iterable[Clip]:
         """List every clip under the existing folder `root`, in any order; fill `problems`.
@@ -102,19 +162,20 @@ class Corpus:
         raise CorpusError(f"{self.name} has nothing to fetch: put it at {root}, see {self.url}")
 
     def wanted(self, present: Iterable[str]) -> frozenset[str]:
-        """Resolve `classes` against the class names that the corpus has at hand.
+        """Resolve the option `classes` against the class names that the corpus has at hand.
 
         Raises
         ------
         ParameterError
             A wanted class does not exist; the message names the nearest one.
         """
+        classes = self.options.classes
         known = set(present) | {name for names in self.class_sets.values() for name in names}
-        if self.classes == "all":
+        if classes == "all":
             return frozenset(known)
-        if isinstance(self.classes, str) and self.classes in self.class_sets:
-            return frozenset(self.class_sets[self.classes])
-        names = [self.classes] if isinstance(self.classes, str) else list(self.classes)
+        if isinstance(classes, str) and classes in self.class_sets:
+            return frozenset(self.class_sets[classes])
+        names = [classes] if isinstance(classes, str) else classes
         for name in names:
             if name not in known:
                 raise ParameterError.unknown(

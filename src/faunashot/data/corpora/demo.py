@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from faunashot.data.corpora import layout
-from faunashot.data.corpora.base import Clip, Corpus
+from faunashot.data import layout
+from faunashot.data.corpora.base import ClassNames, Clip, Corpus, CorpusOptions
 from faunashot.data.corpora.esc50 import Esc50
 from faunashot.download import new_folder
 from faunashot.errors import CorpusError
@@ -23,6 +23,12 @@ _TABLE = "clips.csv"
 _COLUMNS = ("filename", "label", "fold", "group")
 _BACKGROUND = "background"
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+class DemoOptions(CorpusOptions):
+    """What may be set: the animals are wanted unless told."""
+
+    classes: ClassNames = "animals"
 
 
 class Demo(Corpus):
@@ -37,14 +43,12 @@ class Demo(Corpus):
     citation = "the faunashot authors (2026). Synthetic animals, made by faunashot.audio.synth."
     url = None
     class_sets: ClassVar[dict[str, tuple[str, ...]]] = {"animals": Esc50.class_sets["animals"]}
-
-    def __init__(self, classes: str | list[str] = "animals") -> None:
-        super().__init__(classes)
+    Options = DemoOptions
 
     def wanted(self, present: Iterable[str]) -> frozenset[str]:
-        """Resolve `classes`; "all" is every class but `background`, which is none."""
+        """Resolve the option `classes`; "all" is every class but `background`, which is none."""
         wanted = super().wanted(present)
-        return wanted - {_BACKGROUND} if self.classes == "all" else wanted
+        return wanted - {_BACKGROUND} if self.options.classes == "all" else wanted
 
     def entries(self, root: Path) -> Iterator[Clip]:
         """Yield the recordings that `clips.csv` lists, and report those that are not there."""

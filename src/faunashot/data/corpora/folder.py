@@ -6,33 +6,54 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
 
-from faunashot.data.corpora import layout
-from faunashot.data.corpora.base import Clip, Corpus
+from pydantic import Field
+
+from faunashot.data import layout
+from faunashot.data.corpora.base import Clip, Corpus, CorpusOptions
 from faunashot.errors import CorpusError
+from faunashot.targets import SEPARATOR, join_names
+
+
+class FolderOptions(CorpusOptions):
+    """What may be set of a folder.
+
+    Attributes
+    ----------
+    table : str or None
+        POSIX path of the table, relative to the root; looked for unless told.
+    multi_label : bool
+        Whether a recording may carry several classes, or none.
+    """
+
+    table: str | None = None
+    multi_label: Annotated[bool, Field(strict=True)] = False
 
 
 class Folder(Corpus):
     """`<class>/**/<any recording>`, or a table with the columns path, label[, fold][, group].
 
     A table is used where one is named, else `labels.csv`, else the only .csv in the root. Its
-    paths are relative to its own folder. A file under two labels is left out and reported.
+    paths are relative to its own folder.
 
-    Parameters
-    ----------
-    classes : "all" or a list of class names.
-    table : POSIX path of the table, relative to the root; looked for unless told.
+    A file under two labels is left out and reported, unless the option ``multi_label`` is set:
+    then it has both. A cell of the table may then hold several names, such as ``frog;owl``, a
+    path may have several rows, and an empty label is a recording of none of the classes.
     """
 
     name = "folder"
     licence = "that of your own recordings"
     citation = "none: your own recordings"
     url = None
+    Options = FolderOptions
+    options: FolderOptions
 
-    def __init__(self, classes: str | list[str] = "all", *, table: str | None = None) -> None:
-        super().__init__(classes)
-        self.table = table
+    def __init__(self, name: str | None = None, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.multi_label = self.options.multi_label
 
     def entries(self, root: Path) -> Iterator[Clip]:
         """Yield what the table or the class folders list, less what is reported."""
@@ -48,11 +69,11 @@ class Folder(Corpus):
             raise self.not_here(root, f"no recording can be used from {how}{first}")
 
     def _table(self, root: Path) -> str | None:
-        if self.table is not None:
-            table = layout.inside(self.table)
+        if self.options.table is not None:
+            table = layout.inside(self.options.table)
             if table is None or not (root / table).is_file():
                 raise CorpusError(
-                    f"{root} has no table {self.table!r}: check corpora.{self.name}.table"
+                    f"{root} has no table {self.options.table!r}: check corpora.{self.name}.table"
                 )
             return table
         tables = [path.name for path in root.glob("*.csv") if not path.name.startswith(".")]
@@ -75,14 +96,19 @@ class Folder(Corpus):
                 self.problems.append((f"{table}, row {number}", "it has no path"))
             elif path is None:
                 self.problems.append((given, "the path is absolute or leaves the corpus' folder"))
-            elif not label:
+            elif self.multi_label and layout.SURPLUS in row:
+                self.problems.append((path, f"row {number} of {table} has more cells than columns"))
+            elif not label and not self.multi_label:
                 self.problems.append((path, f"it has no label in {table}"))
             else:
                 fold, group = row.get("fold") or None, row.get("group") or path
                 yield Clip(clip_id=path, path=path, label=label, fold=fold, group=group)
 
     def _sound(self, root: Path, listed: Iterable[Clip]) -> Iterator[Clip]:
-        """Yield the clips that are files with one label each, and report the others."""
+        """Yield the clips that are files with one label each, and report the others.
+
+        Where clips carry several classes, that label is of all classes that a file is given.
+        """
         by_file: dict[object, set[Clip]] = defaultdict(set)
         for clip in dict.fromkeys(listed):
             try:
@@ -101,6 +127,9 @@ class Folder(Corpus):
             key = (found.st_dev, found.st_ino) if found.st_ino else clip.path
             by_file[key].add(clip)
         for clips in by_file.values():
+            if self.multi_label:
+                label = join_names(name for clip in clips for name in _given(clip.label))
+                clips = {replace(clip, label=label) for clip in clips}
             labels, paths = sorted({c.label for c in clips}), sorted({c.path for c in clips})
             if len(labels) > 1:
                 reason = f"it has more than one label: {', '.join(labels)}"
@@ -110,3 +139,8 @@ class Folder(Corpus):
                 yield from clips
                 continue
             self.problems += [(path, reason) for path in paths]
+
+
+def _given(label: str) -> Iterator[str]:
+    """Class names in a cell or the name of a folder, as a person writes them."""
+    yield from filter(None, (name.strip() for name in label.split(SEPARATOR)))

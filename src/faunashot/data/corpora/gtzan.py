@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from faunashot.data.corpora import layout
+from faunashot.data import layout
 from faunashot.data.corpora.base import TEST, TRAIN, VALIDATION, Clip, Corpus
 from faunashot.errors import CorpusError
 

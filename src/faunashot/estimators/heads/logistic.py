@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from faunashot import options
+from faunashot.estimators.heads.base import HeadClassifier
+from faunashot.estimators.support import Support
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -26,66 +30,7 @@ NEVER = -1e9
 """Logit of a class that a head does not have; minus infinity times 0 would be no number."""
 
 
-class Support(NamedTuple):
-    """What one head learns from.
-
-    Attributes
-    ----------
-    X : (N, D) rows.
-    y : (N,) labels.
-    weight : (N,) of the rows, or None.
-    unlabelled : (M, D) rows of the training side whose labels are not known, or None.
-    among : (N,) whether the unlabelled rows may be of a row's class; of any where not given.
-    parts : (V, D) parts of the rows, such as windows of a clip whose mean the row is, or None.
-    part_of : (V,) the row that each is part of.
-    group : (N,) what the rows are recordings of; each of its own where not given.
-    blocks : widths of the backbones' parts of a row; one of all columns where not given.
-    """
-
-    X: npt.NDArray[Any]
-    y: npt.NDArray[Any]
-    weight: npt.NDArray[Any] | None = None
-    unlabelled: npt.NDArray[Any] | None = None
-    among: npt.NDArray[np.bool_] | None = None
-    parts: npt.NDArray[Any] | None = None
-    part_of: npt.NDArray[np.intp] | None = None
-    group: npt.NDArray[Any] | None = None
-    blocks: Sequence[int] | None = None
-
-    def through(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Support:
-        """The support with rows, unlabelled ones and parts changed, (N, D) -> (N, E)."""
-        spare, parts = (None if of is None else change(of) for of in (self.unlabelled, self.parts))
-        return self._replace(X=change(self.X), unlabelled=spare, parts=parts)
-
-    def known(self) -> npt.NDArray[Any]:
-        """All rows, labelled or not, (N + M, D)."""
-        return self.X if self.unlabelled is None else np.vstack([self.X, self.unlabelled])
-
-    def with_parts(self) -> Support:
-        """The parts as further rows, for a half of the weight of the row that they are part of."""
-        if self.parts is None or self.part_of is None or not len(self.parts):
-            return self
-        weight = np.ones(len(self.y)) if self.weight is None else np.asarray(self.weight)
-        count = np.bincount(self.part_of, minlength=len(self.y))
-        half = np.where(count > 0, weight / 2, weight)
-        return Support(
-            np.vstack([self.X, self.parts]),
-            np.concatenate([self.y, self.y[self.part_of]]),
-            np.concatenate([half, (half / np.maximum(count, 1))[self.part_of]]),
-        )
-
-    def only(self, kept: npt.NDArray[np.bool_]) -> Support:
-        """The support without its parts and the labels of other rows, which join the unlabelled."""
-        spare = self.unlabelled
-        if spare is not None:
-            spare = np.vstack([spare, self.X[~kept]])
-        picked = (None if of is None else of[kept] for of in (self.weight, self.among, self.group))
-        weight, among, group = picked
-        X, y, blocks = self.X[kept], self.y[kept], self.blocks
-        return Support(X, y, weight, spare, among, group=group, blocks=blocks)
-
-
-class Logistic(ClassifierMixin, BaseEstimator):
+class Logistic(HeadClassifier):
     """Multinomial logistic regression with an L2 penalty.
 
     The same objective as scikit-learn's; `fit_stack` fits the heads of many episodes as one
@@ -93,11 +38,17 @@ class Logistic(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    C : inverse strength of the penalty.
-    tol : largest entry of the gradient of the summed loss at which fitting stops.
+    C : float
+        Inverse strength of the penalty.
+    tol : float
+        Largest entry of the gradient of the summed loss at which fitting stops.
     """
 
-    reads_unlabelled = False
+    class Options(options.Options):
+        """Settings of the head."""
+
+        C: float = Field(30.0, gt=0)
+        tol: float = Field(1e-5, gt=0)
 
     def __init__(self, C: float = 30.0, tol: float = 1e-5) -> None:
         self.C = C
@@ -140,7 +91,7 @@ class Logistic(ClassifierMixin, BaseEstimator):
 
     def extended(self, support: Support) -> Support:
         """The support that is fitted; labels are codes."""
-        return support.with_parts()
+        return support.with_windows()
 
     def decision_function(self, X: Any) -> FloatArray:
         """Logits of `classes_`, (N, D) -> (N, C)."""
@@ -155,63 +106,6 @@ class Logistic(ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The most probable class of each row."""
         return np.asarray(self.classes_[self.decision_function(X).argmax(axis=1)])
-
-
-class PrototypeRectifiedLogistic(Logistic):
-    """Logistic regression beside class means that unlabelled rows have corrected.
-
-    The mean of k clips is a poor mean of a class. A few steps of soft k-means over the unlabelled
-    rows, begun at the class means and with the labelled rows held to their class, move it; the
-    moved mean then counts as `weight` further clips of its class. Where k is large it hardly
-    matters, where k is 1 it is most of what is known. Without unlabelled rows this is `Logistic`.
-
-    Parameters
-    ----------
-    weight : clips that a moved mean counts for.
-    temperature : cosine that costs a factor of e in the share that a row has in a class.
-    steps : of k-means.
-
-    References
-    ----------
-    M. Ren et al. Meta-learning for semi-supervised few-shot classification. ICLR 2018;
-    J. Liu, L. Song, Y. Qin. Prototype rectification for few-shot learning. ECCV 2020.
-    """
-
-    reads_unlabelled = True
-
-    def __init__(
-        self,
-        C: float = 30.0,
-        tol: float = 1e-5,
-        weight: float = 3.0,
-        temperature: float = 0.1,
-        steps: int = 5,
-    ) -> None:
-        super().__init__(C, tol)
-        self.weight = weight
-        self.temperature = temperature
-        self.steps = steps
-
-    def extended(self, support: Support) -> Support:
-        """The support, and a row a class: its moved mean."""
-        if support.unlabelled is None or not len(support.unlabelled):
-            return support.with_parts()
-        labels = support.y if support.among is None else support.y[support.among]
-        moved = np.unique(labels)
-        held = (support.y == moved[:, None]).astype(np.float64)
-        known, unknown = _unit(support.X), _unit(support.unlabelled)
-        own = held @ known
-        mean = _unit(own)
-        for _ in range(self.steps):
-            share = softmax(unknown @ mean.T / self.temperature, axis=1)
-            mean = _unit(own + share.T @ unknown)
-        scale = np.linalg.norm(support.X, axis=1).mean()
-        rows = support.with_parts()
-        return Support(
-            np.vstack([rows.X, mean * scale]),
-            np.concatenate([rows.y, moved]),
-            np.concatenate([np.asarray(rows.weight), np.full(len(moved), self.weight)]),
-        )
 
 
 class _Turned(NamedTuple):
@@ -238,11 +132,6 @@ def _turned(support: Support) -> _Turned:
         # a copy: rows may be a view that keeps the unlabelled ones in memory
         rows, spanned = cholesky(products, lower=True), rows.copy()
     return _Turned(rows, support.y, np.asarray(support.weight), spanned)
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(length == 0, 1, length))
 
 
 def _solve(

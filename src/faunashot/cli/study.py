@@ -1,0 +1,91 @@
+"""``faunashot study``."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faunashot.cli.output import AsJson, answer
+from faunashot.errors import ParameterError
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="YAML: name, params, grid, reference.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-S", help="A parameter of all experiments, as KEY=VALUE."),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Queue the experiments; run again for the table.")
+    ] = False,
+    only_table: Annotated[
+        bool, typer.Option("--only-table", help="Run nothing: the table of what is there.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder of the table and the plot.")] = Path(
+        "reports/studies"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Run a grid of experiments, and write one table and one plot of it.
+
+    What has ended well on the commit at hand is not run again, so that a study that was
+    interrupted, or got a further value, goes on.
+    """
+    from faunashot.tracking import store, studies
+
+    asked = studies.read_study(file, settings=settings or [])
+    root = store.root()
+    experiments = studies.planned(asked)
+    done = studies.finished(root, experiments)
+    missing = [] if only_table else [each for each in experiments if each.name not in done]
+    for number, experiment in enumerate(missing, 1):
+        print(f"{number} of {len(missing)}: {experiment.shown}", flush=True)
+        _dvc("exp", "remove", experiment.name, quiet=True)  # one that failed, or of other results
+        _dvc("exp", "run", *(["--queue"] if queue else []), *experiment.arguments())
+    if queue and missing:
+        print("Run them with `dvc queue start -j 2`, then this command again for the table.")
+        return
+    table = studies.table_of(root, asked)
+    out.mkdir(parents=True, exist_ok=True)
+    csv, png = out / f"{asked.name}.csv", out / f"{asked.name}.png"
+    table.drop(columns="headline").to_csv(csv, index=False)
+    _draw(table, asked, png)
+    rows = table[table["headline"]].drop(columns="headline")
+    records = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    answer([_row(record, asked, whole=as_json) for record in records], as_json=as_json)
+    if not as_json:
+        print(f"{csv}: every k; {png}: the same as a plot")
+
+
+def _dvc(*arguments: str, quiet: bool = False) -> None:
+    done = subprocess.run(["dvc", *arguments], check=False, capture_output=quiet)
+    if done.returncode and not quiet:
+        raise ParameterError(f"dvc {arguments[0]} {arguments[1]} has failed: see above")
+
+
+def _row(record: dict[Any, Any], asked: Any, *, whole: bool) -> dict[str, Any]:
+    if whole:
+        return {str(key): value for key, value in record.items()}
+    axes = list(dict.fromkeys(key for grid in asked.grid for key in grid))
+    low, high = record["macro_f1_low"], record["macro_f1_high"]
+    row = {key: record.get(key) for key in axes}
+    row |= {"k": record["k"], "macro-F1": record["macro_f1"]}
+    row["interval"] = None if low is None else f"{low} to {high}"
+    if record.get("difference") is not None:
+        row["difference"] = f"{record['difference']:+}"
+        row["p (Holm)"] = record["p_holm"]
+    return row
+
+
+def _draw(table: Any, asked: Any, png: Path) -> None:
+    from faunashot.evaluation.plots.curve import curve_figure
+    from faunashot.evaluation.systems_plots import scores_figure
+
+    axes = list(dict.fromkeys(key for grid in asked.grid for key in grid))
+    varied = [key for key in axes if table[key].nunique() > 1] or axes
+    named = table.assign(system=[", ".join(map(str, row)) for row in table[varied].to_numpy()])
+    curves = named["k"].nunique() > 1
+    (curve_figure if curves else scores_figure)(named, title=asked.name).savefig(png)

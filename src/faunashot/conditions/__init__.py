@@ -1,0 +1,1 @@
+"""Conditions: the same clips scored once more, altered; one module each."""

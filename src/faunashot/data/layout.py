@@ -1,0 +1,134 @@
+"""What published layouts are made of: folders of recordings and tables that list them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from faunashot.errors import CorpusError
+
+# What lies beside recordings. Whether any other file is one, only decoding can tell.
+# fmt: off
+_NOT_AUDIO = frozenset({
+    ".txt", ".md", ".rst", ".pdf", ".html", ".log", ".csv", ".tsv", ".json", ".jsonl", ".xml",
+    ".yaml", ".yml", ".ini", ".parquet", ".npy", ".npz", ".db", ".png", ".jpg", ".jpeg", ".gif",
+    ".svg", ".zip", ".gz", ".tar", ".py", ".ipynb", ".dvc", ".part",
+})
+# fmt: on
+_NOT_AUDIO_NAMES = frozenset({"thumbs.db", "desktop.ini", "readme", "license", "licence"})
+
+SURPLUS = "\0surplus"
+"""Key of what a row of a table holds beyond the columns of its header."""
+
+
+def is_recording(name: str) -> bool:
+    """Whether a file of this name may be a recording: not hidden, no document, table or picture."""
+    lowered = name.lower()
+    suffix = PurePosixPath(lowered).suffix
+    return not (lowered.startswith(".") or suffix in _NOT_AUDIO or lowered in _NOT_AUDIO_NAMES)
+
+
+def child(folder: Path, *names: str) -> Path | None:
+    """Follow folder `names` below `folder` whatever their case; None where one is missing."""
+    for name in names:
+        exact = folder / name
+        if exact.is_dir():
+            folder = exact
+            continue
+        matches = [path for path in subfolders(folder) if path.name.lower() == name.lower()]
+        if not matches:
+            return None
+        folder = matches[0]
+    return folder
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders directly below `folder` that are not hidden, sorted by name."""
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def recordings(folder: Path) -> Iterator[Path]:
+    """Yield every file at any depth below `folder` that may be a recording.
+
+    Links to folders are followed; a folder that was seen already, as in a loop, is not entered
+    again.
+    """
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(files) if is_recording(name))
+
+
+def relative(path: Path, root: Path) -> str:
+    """POSIX path of `path` below `root`, links left as they are."""
+    return path.relative_to(root).as_posix()
+
+
+def inside(path: str, *, below: str = "") -> str | None:
+    """Tidy a `path` that a table in folder `below` gives; None where it would leave the root.
+
+    Parameters
+    ----------
+    path : str
+        As written in the table; a backslash counts as a slash.
+    below : str
+        POSIX path, relative to the root, of the folder that the table lies in.
+    """
+    path = path.replace("\\", "/")
+    if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
+        return None
+    tidy = os.path.normpath(os.path.join(below, path)).replace(os.sep, "/")
+    return None if tidy in (".", "..") or tidy.startswith("../") else tidy
+
+
+def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """Read a comma, semicolon or tab separated table with a header.
+
+    Parameters
+    ----------
+    path : Path
+        The table, UTF-8.
+    columns : iterable of str
+        Names of the columns that have to be there, in lower case.
+
+    Returns
+    -------
+    list of dict
+        A dict a row: lower-case column name -> text, stripped; "" for an empty or missing cell.
+        A row with more cells than the header has them joined under `SURPLUS`.
+
+    Raises
+    ------
+    CorpusError
+        The table cannot be read, or a column is missing.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            file.seek(0)
+            delimiter = max(",;\t", key=header.count)
+            reader = csv.reader(file, delimiter=delimiter)
+            names = [name.strip().lower() for name in next(reader, [])]
+            rows = [dict.fromkeys(names, "") | _cells(names, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{path} cannot be read as a UTF-8 table: {error}") from error
+    missing = [name for name in columns if name not in names]
+    if missing:
+        found = ", ".join(names) or "nothing"
+        raise CorpusError(f"{path} has no column {', '.join(missing)}; its header is: {found}")
+    return rows
+
+
+def _cells(names: list[str], row: list[str]) -> dict[str, str]:
+    cells = [cell.strip() for cell in row]
+    surplus = " ".join(filter(None, cells[len(names) :]))
+    return dict(zip(names, cells, strict=False)) | ({SURPLUS: surplus} if surplus else {})

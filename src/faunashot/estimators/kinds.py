@@ -1,0 +1,102 @@
+"""Estimators by name: heads on clips or on windows, and what learns from windows by itself."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from faunashot.errors import ParameterError
+from faunashot.estimators.heads import HEADS
+from faunashot.estimators.windows import WINDOWS
+
+if TYPE_CHECKING:
+    from faunashot.estimators.base import Estimator, Level
+
+_STORED = {
+    "head": "faunashot.estimators.head:Head",
+    "head_on_windows": "faunashot.estimators.head:HeadOnWindows",
+    "class_map": "faunashot.estimators.class_map:ClassMap",
+}
+"""What is stored under a name that is no estimator's own."""
+
+
+def estimator_names() -> list[str]:
+    """Names that ``head`` of a system may have."""
+    return sorted({*HEADS, *WINDOWS})
+
+
+def estimator_class(name: str, *, level: Level | None = None) -> type[Estimator]:
+    """The class of the estimator that a system names; nothing but its module is imported.
+
+    Parameters
+    ----------
+    name : str
+        One of `estimator_names`.
+    level : "clip" or "window", optional
+        Which a head is put on; clips if not given.
+
+    Raises
+    ------
+    ParameterError
+        There is none, or it is no head and does not learn from that level.
+    """
+    if name in HEADS:
+        return _loaded(_STORED["head_on_windows" if level == "window" else "head"])
+    if name not in WINDOWS:
+        raise ParameterError.unknown("head", name, estimator_names())
+    found: type[Estimator] = WINDOWS[name]
+    if level not in (None, found.level):
+        raise ParameterError(f"level: {level}; {name} learns from {found.level}s alone")
+    return found
+
+
+def stored_class(kind: str) -> type[Estimator]:
+    """The class whose ``KIND`` this is; raises `ParameterError` where there is none."""
+    return _loaded(_STORED[kind]) if kind in _STORED else estimator_class(kind)
+
+
+def make_estimator(
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    level: Level | None = None,
+    **of_head: Any,
+) -> Estimator:
+    """An unfitted estimator.
+
+    Parameters
+    ----------
+    name : str
+        One of `estimator_names`.
+    settings : mapping, optional
+        Its own; those that are left out have their defaults.
+    seed : int
+        Of all that is drawn.
+    level : "clip" or "window", optional
+        Which a head is put on; clips if not given.
+    **of_head
+        Arguments of `faunashot.estimators.head.Head`, where it is one.
+
+    Raises
+    ------
+    ParameterError
+        There is no such estimator, or it has no such setting.
+    """
+    from faunashot.estimators.head import Head, make_classifier
+
+    kind = estimator_class(name, level=level)
+    if issubclass(kind, Head):
+        return kind(make_classifier(name, settings or {}, seed=seed), **of_head)
+    try:
+        made: Estimator = kind(**(settings or {}), seed=seed)  # type: ignore[call-arg]
+    except TypeError as error:
+        raise ParameterError(f"head {name}: {error}") from error
+    return made
+
+
+def _loaded(dotted: str) -> type[Estimator]:
+    module, _, name = dotted.partition(":")
+    found: type[Estimator] = getattr(importlib.import_module(module), name)
+    return found

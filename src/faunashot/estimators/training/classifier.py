@@ -1,0 +1,256 @@
+"""What all classifiers that are networks share: probabilities, saving and loading."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from faunashot.errors import ParameterError, StoreError
+from faunashot.estimators.base import Estimator, Level, TrainingContext
+from faunashot.estimators.calibration import fit_temperature, temper
+from faunashot.estimators.examples import Examples, Scores
+from faunashot.estimators.pooling import pool
+from faunashot.estimators.training.checkpoint import read_arrays, write_arrays
+from faunashot.estimators.training.cost import cost
+from faunashot.estimators.training.windows import Windows
+from faunashot.runtimes.keras_network import Network
+
+FORMAT = 3
+WEIGHTS, FACTS = "network.npz", "network.json"
+AT_ONCE = 128
+"""Windows that pass through the network at once where none is trained on."""
+
+LEAST = 1e-7
+"""Probability that the validation loss takes for a smaller one."""
+
+Rows = npt.NDArray[np.float32]
+
+
+class NetworkClassifier(Estimator, BaseEstimator):
+    """An estimator that is a whole network, which learns from windows.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (C,)
+        The classes that the clips which it learned from are of, sorted.
+    network_ : Network
+        Fitted.
+    history_ : list of dict
+        Facts of each epoch, JSON-ready.
+    """
+
+    KIND: ClassVar[str]
+    """Its name; its files carry it."""
+
+    RANGES: ClassVar[tuple[tuple[str, float, float], ...]] = ()
+    """Names of settings with their least and their greatest value."""
+
+    level: ClassVar[Level] = "window"
+    uses_validation = True
+    least_k = 5
+    threads_setting = "threads"
+
+    classes_: npt.NDArray[Any]
+    network_: Network
+    history_: list[dict[str, Any]]
+
+    @property
+    @abstractmethod
+    def best_epoch_(self) -> int:
+        """The epoch whose weights are kept."""
+
+    @classmethod
+    def settled(cls, chosen: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Settings to learn from all clips with, from what several fits have `chosen`.
+
+        None where some clips have to be held back all the same.
+        """
+        return None
+
+    def chosen(self) -> dict[str, Any]:
+        """What the validation clips chose, JSON-ready."""
+        return {"best_epoch": self.best_epoch_}
+
+    def fit(
+        self,
+        train: Examples,
+        *,
+        unlabelled: Examples | None = None,
+        validation: Examples | None = None,
+        context: TrainingContext | None = None,
+    ) -> Self:
+        """Learn from the windows of clips; see the class for what is raised beside.
+
+        Parameters
+        ----------
+        train : Examples
+            Labelled clips.
+        unlabelled : Examples, optional
+            Not learned from.
+        validation : Examples, optional
+            Clips to choose on, as they are: never augmented.
+        context : TrainingContext, optional
+            The pretrained backbone, noise, where the checkpoint is, and who is told of epochs.
+
+        Raises
+        ------
+        ParameterError
+            A setting is out of range, there are fewer than two classes, or the loss is no longer
+            finite.
+        StoreError
+            The checkpoint is damaged, or was written with other settings, weights or windows.
+        """
+        self._refuse_out_of_range()
+        present = train.targets.any(axis=0)
+        self.classes_ = np.asarray(train.classes)[present]
+        if len(self.classes_) < 2:
+            raise ParameterError("a network needs clips of at least two classes to learn from")
+        learn = Windows.of(train, self.classes_)
+        held = None if validation is None else Windows.of(validation, self.classes_)
+        self._train(learn, held, context or TrainingContext())
+        return self
+
+    @abstractmethod
+    def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
+        """Make `network_` for `classes_` and train it, to be stopped by the windows of `held`."""
+
+    @classmethod
+    @abstractmethod
+    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
+        """An estimator with `network_` as it was built, from what `save` wrote of it."""
+
+    @abstractmethod
+    def _architecture(self) -> dict[str, Any]:
+        """What `_rebuilt` needs beside the settings and the classes, JSON-ready."""
+
+    @abstractmethod
+    def _logits(self, X: Rows) -> Any:
+        """Logits of at most `AT_ONCE` rows, (N, dim) -> (N, C)."""
+
+    def cost(self) -> dict[str, int]:
+        """Parameters and ``macs`` of the fitted network, see `training.cost.cost`."""
+        check_is_fitted(self)
+        return cost(self.network_.model)
+
+    def predict(self, examples: Examples) -> Scores:
+        """Probabilities of `classes_` in windows, and in clips their mean by what each covers."""
+        rows, windows = examples.rows, examples.features.windows
+        scores = self._probabilities(lambda part: np.asarray(windows[rows[part]]), len(rows))
+        return Scores(tuple(map(str, self.classes_)), scores, pool(scores, examples))
+
+    def predict_proba(self, X: Rows) -> npt.NDArray[np.float64]:
+        """Probabilities of `classes_` from rows of features.
+
+        Parameters
+        ----------
+        X : ndarray, shape (N, dim)
+
+        Returns
+        -------
+        ndarray, shape (N, C)
+            Rows sum to 1.
+        """
+        return self._probabilities(X.__getitem__, len(X))
+
+    def _probabilities(self, rows: Callable[[slice], Rows], n: int) -> npt.NDArray[np.float64]:
+        check_is_fitted(self)
+        logits = in_parts(lambda part: self._logits(rows(part)), n)
+        return np.asarray(softmax(logits, axis=1), dtype=np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted network into `folder`, which is made, as arrays and JSON."""
+        check_is_fitted(self)
+        folder.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "format": FORMAT,
+            "kind": self.KIND,
+            "settings": self.get_params(),
+            "classes": self.classes_.tolist(),
+            "history": self.history_,
+            **self._architecture(),
+        }
+        write_arrays(folder / WEIGHTS, self.network_.arrays())
+        (folder / FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load what `save` wrote.
+
+        Raises
+        ------
+        StoreError
+            The folder holds no network, one of another kind, or one of another format.
+        WeightsError
+            Its arrays are those of another network.
+        """
+        try:
+            facts = json.loads((folder / FACTS).read_text("utf-8"))
+            if facts["format"] != FORMAT:
+                raise StoreError(f"{folder} has format {facts['format']}, this reads {FORMAT}")
+            if facts["kind"] != cls.KIND:
+                raise StoreError(f"{folder} holds a network {facts['kind']}, not {cls.KIND}")
+            model = cls._rebuilt(facts)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{folder} holds no network that can be read ({error})") from error
+        model.network_.assign(read_arrays(folder / WEIGHTS))
+        return model
+
+    def _refuse_out_of_range(self) -> None:
+        for names, least, most in self.RANGES:
+            for name in names.split():
+                value = getattr(self, name)
+                if value is not None and not least <= value <= most:
+                    raise ParameterError(
+                        f"{name}: {value}; needs to lie from {least:g} to {most:g}"
+                    )
+
+    def _pooled(self, held: Windows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Probabilities of clips, shape (n, C), and which class each is of.
+
+        Those of a clip are the mean over its windows by their weight.
+        """
+        clip_of, weight = held.clip_of, held.weight
+        _, first = np.unique(clip_of, return_index=True)
+        pooled = np.zeros((len(first), len(self.classes_)))
+        np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
+        pooled /= np.bincount(clip_of, weight)[:, None]
+        return pooled, held.target[first] > 0
+
+
+def validated(
+    pooled: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_], *, tempered: bool
+) -> dict[str, float]:
+    """Loss and accuracy of validation clips.
+
+    Parameters
+    ----------
+    pooled, hit : probabilities of the clips, (n, C), and which class each is of; of a class that
+        was not learned there may be none.
+    tempered : whether the loss is that under the best temperature: the surer network is not the
+        better one.
+    """
+    known = hit.any(axis=1)
+    scores = pooled
+    if tempered:
+        truth = hit[known].argmax(axis=1)
+        scores = temper(pooled, fit_temperature(pooled[known], np.arange(known.sum()), truth=truth))
+    own = np.where(hit, scores, 0).sum(axis=1)
+    return {
+        "validation_loss": float(-np.log(np.fmax(own, LEAST)).mean()),
+        "validation_accuracy": float(hit[np.arange(len(hit)), pooled.argmax(axis=1)].mean()),
+    }
+
+
+def in_parts(function: Callable[[slice], Any], n: int) -> npt.NDArray[np.float32]:
+    """What a function gives of `n` rows, `AT_ONCE` at a time."""
+    starts = range(0, max(n, 1), AT_ONCE)
+    return np.concatenate([function(slice(at, at + AT_ONCE)) for at in starts])

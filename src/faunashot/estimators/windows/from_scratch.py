@@ -1,0 +1,230 @@
+"""Networks trained from scratch on log-mel spectrograms of a small corpus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.audio.melspec import FLOOR_DB, N_MELS
+from faunashot.errors import ParameterError
+from faunashot.estimators.base import TrainingContext
+from faunashot.estimators.networks import NETWORKS
+from faunashot.estimators.training.batches import Augmentation, Epochs, inputs_of
+from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
+from faunashot.estimators.training.classifier import NetworkClassifier, validated
+from faunashot.estimators.training.keras_fit import Fit, Recipe
+from faunashot.estimators.training.losses import class_weights, losses
+from faunashot.estimators.training.windows import Windows
+from faunashot.runtimes.keras_network import deterministic_tensorflow
+
+PLATEAU = {"mode": "min", "factor": 0.5, "patience": 3, "min_delta": 0, "min_lr": 1e-6}
+"""The learning rate is halved after three epochs without a lower validation loss."""
+
+OPTIMIZERS = ("adam", "adamw")
+
+
+class FromScratch(NetworkClassifier):
+    """A network whose weights are drawn, then trained on spectrograms that are augmented.
+
+    With validation clips the learning rate falls where their loss does, training ends early, and
+    the weights with the lowest loss are kept; without them it lasts all epochs.
+
+    Fitting makes TensorFlow deterministic for the whole process, so that a seed gives one result.
+
+    Parameters
+    ----------
+    network : name of one of `networks.NETWORKS`.
+    optimizer : "adam" or "adamw", whose `weight_decay` does not pass through the moments.
+    learning_rate : at the start.
+    schedule : whether it falls on a plateau.
+    early_stopping : whether training ends after `patience` epochs without a lower validation
+        loss, with the best weights; else it lasts all `epochs`, and the last ones are kept.
+    batch_size : windows a step.
+    passes : how often each window is seen in an epoch, augmented each time anew.
+    class_weights : "none", "inverse" or "effective", see `training.losses.class_weights`.
+    focal_gamma : of the focal loss, 0 for cross-entropy.
+    label_smoothing : share of the target that is spread over all classes.
+    noise : "none", or how noise is mixed in: "naive" or "calibrated", see `audio.augment`.
+    noise_share : of the clips of an epoch that are mixed with noise.
+    masks, mask_frames, mask_bands : of SpecAugment: at most so many masks, at least one, on each
+        axis, so wide at most.
+    mixup : alpha of the shares, 0 for none.
+    gain_db : level that is added or taken away, at most.
+    shift : whether a clip begins at a drawn frame of its input.
+    crop_frames : a longer clip is cut to so many frames, at a drawn place; 0 for none.
+    z_norm, pcen : of what the network reads, see `audio.melspec.normalised`.
+    threads : of TensorFlow.
+    seed : of all that is drawn.
+    """
+
+    KIND = "from_scratch"
+    RANGES = (
+        ("learning_rate", 1e-9, np.inf),
+        ("epochs patience batch_size passes threads", 1, np.inf),
+        ("weight_decay focal_gamma masks mask_frames mask_bands mixup gain_db", 0, np.inf),
+        ("label_smoothing noise_share", 0, 1),
+        ("crop_frames", 0, 500),
+    )
+
+    def __init__(
+        self,
+        network: str = "cnn1d",
+        optimizer: str = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        schedule: bool = True,
+        early_stopping: bool = True,
+        epochs: int = 60,
+        patience: int = 6,
+        batch_size: int = 32,
+        passes: int = 1,
+        class_weights: str = "inverse",
+        focal_gamma: float = 0.0,
+        label_smoothing: float = 0.0,
+        noise: str = "none",
+        noise_share: float = 0.5,
+        masks: int = 0,
+        mask_frames: int = 24,
+        mask_bands: int = 16,
+        mixup: float = 0.0,
+        gain_db: float = 0.0,
+        shift: bool = False,
+        crop_frames: int = 0,
+        z_norm: bool = True,
+        pcen: bool = False,
+        threads: int = 2,
+        seed: int = 0,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.early_stopping = early_stopping
+        self.epochs = epochs
+        self.patience = patience
+        self.batch_size = batch_size
+        self.passes = passes
+        self.class_weights = class_weights
+        self.focal_gamma = focal_gamma
+        self.label_smoothing = label_smoothing
+        self.noise = noise
+        self.noise_share = noise_share
+        self.masks = masks
+        self.mask_frames = mask_frames
+        self.mask_bands = mask_bands
+        self.mixup = mixup
+        self.gain_db = gain_db
+        self.shift = shift
+        self.crop_frames = crop_frames
+        self.z_norm = z_norm
+        self.pcen = pcen
+        self.threads = threads
+        self.seed = seed
+
+    def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
+        _refuse_silence(learn.X)
+        self._build()
+        noise = context.noise()
+        batches = self._epochs(learn, noise)
+        kept = Checkpoint(context.checkpoint, self._made_of(learn, held, noise))
+        self.history_ = []
+        fit = Fit(self, batches, evaluate=lambda: self._evaluated(held), context=context, kept=kept)
+        fit(self._recipe(stops=held is not None), epochs=self.epochs, state=kept.read())
+
+    def _evaluated(self, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
+        facts = {} if held is None else validated(*self._pooled(held), tempered=False)
+        return self.network_.arrays(), facts
+
+    def _recipe(self, *, stops: bool) -> Recipe:
+        """How each step changes the network; `stops` where there are validation clips."""
+        from keras import callbacks, optimizers
+
+        if self.optimizer == "adam":
+            optimizer = optimizers.Adam(self.learning_rate)
+        else:
+            optimizer = optimizers.AdamW(self.learning_rate, weight_decay=self.weight_decay)
+        variables = self.network_.model.trainable_variables
+        optimizer.build(variables)
+        used = []
+        if stops and self.schedule:
+            used.append(callbacks.ReduceLROnPlateau("validation_loss", **PLATEAU))
+        if stops and self.early_stopping:  # the best weights are kept with the state of dropout
+            used.append(
+                callbacks.EarlyStopping("validation_loss", mode="min", patience=self.patience)
+            )
+        loss = partial(losses, focal_gamma=self.focal_gamma)
+        return Recipe(optimizer, variables, loss, training=True, callbacks=used)
+
+    @property
+    def best_epoch_(self) -> int:
+        """The epoch whose weights are kept: of the lowest validation loss, or the last."""
+        known = [facts.get("validation_loss") for facts in self.history_]
+        if None in known or not self.early_stopping:
+            return len(known)
+        return int(np.argmin(np.asarray(known, dtype=float))) + 1
+
+    def _epochs(self, learn: Windows, noise: npt.NDArray[np.float32] | None) -> Epochs:
+        n, classes = len(self.classes_), learn.target.argmax(axis=1)
+        of_class = class_weights(classes, n, balance=self.class_weights, weight=learn.weight)
+        smoothing = self.label_smoothing
+        settings = self.get_params()
+        return Epochs(
+            learn.X,
+            classes,
+            (1 - smoothing) * learn.target + np.float32(smoothing / n),
+            learn.weight * of_class[classes],
+            noise=noise,
+            how=Augmentation(**{name: settings[name] for name in Augmentation._fields}),
+            any_length=self._any_length,
+        )
+
+    def _build(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ParameterError.unknown("optimizer", self.optimizer, OPTIMIZERS)
+        tf = deterministic_tensorflow(self.threads)
+        self.network_ = NETWORKS[self.network]().with_weights(len(self.classes_), seed=self.seed)
+        frames = self.network_.model.input_shape[1]
+        self._any_length = frames is None
+        if self.crop_frames and not self._any_length:
+            raise ParameterError(f"crop_frames: {self.network} reads {frames} frames, no fewer")
+        read = tf.TensorSpec([None, frames, N_MELS])
+        self._to_logits = tf.function(
+            lambda inputs: self.network_.model(inputs, training=False)
+        ).get_concrete_function(read)
+
+    def _logits(self, X: npt.NDArray[np.float32]) -> Any:
+        how = {"z_norm": self.z_norm, "pcen": self.pcen, "any_length": self._any_length}
+        return self._to_logits(inputs_of(X, **how))
+
+    def _architecture(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
+        model = cls(**facts["settings"])
+        model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
+        model._build()
+        return model
+
+    def _made_of(
+        self, learn: Windows, held: Windows | None, noise: npt.NDArray[np.float32] | None
+    ) -> dict[str, str]:
+        settings = {k: v for k, v in self.get_params().items() if k != "threads"}
+        arrays = [*learn.arrays, self.classes_, *(held.arrays if held else ())]
+        return {
+            "network": self.network,
+            "settings": json.dumps(settings, sort_keys=True),
+            "windows": array_hash(arrays),
+            "noise": array_hash([noise if self.noise != "none" else None]),
+        }
+
+
+def _refuse_silence(X: npt.NDArray[np.float32]) -> None:
+    if all(float(np.max(X[at])) <= FLOOR_DB for at in range(len(X))):
+        raise ParameterError("all clips are silent: there is nothing to learn")

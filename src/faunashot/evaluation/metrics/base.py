@@ -1,0 +1,92 @@
+"""What a metric declares of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from faunashot.evaluation.scored import WeightedClips
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Metric(ABC):
+    """A figure of scored clips; its name is that of its module or entry point.
+
+    Attributes
+    ----------
+    title : str
+        What people call it, such as ``macro-F1``.
+    of : {"labels", "scores"}
+        Whether it is computed from predicted labels, or needs probabilities. Those of labels are
+        also taken of windows, under every condition, and compared between runs.
+    single_label, multi_label : bool
+        Whether it applies where a clip carries one label, and where it may carry several.
+    higher_is_better : bool
+        Whether more is better.
+    range : (float, float)
+        What it lies in; intervals are cut to it.
+    order : int
+        Place among the others where they are shown, ascending; equal ones are sorted by name.
+    citation : str
+        Where it is defined.
+    biased_upwards : bool
+        Whether a small sample makes it too large, and a resample of it once more. Then the
+        bootstrap's interval is the basic one, mirrored at the value.
+    pooled_over_episodes : bool
+        Whether episodes are scored together, with the jackknife's interval; else the figure is
+        the mean over episodes, with Student's.
+    """
+
+    title: ClassVar[str]
+    of: ClassVar[Literal["labels", "scores"]]
+    single_label: ClassVar[bool] = True
+    multi_label: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool] = True
+    range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    order: ClassVar[int] = 100
+    citation: ClassVar[str] = ""
+    biased_upwards: ClassVar[bool] = False
+    pooled_over_episodes: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        """Refuse one that leaves out what it must declare, so that its import names it."""
+        super().__init_subclass__()
+        for name in ("title", "of"):
+            if not hasattr(cls, name):
+                raise TypeError(f"{cls.__name__} declares no {name}")
+
+    @abstractmethod
+    def values(self, clips: WeightedClips) -> FloatArray:
+        """The figure under each weighting of the clips.
+
+        Parameters
+        ----------
+        clips : WeightedClips
+            Targets, predicted classes and probabilities of N clips, and D weightings of them,
+            such as the draws of a bootstrap.
+
+        Returns
+        -------
+        ndarray, shape (D,)
+            NaN where a weighting says nothing of it.
+        """
+
+    def chance(self, clips: WeightedClips) -> FloatArray | None:
+        """What chance alone makes of it under each weighting, shape (D,); None if nothing.
+
+        Where that is as much as the figure, its interval begins at the lower end of the range.
+        """
+        return None
+
+
+def mean_of_classes(each: FloatArray) -> FloatArray:
+    """Mean over the classes that are not NaN, shape (D, C) to (D,); NaN where all are."""
+    known = ~np.isnan(each)
+    count = known.sum(axis=1)
+    mean: FloatArray = np.where(known, each, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
+    return mean

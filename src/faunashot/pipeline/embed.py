@@ -1,0 +1,148 @@
+"""Stage embed: recordings to all features that the run needs, those from the cache that it has."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from faunashot.audio.decode import quiet_native, recordings_in
+from faunashot.audio.noise import Noise
+from faunashot.conditions.base import asked_for
+from faunashot.data.ingest import hashed
+from faunashot.errors import ParameterError
+from faunashot.evaluation import MAIN
+from faunashot.features.extractors import extractor
+from faunashot.features.jobs import EmbedJob, embed_jobs
+from faunashot.features.plan import Recording
+from faunashot.features.store import META
+from faunashot.params import ABSENT, FeatureName, Params
+from faunashot.pipeline.paths import (
+    FEATURES,
+    NOISE_CLIPS,
+    NOISE_FEATURES,
+    RUN_RECORDS,
+    clips_of,
+    features_of,
+)
+
+if TYPE_CHECKING:
+    from faunashot.tracking.runs import StageRun
+
+RECORD = RUN_RECORDS / "embed.json"
+
+
+def run(params: Params) -> None:
+    """Embed corpus and source, as they are and under each condition that alters the audio.
+
+    A run in MLflow is opened where something has to be embedded: where all is cached, there is
+    nothing to log, and nothing slow to import.
+    """
+    clips = {name: pd.read_parquet(clips_of(name)) for name in (params.corpus, params.source)}
+    RECORD.parent.mkdir(parents=True, exist_ok=True)
+    RECORD.write_text("{}\n")
+    folders: list[Path] = []
+    with quiet_native(), ExitStack() as opened:
+        stage: list[StageRun] = []
+
+        def open_run() -> None:
+            if not stage:
+                stage.append(opened.enter_context(_stage_run(params, clips)))
+
+        for features in params.features:
+            source = extractor(
+                features.name, layer=features.layer, options=params.options_of(features.name)
+            )
+            wanted = list(jobs(params, clips, features))
+            folders += [job.folder for job in wanted]
+            summary = embed_jobs(wanted, source, before_embedding=open_run)
+            for run in stage:
+                run.metrics({features.folder: summary.metrics})
+                run.params({"backbones": {features.name: params.options_of(features.name)}})
+                for name, value in summary.tags.items():
+                    run.tag(f"{features.folder}.{name}", value)
+    remove_others(folders)
+
+
+@contextmanager
+def _stage_run(params: Params, clips: Iterable[str]) -> Iterator[StageRun]:
+    """The stage's run in MLflow, whose import takes longer than linking what is cached."""
+    from faunashot.tracking.runs import stage_run
+
+    with stage_run(
+        "embed",
+        params=params.model_dump(mode="json"),
+        inputs=[clips_of(name) for name in clips],
+        record=RECORD,
+        name=params.run_name,
+    ) as run:
+        run.params(params.model_dump(mode="json", include={"corpus", "source", "conditions"}))
+        yield run
+
+
+def remove_others(folders: Sequence[Path]) -> None:
+    """Remove features of earlier runs: what the stage leaves depends on its parameters alone."""
+    for meta in FEATURES.rglob(META):
+        if meta.parent not in folders:
+            shutil.rmtree(meta.parent)
+    for folder in sorted(FEATURES.rglob("*"), reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def jobs(
+    params: Params, clips: dict[str, pd.DataFrame], features: FeatureName
+) -> Iterator[EmbedJob]:
+    """What of these features the run needs."""
+    recordings = {
+        name: recordings_of(table, params.root_of(name))
+        for name, table in clips.items()
+        if len(table)
+    }
+    for corpus, of_corpus in recordings.items():
+        yield EmbedJob(corpus, of_corpus, features_of(MAIN, corpus, features))
+    conditions = asked_for(params.conditions)
+    noisy = params.mixes_noise or any(condition.needs_noise for condition in conditions)
+    noises = recordings_of_noise(params) if noisy else []
+    if params.mixes_noise:
+        yield EmbedJob("noise", noises, NOISE_FEATURES / features.folder)
+    mixed = [Noise(noise.path, str(noise.sha256)) for noise in noises]
+    for noise in mixed:
+        noise.at()  # refuses what is no noise, by its name
+    for condition in conditions:
+        perturbation = condition.perturbation(mixed)
+        if perturbation is None:
+            continue
+        for corpus, of_corpus in recordings.items():
+            if condition.refits or corpus == params.corpus:
+                folder = features_of(condition.name, corpus, features)
+                yield EmbedJob(f"{corpus}, {condition.name}", of_corpus, folder, perturbation)
+
+
+def recordings_of_noise(params: Params) -> list[Recording]:
+    """Recordings of noise in ``noise.root``, or those that the corpus brings.
+
+    Raises
+    ------
+    ParameterError
+        There are none.
+    """
+    if params.noise.root == ABSENT:
+        root, table = params.root, pd.read_parquet(NOISE_CLIPS)
+        lack = f"{params.corpus} has no Noise/Wind of its own"
+    else:
+        root = params.noise.root
+        table, lack = hashed(recordings_in(root), root), f"{root} holds no recordings"
+    if table.empty:
+        raise ParameterError(f"noise.root: {lack}; name a folder of recordings of noise")
+    return recordings_of(table.assign(clip_id=table["path"]), root)
+
+
+def recordings_of(table: pd.DataFrame, root: Path) -> list[Recording]:
+    """Recordings of a table with the columns clip_id, path and sha256."""
+    rows = zip(table["clip_id"], table["path"], table["sha256"], strict=True)
+    return [Recording(clip_id, root / path, sha256) for clip_id, path, sha256 in rows]

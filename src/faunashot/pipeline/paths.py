@@ -1,0 +1,31 @@
+"""Where stages leave what the next ones read, relative to the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from faunashot.params import FeatureName
+
+CLIPS = Path("clips")
+AUDITED = CLIPS / "audited.parquet"
+NOISE_CLIPS = CLIPS / "noise.parquet"
+FEATURES = Path("features")
+NOISE_FEATURES = FEATURES / "noise"
+PREDICTIONS = Path("predictions")
+REPORTS = Path("reports")
+RUN_RECORDS = REPORTS / "mlflow"
+
+
+def clips_of(corpus: str) -> Path:
+    """Table of the good clips of a corpus."""
+    return CLIPS / f"{corpus}.parquet"
+
+
+def features_of(condition: str, corpus: str, features: FeatureName) -> Path:
+    """Features of a corpus under a condition, ``main`` for the recordings as they are."""
+    return FEATURES / condition / corpus / features.folder
+
+
+def model_of(full_system: str) -> Path:
+    """The trained system."""
+    return Path("models") / full_system

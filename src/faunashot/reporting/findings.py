@@ -1,0 +1,95 @@
+"""What the report says beside its tables: of conditions, leakage, the unknown, and the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from faunashot.conditions.base import Condition, sentence_of
+from faunashot.evaluation.uncertainty import Interval
+
+
+def of_figures(metrics: Mapping[str, Any], conditions: Sequence[Condition]) -> list[str]:
+    """A sentence for each condition, for leakage and for the unknown, from ``metrics.json``.
+
+    Parameters
+    ----------
+    metrics : mapping
+        As in ``metrics.json``.
+    conditions : sequence of Condition
+        That were asked for; one that is scored but is not among them gets a plain sentence.
+    """
+    return [
+        *(_condition(name, of, conditions) for name, of in metrics.get("conditions", {}).items()),
+        *(_leakage(leak) for leak in [metrics.get("leak")] if leak),
+        *(_unknown(unknown) for unknown in [metrics.get("unknown")] if unknown),
+    ]
+
+
+def of_data(ingested: Mapping[str, Any], audited: Mapping[str, Any]) -> list[str]:
+    """What ingest and audit found, a line each, from their reports."""
+    return [*_ingest(ingested), *_audit(audited)]
+
+
+def ends(figures: Mapping[Any, Any], name: str) -> str:
+    """The interval of a figure as text; ``none`` where there is none."""
+    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
+    is_there = low is not None and high is not None and low == low and high == high
+    return f"{low} to {high}" if is_there else "none"
+
+
+def _condition(name: str, of: Mapping[str, Any], conditions: Sequence[Condition]) -> str:
+    difference = Interval(*(of[f"difference{end}"] for end in ("", "_low", "_high")))
+    if difference.value is None:  # nothing that was scored says anything of it
+        return f"Of the condition {name} there is no macro-F1"
+    return (
+        f"{sentence_of(name, conditions, difference)} (macro-F1 {of['macro_f1']}; difference "
+        f"{of['difference']}, {ends(of, 'difference')}, p = {of['p_value']})"
+    )
+
+
+def _leakage(leak: Mapping[str, Any]) -> str:
+    return (
+        f"Folds that do not keep source recordings and duplicates together would be worth "
+        f"{leak['worth']:+.3f} ({ends(leak, 'worth')}): macro-F1 {leak['leaking']} in "
+        f"place of {leak['grouped']}, over folds made of all clips"
+    )
+
+
+def _unknown(unknown: Mapping[str, Any]) -> str:
+    return (
+        f"Background is told from the classes at AUROC {unknown['auroc']} "
+        f"({ends(unknown, 'auroc')}); where 95 % of the clips pass, "
+        f"{100 * unknown['false_alarms_at_recall']:.1f} % of the background does"
+    )
+
+
+def _ingest(ingested: Mapping[str, Any]) -> Iterator[str]:
+    for name, found in ingested.items():
+        counts = found["clips_a_class"].values()
+        share = f"{min(counts)} to {max(counts)}" if len(set(counts)) > 1 else f"{max(counts)}"
+        yield (
+            f"{name}: {found['clips']} clips good, {share} a class, "
+            f"{found['duration_s'] / 60:.1f} minutes; {len(found['bad'])} bad, "
+            f"{len(found['flagged'])} clipping"
+        )
+        yield from (f"bad: {b['path']}: {b['reason']}" for b in found["bad"][:20])
+
+
+def _audit(audit: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        f"{len(audit['exact_duplicates'])} groups of exact duplicates and "
+        f"{len(audit['near_duplicates'])} near pairs joined, {len(audit['crossing'])} sets of them "
+        f"across folds, {len(audit['conflicts'])} left out for having several labels; "
+        f"{len(audit['across_corpora'])} in source and target at once"
+    )
+    shortcuts = audit["shortcuts"]
+    if "skipped" in shortcuts:
+        yield f"shortcuts not scored: {shortcuts['skipped']}"
+        return
+    yield (
+        f"shortcuts: the label is told from format, length, level, noise floor and bandwidth "
+        f"alone with macro-F1 {shortcuts['macro_f1']} (chance "
+        f"{shortcuts['chance_macro_f1']}), from the file header alone with "
+        f"{shortcuts['header']['macro_f1']}"
+    )

@@ -1,0 +1,137 @@
+"""What a trained system says of itself: the file ``model.json`` beside what was learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from faunashot.errors import StoreError
+from faunashot.estimators.calibration import Temperature
+from faunashot.estimators.unknown import UnknownThreshold
+from faunashot.options import first_fault
+
+FORMAT = 3
+FILE = "model.json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneRecord(_Record):
+    """A backbone, or a front end by itself, that a system was trained on.
+
+    Attributes
+    ----------
+    name, layer, version : str
+        The layer is empty for a front end by itself.
+    options : dict
+        That it is loaded with.
+    weights_hash : str
+    licence, citation, trained_on : str
+    """
+
+    name: str
+    layer: str = ""
+    options: dict[str, Any]
+    weights_hash: str
+    version: str = ""
+    licence: str = ""
+    citation: str = ""
+    trained_on: str = ""
+
+
+class TrainedSystem(_Record):
+    """What there is to know of a trained system, beside what it has learned.
+
+    Attributes
+    ----------
+    format : int
+        Of the file.
+    estimator : str
+        ``KIND`` of the estimator, by which it is loaded.
+    backbones : list of BackboneRecord
+        Several where they are joined.
+    classes : list of str
+    multi_label : bool
+        Whether a recording may be of several classes.
+    temperature : Temperature, optional
+        Of its probabilities, where it was fitted.
+    unknown : UnknownThreshold, optional
+        Of its detector of recordings of no class, where it has one.
+    system : dict
+        Name, head, settings and so on, see `faunashot.systems.catalogue.System`.
+    variant : str
+    corpus, source, protocol : str
+    k : int
+        Labelled clips a class whose figures are the run's.
+    seed : int
+    learned_from : list of str
+        Clips of the corpus.
+    cost : dict, optional
+        ``parameters`` and ``macs`` of a network.
+    leak : dict, optional
+        How leakage would inflate the figures.
+    facts : dict
+        What else the protocol says, JSON-ready.
+    notes : list of str
+    """
+
+    format: int = FORMAT
+    estimator: str
+    backbones: list[BackboneRecord]
+    classes: list[str]
+    multi_label: bool = False
+    temperature: Temperature | None = None
+    unknown: UnknownThreshold | None = None
+    system: dict[str, Any] = {}
+    variant: str = ""
+    corpus: str = ""
+    source: str = "none"
+    protocol: str = ""
+    k: int = 0
+    seed: int = 0
+    learned_from: list[str] = []
+    cost: dict[str, int] | None = None
+    leak: dict[str, float | None] | None = None
+    facts: dict[str, Any] = {}
+    notes: list[str] = []
+
+    @property
+    def figures(self) -> dict[str, int | float]:
+        """What the protocol says in single numbers."""
+        return {k: v for k, v in self.facts.items() if isinstance(v, int | float)}
+
+    def write(self, folder: Path) -> None:
+        """Write it into the folder of a model."""
+        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        StoreError
+            The folder holds no model, or one of another format.
+        """
+        try:
+            text = (folder / FILE).read_text("utf-8")
+            of_format = _Format.model_validate_json(text).format
+            if of_format != FORMAT:
+                raise StoreError(
+                    f"{folder} has format {of_format}, this reads {FORMAT}: run `dvc repro`"
+                )
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise StoreError(
+                f"{folder / FILE} is no model: run `dvc repro` ({first_fault(error)})"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{folder} holds no model: run `dvc repro` ({error})") from error
+
+
+class _Format(BaseModel):
+    format: int

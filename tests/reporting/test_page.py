@@ -1,0 +1,116 @@
+"""The report page: every figure it is given, whatever the conditions are called."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from faunashot.reporting.findings import of_data, of_figures
+from faunashot.reporting.page import report_page
+
+ROW = {
+    "macro_f1": 0.61,
+    "macro_f1_low": 0.52,
+    "macro_f1_high": 0.73,
+    "difference": 0.17,
+    "difference_low": 0.08,
+    "difference_high": 0.26,
+    "p_value": 0.034,
+}
+METRICS = {
+    "macro_f1": 0.78,
+    "macro_f1_low": None,
+    "macro_f1_high": None,
+    "rarity": 3.5,
+    "rarity_low": 3.25,
+    "rarity_high": 3.75,
+    "window": {"macro_f1": 0.55},
+    "k": 5,
+    "clips": 180,
+    "classes": 1,
+    "per_class": {
+        "<owl>": {
+            **dict.fromkeys(("precision", "recall", "f1", "f1_low", "f1_high"), 0.875),
+            "support": 72,
+        }
+    },
+}
+CURVE = pd.DataFrame(
+    {"k": [1, 5], "runs": 20, "macro_f1": [0.6, 0.78], "macro_f1_low": None, "macro_f1_high": None}
+)
+
+
+def page(**more: object) -> str:
+    metrics = {**METRICS, **more}
+    return report_page(
+        title="birdnet on demo",
+        lead="few_shot",
+        metrics=metrics,
+        curve=CURVE,
+        figures=[],
+        sentences=of_figures(metrics, []),
+        findings=["one & all"],
+        licence="MIT",
+    )
+
+
+def test_every_metric_has_a_row_and_one_without_interval_says_so() -> None:
+    shown = page()
+    row = "<tr><td>macro-F1</td><td>0.78</td><td>none</td><td>0.55</td></tr>"
+    assert row in shown
+    assert "<tr><td>rarity</td><td>3.5</td><td>3.25 to 3.75</td><td></td></tr>" in shown
+    assert "<tr><td>5</td><td>0.78</td><td>none</td><td>20</td></tr>" in shown
+
+
+def test_every_class_has_a_row_and_names_are_escaped() -> None:
+    shown = page()
+    assert "<td>&lt;owl&gt;</td><td>0.875</td>" in shown
+    assert "one &amp; all" in shown
+    assert "<owl>" not in shown
+
+
+@pytest.mark.parametrize("name", ["equalised", "target_only", "snr_-5", "reverb", "snr", "a_b_c"])
+def test_every_condition_gives_its_numbers(name: str) -> None:
+    (sentence,) = of_figures({"conditions": {name: ROW}}, [])
+    for number in ("+0.170", "0.61", "0.08 to 0.26", "p = 0.034"):
+        assert number in sentence
+    assert sentence in page(conditions={name: ROW})
+
+
+def test_a_condition_without_interval_or_p_value_is_no_obstacle() -> None:
+    bare = {**ROW, "difference_low": None, "difference_high": None, "p_value": None}
+    (sentence,) = of_figures({"conditions": {"equalised": bare}}, [])
+    assert "none" in sentence
+    (sentence,) = of_figures({"conditions": {"reverb": dict.fromkeys(ROW)}}, [])
+    assert "reverb" in sentence
+
+
+def test_leakage_and_the_unknown_give_their_numbers() -> None:
+    leak = {"grouped": 0.89, "leaking": 0.95, "worth": 0.06, "worth_low": 0.01, "worth_high": 0.1}
+    unknown = {"auroc": 0.97, "auroc_low": 0.9, "auroc_high": 0.99, "false_alarms_at_recall": 0.125}
+    of_leak, of_unknown = of_figures({"leak": leak, "unknown": unknown}, [])
+    assert all(number in of_leak for number in ("+0.060", "0.01 to 0.1", "0.95", "0.89"))
+    assert all(number in of_unknown for number in ("0.97", "0.9 to 0.99", "12.5 %"))
+    assert of_figures({"leak": None}, []) == []
+
+
+def test_what_was_found_in_the_data_is_a_line_each() -> None:
+    ingested = {
+        "demo": {
+            "clips": 18,
+            "clips_a_class": {"owl": 8, "cat": 10},
+            "duration_s": 120.0,
+            "bad": [{"path": "a.wav", "reason": "empty file"}],
+            "flagged": [],
+        }
+    }
+    audited = {
+        **{k: [] for k in ("near_duplicates", "crossing", "conflicts", "across_corpora")},
+        "exact_duplicates": [["a", "b"]],
+        "shortcuts": {"skipped": "one class"},
+    }
+    lines = of_data(ingested, audited)
+    assert "18 clips good, 8 to 10 a class, 2.0 minutes; 1 bad" in lines[0]
+    assert lines[1] == "bad: a.wav: empty file"
+    assert lines[2].startswith("1 groups of exact duplicates")
+    assert lines[3].endswith("one class")

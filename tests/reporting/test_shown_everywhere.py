@@ -1,0 +1,310 @@
+"""A metric and a plot of another package: declared once, and seen wherever figures are shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.figure import Figure
+
+from faunashot.cli import show
+from faunashot.evaluation import metrics, plots
+from faunashot.evaluation.summary import Summary, summarise
+from faunashot.pipeline import evaluate
+from faunashot.registry import Registry
+from faunashot.reporting.page import report_page
+from faunashot.reporting.plot_files import DVC_LIST, read_figures
+from faunashot.systems.card import model_card
+
+CLASSES = ["frog", "owl"]
+METRIC = """
+from faunashot.evaluation.metrics.base import Metric
+
+
+class Misses(Metric):
+    title = "missed share"
+    of = "labels"
+    higher_is_better = False
+
+    def values(self, clips):
+        return 1 - clips.counts.hits.sum(axis=-1) / clips.counts.support.sum(axis=-1)
+"""
+PLOT = """
+from matplotlib.figure import Figure
+
+from faunashot.evaluation.plots.base import DvcPlot, Plot
+
+
+class Sure(Plot):
+    title = "Confidence of each clip"
+    dvc = DvcPlot(template="scatter", x="clip_id", y="confidence", y_label="how sure")
+
+    def table(self, summary):
+        columns = [name for name in summary.predictions if name.startswith("p_")]
+        confidence = summary.predictions[columns].max(axis=1)
+        return summary.predictions[["clip_id"]].assign(confidence=confidence)
+
+    def figure(self, table, *, title=""):
+        figure = Figure()
+        figure.subplots().plot(table["confidence"], label="of the meadow")
+        return figure
+"""
+
+
+def write_package(site: Path) -> None:
+    """A package as pip leaves it, with an entry point of each kind."""
+    (site / "meadow").mkdir()
+    (site / "meadow" / "__init__.py").touch()
+    (site / "meadow" / "misses.py").write_text(METRIC)
+    (site / "meadow" / "sure.py").write_text(PLOT)
+    info = site / "meadow-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: meadow\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[faunashot.evaluation.metrics]\nmisses = meadow.misses:Misses\n"
+        "[faunashot.evaluation.plots]\nsure = meadow.sure:Sure\n"
+    )
+
+
+def forget() -> None:
+    """What is known of installed packages is looked up again."""
+    metrics._in_order.cache_clear()
+    plots.all_plots.cache_clear()
+
+
+@pytest.fixture
+def meadow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another package is installed, and the project is the current folder."""
+    site = tmp_path / "site"
+    site.mkdir()
+    write_package(site)
+    monkeypatch.syspath_prepend(site)
+    for name in [name for name in sys.modules if name.split(".")[0] == "meadow"]:
+        monkeypatch.delitem(sys.modules, name)
+    for module, registry in ((metrics, "METRICS"), (plots, "PLOTS")):
+        old = getattr(module, registry)
+        new = Registry(old.kind, old.package, contract=old.contract)
+        monkeypatch.setattr(module, registry, new)
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    forget()
+    yield
+    forget()
+
+
+class Tracked:
+    """What a stage's run was told to log."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[str, Figure] = {}
+        self.tables: dict[str, pd.DataFrame] = {}
+        self.steps: dict[int | None, dict] = {}
+
+    def figure(self, figure: Figure, name: str) -> None:
+        self.pictures[name] = figure
+
+    def table(self, table: pd.DataFrame, name: str) -> None:
+        self.tables[name] = table
+
+    def metrics(self, values: dict, step: int | None = None) -> None:
+        self.steps[step] = values
+
+    def parent_metrics(self, values: dict) -> None:
+        self.final = values
+
+
+def scored(*, multi_label: bool = False) -> Summary:
+    rng = np.random.default_rng(0)
+    n = 40
+    parts = []
+    for k in (1, 5):
+        label = np.array(CLASSES)[np.arange(n) % 2]
+        owl = np.where(label == "owl", 0.6, 0.4) + rng.uniform(-0.3, 0.3, n)
+        table = pd.DataFrame({"k": k, "episode": -1, "fold": "1", "label": label, "start_s": 0.0})
+        parts.append(
+            table.assign(
+                clip_id=[f"c{i}" for i in range(n)],
+                group=[f"g{i // 2}" for i in range(n)],
+                end_s=1.0,
+                p_frog=1 - owl,
+                p_owl=owl,
+            )
+        )
+    clips = pd.concat(parts)
+    equalised = clips.assign(condition="equalised", p_frog=0.9, p_owl=0.1)
+    return summarise(
+        pd.concat([clips, equalised]),
+        CLASSES,
+        headline_k=5,
+        n_bootstrap=50,
+        multi_label=multi_label,
+    )
+
+
+def page(summary: Summary) -> str:
+    return report_page(
+        title="a",
+        lead="b",
+        metrics=summary.metrics,
+        curve=pd.read_csv("curve.csv"),
+        figures=read_figures(),
+        sentences=[],
+        findings=[],
+        licence="c",
+    )
+
+
+@pytest.mark.usefixtures("meadow")
+def test_another_package_s_metric_is_in_every_table() -> None:
+    summary = scored()
+    wrong = (summary.predictions["label"] != summary.predictions["predicted"]).mean()
+    value = summary.metrics["misses"]
+    assert value == round(wrong, 4)
+    assert 0 < summary.metrics["misses_low"] < value < summary.metrics["misses_high"]
+    assert summary.metrics["window"]["misses"] == value
+    assert summary.metrics["conditions"]["equalised"]["misses"] == 0.5
+
+    evaluate.write(summary, summary.metrics)
+    curve = pd.read_csv("curve.csv").set_index("k")
+    assert curve.loc[5, ["misses", "misses_low"]].tolist() == [value, summary.metrics["misses_low"]]
+    assert json.loads(Path("metrics.json").read_text())["misses"] == value
+
+    run = Tracked()
+    evaluate.log(run, summary, summary.metrics, title="t")
+    assert run.final["misses"] == value
+    assert run.steps[5]["curve"]["misses"] == value
+
+    assert f"<td>missed share</td><td>{value}</td>" in page(summary)
+    assert "<th>missed share</th>" in page(summary)
+
+
+@pytest.mark.usefixtures("meadow")
+def test_another_package_s_metric_is_printed_and_on_the_card(capsys) -> None:
+    summary = scored()
+    evaluate.write(summary, summary.metrics)
+    show.show()
+    out = capsys.readouterr().out
+    assert str(summary.metrics["misses"]) in out
+    facts = {
+        **dict.fromkeys(("corpus", "source", "protocol", "k", "temperature", "unknown"), ""),
+        "backbones": [],
+        "system": {"name": "s"},
+        "classes": CLASSES,
+        "facts": {},
+    }
+    named = metrics.titles(summary.metrics)
+    card = model_card(facts, summary.metrics, titles=named, corpus_licence="", corpus_citation="")
+    assert f"| missed share | {summary.metrics['misses']} |" in card
+
+
+@pytest.mark.usefixtures("meadow")
+def test_another_package_s_plot_is_drawn_everywhere() -> None:
+    summary = scored()
+    evaluate.write(summary, summary.metrics)
+    table = pd.read_csv("plots/sure.csv")
+    assert len(table) == 40
+    assert (
+        table["confidence"].tolist()
+        == summary.predictions[["p_frog", "p_owl"]].max(axis=1).tolist()
+    )
+
+    run = Tracked()
+    evaluate.log(run, summary, summary.metrics, title="t")
+    assert "sure" in run.pictures
+    assert len(run.tables["sure"]) == 40
+
+    labels = [
+        line.get_label() for drawn in read_figures() for axes in drawn.axes for line in axes.lines
+    ]
+    assert "of the meadow" in labels
+    assert page(summary).count("<img") == len(run.pictures) == 6
+
+    listed = yaml.safe_load(DVC_LIST.read_text())["plots"]
+    (drawn,) = [each for each in listed if "Confidence of each clip" in each]
+    assert drawn["Confidence of each clip"] == {
+        "template": "scatter",
+        "x": "clip_id",
+        "y": {"../plots/sure.csv": "confidence"},
+        "x_label": "clip_id",
+        "y_label": "how sure",
+    }
+
+
+@pytest.mark.usefixtures("meadow")
+def test_one_that_lacks_a_title_is_named_and_the_others_go_on(tmp_path, capsys) -> None:
+    for name in ("misses", "sure"):
+        file = tmp_path / "site" / "meadow" / f"{name}.py"
+        text = file.read_text()
+        file.write_text(text.replace("    title = ", "    heading = "))
+    summary = scored()
+    assert "misses" not in summary.metrics
+    assert "macro_f1" in summary.metrics
+    evaluate.write(summary, summary.metrics)
+    assert not Path("plots/sure.csv").exists()
+    of_metric, of_plot = capsys.readouterr().err.splitlines()
+    assert "metric 'misses' of package meadow" in of_metric
+    assert of_metric.endswith("Misses declares no title")
+    assert "plot 'sure' of package meadow" in of_plot
+
+
+@pytest.mark.usefixtures("meadow")
+def test_a_metric_of_a_name_that_is_taken_is_refused(tmp_path) -> None:
+    entries = tmp_path / "site" / "meadow-1.dist-info" / "entry_points.txt"
+    entries.write_text(entries.read_text().replace("misses =", "window ="))
+    with pytest.raises(ValueError, match="metric 'window': another figure has that name"):
+        scored()
+
+
+def test_what_is_not_installed_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = scored()
+    assert "misses" not in summary.metrics
+    Path("plots").mkdir()
+    Path("plots/sure.csv").write_text("clip_id,confidence\n")
+    evaluate.write(summary, summary.metrics)
+    assert not Path("plots/sure.csv").exists()  # of an earlier run
+    # one that was installed when the figures were made goes by its name
+    assert metrics.titles(["misses", "misses_low"]) == {"misses": "misses"}
+
+
+def test_several_labels_a_clip_leave_out_what_needs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = scored(multi_label=True)
+    evaluate.write(summary, summary.metrics)
+    assert {file.stem for file in Path("plots").glob("*.csv")} == {
+        *("conditions", "curve", "per_class")
+    }
+    titles = {title for each in yaml.safe_load(DVC_LIST.read_text())["plots"] for title in each}
+    assert titles == {"Macro-F1 against k", "F1 by class"}
+    shown = page(summary)
+    assert "Calibration error" not in shown
+    assert "<td>mAUC</td>" in shown
+    assert f"<td>owl</td><td>{summary.metrics['per_class']['owl']['precision']}</td>" in shown
+
+
+@pytest.mark.usefixtures("meadow")
+def test_a_metric_that_gives_no_number_a_weighting_is_named(monkeypatch) -> None:
+    found = metrics.metrics_for()["misses"]
+    monkeypatch.setattr(type(found), "values", lambda self, clips: clips.counts.hits)
+    with pytest.raises(ValueError, match=r"metric 'misses': shape \(.*\) for .* weightings"):
+        scored()
+
+
+def test_the_list_for_dvc_is_what_the_plots_declare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = scored()
+    evaluate.write(summary, summary.metrics)
+    committed = Path(__file__).resolve().parents[2] / DVC_LIST
+    assert committed.read_text("utf-8") == DVC_LIST.read_text("utf-8")

@@ -1,0 +1,74 @@
+"""Studies: their files, the experiments that they plan, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from faunashot.errors import ParameterError
+from faunashot.tracking.studies import planned, read_study
+
+STUDY = {
+    "name": "heads",
+    "params": {"corpus": "esc50", "protocol.curve": [1, 5]},
+    "grid": {"backbone": ["yamnet", "birdnet"], "system": ["logistic", "knn"]},
+}
+
+
+@pytest.fixture
+def study(tmp_path: Path):
+    def read(*settings: str, **changed: object):
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY | changed, sort_keys=False))
+        return read_study(tmp_path / "study.yaml", settings=settings)
+
+    return read
+
+
+def test_the_grid_is_crossed_in_the_order_of_its_axes(study) -> None:
+    found = planned(study())
+    assert [experiment.shown for experiment in found] == [
+        *("yamnet, logistic", "yamnet, knn", "birdnet, logistic", "birdnet, knn"),
+    ]
+    assert len({experiment.name for experiment in found}) == 4
+    assert all(experiment.name.startswith("heads-") for experiment in found)
+
+
+def test_what_dvc_is_told(study) -> None:
+    experiment = planned(study("seed=43"))[0]
+    arguments = experiment.arguments()
+    assert arguments[:2] == ["-n", experiment.name]
+    assert arguments[2::2] == ["-S"] * 5
+    assert set(arguments[3::2]) == {
+        *("corpus=esc50", "protocol.curve=[1, 5]", "seed=43"),
+        *("backbone=yamnet", "system=logistic"),
+    }
+
+
+def test_the_same_values_have_the_same_name_and_others_another(study) -> None:
+    assert planned(study())[0].name == planned(study())[0].name
+    assert planned(study("seed=43"))[0].name != planned(study("seed=44"))[0].name
+    more = {"backbone": ["yamnet", "birdnet", "logmel_stats"], "system": ["logistic", "knn"]}
+    before = {experiment.name for experiment in planned(study())}
+    assert before < {experiment.name for experiment in planned(study(grid=more))}
+
+
+def test_several_grids_are_crossed_by_themselves(study) -> None:
+    grids = [{"backbone": ["yamnet"]}, {"system": ["cnn1d"], "seed": [1, 2]}]
+    assert [e.shown for e in planned(study(grid=grids))] == ["yamnet", "cnn1d, 1", "cnn1d, 2"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"grids": {}}, "unknown key 'grids'; did you mean 'grid'"),
+        ({"grid": {"backbone": "yamnet"}}, r"grid\.0\.backbone: .*list.*got 'yamnet'"),
+        ({"name": None}, "name: .*string"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(study, changed: dict, told: str) -> None:
+    with pytest.raises(ParameterError, match=told):
+        study(**changed)
+    with pytest.raises(ParameterError, match="--set seed: needs KEY=VALUE"):
+        study("seed")
