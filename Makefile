@@ -15,8 +15,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 # Its cache lies in the same folder, so that files are linked, not copied, and goes afterwards.
 define install
 	@export VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_CACHE_DIR=$(CURDIR)/$(VENV)/.uv UV_SYSTEM_CERTS=1; \
-	index=$${PIP_INDEX_URL:-$$(python -m pip config get global.index-url 2>/dev/null)}; \
-	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
+	index=$$(python -m pip config list | sed -n "s/^[^=]*\.index-url='\(.*\)'/\1/p" | head -n 1); \
+	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
 	uv pip install --quiet --no-config --require-hashes --no-deps -r $(1) 2>/dev/null; status=$$?; \
 	rm -rf $(VENV)/.uv; \
 	[ $$status = 0 ] || python -m pip install --quiet --no-compile --require-hashes --no-deps -r $(1)
