@@ -425,3 +425,22 @@ def test_rows_of_a_memory_map_are_enough(learn, held, whole, tmp_path: Path) -> 
     np.save(tmp_path / "windows.npy", rows_of(learn))
     mapped = of_rows(learn, np.load(tmp_path / "windows.npy", mmap_mode="r"))
     assert_same(fit(fine_tuned(), mapped, held), whole)
+
+
+def test_clips_of_two_labels_are_learned_by_heart(tmp_path: Path) -> None:
+    """Drawn labels of noise; the network starts at a probe a class, one of which is constant."""
+    rng = np.random.default_rng(6)
+    noise = rng.normal(-3, 1, (16, PATCH[0] * PATCH[1])).astype(np.float32)
+    labels = [";".join(n for n in NAMES if n == "cat" or rng.random() < 0.5) for _ in noise]
+    learn = windowed(noise, labels, multi_label=True)
+    assert learn.classes == tuple(NAMES)
+    plain = {"masks": 0, "mixup": 0, "label_smoothing": 0, "C": 1e-4, "start_share": 0}
+    model = fine_tuned(epochs=40, batch_size=16, learning_rate=1e-2, layer_decay=1.0, **plain)
+    start = fit(fine_tuned(stop_at=0, **plain), learn, learn)
+    assert (start.predict(learn).clips[:, 0] > 0.9).all()  # cat
+    fit(model, learn)
+    scores = model.predict(learn)
+    np.testing.assert_array_equal(scores.clips > 0.5, learn.targets > 0)
+    assert scores.clips.sum(axis=1).max() > 2
+    model.save(tmp_path)
+    np.testing.assert_array_equal(FineTuned.load(tmp_path).predict(learn).clips, scores.clips)

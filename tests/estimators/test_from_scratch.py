@@ -427,3 +427,31 @@ def test_a_folder_with_another_network_is_refused(whole, tmp_path: Path) -> None
     (tmp_path / WEIGHTS).write_bytes(b"none")
     with pytest.raises(StoreError, match="holds no arrays that can be read"):
         FromScratch.load(tmp_path)
+
+
+def test_clips_of_two_labels_are_learned_by_heart(tmp_path: Path) -> None:
+    """Low and high calls, both at once and none; what is saved gives the same scores."""
+    rng = np.random.default_rng(4)
+    labels, rows = ["cat", "cat;owl", "owl", ""] * 5, []
+    for label in labels:
+        time_s = np.arange(int(rng.uniform(0.5, 1) * SAMPLE_RATE)) / SAMPLE_RATE
+        sound = 0.003 * rng.standard_normal(len(time_s))
+        for name in filter(None, label.split(";")):
+            pitch = PITCH_HZ[name] * rng.uniform(0.8, 1.25)
+            sound += 0.3 * np.sin(2 * np.pi * pitch * time_s) * np.hanning(len(time_s))
+        rows.append(row(sound))
+    learn = windowed(np.stack(rows), labels, multi_label=True)
+    model = bare(epochs=40, batch_size=10, early_stopping=False)
+    fit(model, learn, learn)
+    scores = model.predict(learn)
+    assert scores.classes == ("cat", "owl")
+    np.testing.assert_array_equal(scores.clips > 0.5, learn.targets > 0)
+    assert scores.clips[1].sum() > 1.5  # both
+    assert scores.clips[3].sum() < 0.5  # neither
+    own = np.where(learn.targets > 0, scores.clips, 1 - scores.clips)
+    last = model.history_[-1]
+    assert last["validation_loss"] == pytest.approx(-np.log(own).mean(), rel=1e-5)
+    assert last["validation_accuracy"] == 1
+    model.save(tmp_path)
+    loaded = FromScratch.load(tmp_path).predict(learn)
+    np.testing.assert_array_equal(loaded.clips, scores.clips)

@@ -60,16 +60,16 @@ def scenes(clips, of_values):
 
 
 @pytest.mark.parametrize(("useful", "gains"), [(False, False), (True, True)])
-def test_a_source_is_worth_what_it_tells(useful, gains, scenes, task, run_params):
+def test_a_source_is_worth_what_it_tells(useful, gains, scenes, task, params):
     """Who knows wind does not take it for the dog; random features tell nothing."""
     of_scenes = task(**scenes(useful=useful), system=system("logistic"))
-    drawn = run_params(curve=[], episodes=30, source_clips=10)
-    found = worth(run_protocol(of_scenes, drawn, of_scenes.target.maker))
+    drawn = params(k_values=[], episodes=30, source_clips=10)
+    found = worth(run_protocol(of_scenes, drawn, of_scenes.target.spec))
     assert (found["difference_low"] > 0) == gains
     assert found["difference_high"] > 0
 
 
-def test_what_was_learned_before_is_worth_what_it_tells(clips, of_values, task, run_params):
+def test_what_was_learned_before_is_worth_what_it_tells(clips, of_values, task, params):
     """Sixty-four dimensions of which a source tells the three that matter, or none."""
     rng = np.random.default_rng(1)
     target, source = apart(clips({**TWO, "hen": 20})), clips({**SCENES, "wave": 20})
@@ -79,24 +79,24 @@ def test_what_was_learned_before_is_worth_what_it_tells(clips, of_values, task, 
     for far in (3, 0):
         around = of_values(source, far * axes + rng.normal(size=(60, 64)))
         sequential = task(heard, source=around, system=system("logistic"), transfer="sequential")
-        drawn = run_params(k=1, curve=[], episodes=20, transfer="sequential")
-        found.append(worth(run_protocol(sequential, drawn, heard.maker)))
+        drawn = params(k=1, k_values=[], episodes=20, transfer="sequential")
+        found.append(worth(run_protocol(sequential, drawn, heard.spec)))
     useful, random = found
     assert useful["difference_low"] > 0
     assert random["difference_low"] <= 0 <= random["difference_high"]
 
 
-def test_without_a_source_there_is_the_run_itself_alone(task, clips, run_params):
-    outcome = run_protocol(alone := task(clips(TWO)), run_params(), alone.target.maker)
+def test_without_a_source_there_is_the_run_itself_alone(task, clips, params):
+    outcome = run_protocol(alone := task(clips(TWO)), params(), alone.target.spec)
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
     assert outcome.unknown is None
     assert outcome.novelty is None
 
 
-def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table, run_params):
+def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table, params):
     source = table(clips(SCENES), apart=-6.0, seed=9)
     both, alone = task(clips(TWO), source=source), task(clips(TWO))
-    of_both, of_alone = (run_protocol(t, run_params(), t.target.maker) for t in (both, alone))
+    of_both, of_alone = (run_protocol(t, params(), t.target.spec) for t in (both, alone))
     columns = of_alone.held_out.columns.drop("condition")
     target_only = of_both.held_out.query("condition == @TARGET_ONLY")[columns]
     pd.testing.assert_frame_equal(target_only, of_alone.held_out[columns])
@@ -110,12 +110,10 @@ def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table
 
 
 @pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
-def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, table, run_params):
+def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, table, params):
     """The recorder is all that tells the classes, and it is hidden in the equalised features."""
     recorded, equalised = (task(table(clips(TWO), apart=apart)) for apart in (6.0, 0.0))
-    outcome = run_protocol(
-        recorded, run_params(name=name), recorded.target.maker, equalised=equalised
-    )
+    outcome = run_protocol(recorded, params(name=name), recorded.target.spec, equalised=equalised)
     by_condition = dict(list(outcome.held_out.groupby("condition")))
     assert set(by_condition) == {MAIN, EQUALISED}
     accuracy = {
@@ -128,39 +126,39 @@ def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, tabl
     pd.testing.assert_frame_equal(
         *(rows[key].reset_index(drop=True) for rows in by_condition.values())
     )
-    plain = run_protocol(recorded, run_params(name=name), recorded.target.maker)
+    plain = run_protocol(recorded, params(name=name), recorded.target.spec)
     clips = recorded.target.examples(["cat0", "dog3"])
     np.testing.assert_array_equal(  # what is served has learned from recordings as they are
         outcome.estimator.predict_clips(clips), plain.estimator.predict_clips(clips)
     )
 
 
-def test_fine_tune_has_no_run_of_the_target_alone(task, clips, table, run_params):
+def test_fine_tune_has_no_run_of_the_target_alone(task, clips, table, params):
     source = table(clips(SCENES), apart=6.0, seed=9)
     of_source = task(clips(TWO), source=source, transfer="sequential")
-    tuned = run_params(name="fine_tune", transfer="sequential")
-    outcome = run_protocol(of_source, tuned, of_source.target.maker)
+    tuned = params(name="fine_tune", transfer="sequential")
+    outcome = run_protocol(of_source, tuned, of_source.target.spec)
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
 
 
-def test_heads_come_with_what_a_leak_would_be_worth(task, clips, run_params):
+def test_heads_come_with_what_a_leak_would_be_worth(task, clips, params):
     alone = task(clips(TWO))
-    assert run_protocol(alone, run_params(), alone.target.maker).leak is not None
+    assert run_protocol(alone, params(), alone.target.spec).leak is not None
     source = replace(alone, source=task(clips(SCENES)).target)
-    zero_shot = run_params(name="zero_shot", zero_shot="assignment")
-    assert run_protocol(source, zero_shot, alone.target.maker).leak is None
+    zero_shot = params(name="zero_shot", mode="assignment")
+    assert run_protocol(source, zero_shot, alone.target.spec).leak is None
 
 
 @pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
-def test_a_split_with_a_planted_leak_is_refused(name, task, clips, run_params, monkeypatch):
+def test_a_split_with_a_planted_leak_is_refused(name, task, clips, params, monkeypatch):
     """A copy of a clip that is scored is slipped among those that are learned from."""
     copied = clips(TWO)
     copied.loc[copied["clip_id"] == "cat3", "group"] = "cat-0-0"
     alone = task(copied)
-    run_protocol(alone, run_params(name=name), alone.target.maker)
+    run_protocol(alone, params(name=name), alone.target.spec)
     monkeypatch.setattr(Splits, "_without", lambda splits, ids, tested: list(ids))
     with pytest.raises(SplitError, match=r"leak: clips of cat-0-0 sit on both sides of a split"):
-        run_protocol(alone, run_params(name=name), alone.target.maker)
+        run_protocol(alone, params(name=name), alone.target.spec)
 
 
 class Ears(LogMel):
@@ -174,7 +172,7 @@ class Ears(LogMel):
 
 
 def test_ontology_wants_the_backbone_that_made_the_features(
-    task, clips, run_params, monkeypatch, tmp_path
+    task, clips, params, monkeypatch, tmp_path
 ):
     ears = Ears()
     monkeypatch.setattr(registry, "load", lambda name, **options: ears)
@@ -182,7 +180,7 @@ def test_ontology_wants_the_backbone_that_made_the_features(
     own.write_text("label,source_class\ncat,Meow\ndog,Dog\n")
     own_alone = partial(read_class_map, own)
     monkeypatch.setattr(zero_shot, "read_class_map", lambda path, known: own_alone(known))
-    alone, asked = task(clips(TWO)), run_params(name="zero_shot")
+    alone, asked = task(clips(TWO)), params(name="zero_shot")
     outcome = run_protocol(alone, asked, FeatureSpec.of(ears))
     assert outcome.estimator.reads_class_scores
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]

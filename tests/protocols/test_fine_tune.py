@@ -46,9 +46,9 @@ def misleading() -> WindowTable:
     ]
     clips = pd.DataFrame(rows, columns=["clip_id", "label", "fold", "group", "x"])
     index = clips[["clip_id"]].assign(start_s=0.0, end_s=1.0)
-    maker = FeatureSpec("line", "1", "", 16_000, 1.0, 1.0, 1)
+    spec = FeatureSpec("line", "1", "", 16_000, 1.0, 1.0, 1)
     windows = clips[["x"]].to_numpy(np.float32)
-    return WindowTable(clips.drop(columns="x"), Features(windows, index, maker))
+    return WindowTable(clips.drop(columns="x"), Features(windows, index, spec))
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +210,8 @@ def network_task(task, clips, table, monkeypatch, tmp_path) -> tuple[Task, list]
     monkeypatch.setattr(end_to_end, "FineTuned", Tuned.standing_for(end_to_end))
     Nearest.fits.clear()
     target = table(clips(THREE), apart=3.0)
-    patches = replace(target.maker, backbone="yamnet_patches")
-    of_patches = WindowTable(target.clips, replace(target.features, maker=patches))
+    patches = replace(target.spec, backbone="yamnet_patches")
+    of_patches = WindowTable(target.clips, replace(target.features, spec=patches))
     epochs: list[tuple[str, dict]] = []
     training = Training(
         lambda: "published",

@@ -8,6 +8,7 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from faunashot.evaluation.pooling import pool_windows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,9 +19,8 @@ from faunashot.data.corpora.esc50 import Esc50
 from faunashot.data.ingest import located
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import ClassMap, spelled
-from faunashot.evaluation.pooling import pool_windows
 from faunashot.features.extract import embed_clips
-from faunashot.params import ProtocolParams
+from faunashot.params import Params
 from faunashot.protocols import zero_shot
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.run import protocol_of
@@ -28,7 +28,7 @@ from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 
 ANIMALS = {"cat": 10, "dog": 10, "zebra": 10}
-ASSIGNMENT = {"zero_shot": "assignment", "name": "zero_shot"}
+ASSIGNMENT = {"mode": "assignment", "name": "zero_shot"}
 
 
 def mapped_names(vocabulary: str) -> dict[str, list[str]]:
@@ -60,7 +60,7 @@ class Ears:
         return scores
 
 
-def run(task: Task, params: ProtocolParams, *, backbone: object = None) -> Outcome:
+def run(task: Task, params: Params, *, backbone: object = None) -> Outcome:
     """Run the protocol."""
     return protocol_of(params).run(replace(task, backbone=lambda: backbone))
 
@@ -173,7 +173,7 @@ def test_ontology_notes_a_class_that_nothing_is_mapped_to(task, clips, params):
     outcome = run(task(clips(ANIMALS)), params(name="zero_shot"), backbone=Ears())
     assert outcome.notes == [
         "class zebra: no table says which classes of ears it is, it scores 0; "
-        "add `zebra,<a class of ears>` to a table of your own, protocol.class_map"
+        "add `zebra,<a class of ears>` to a table of your own, protocols.zero_shot.class_map"
     ]
     assert outcome.facts["unmapped"] == ["zebra"]
     assert (outcome.held_out["p_zebra"] == 0).all()

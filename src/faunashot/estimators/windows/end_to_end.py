@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -144,13 +144,19 @@ class FineTuned(NetworkClassifier):
         state = kept.read()
         settings = self.get_params()
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
-        batches = Drawn(learn, shape, schedule)
+        batches = Drawn(learn, shape, schedule, multi_label=self.multi_label_)
         callbacks = []
         if held is not None:
             callbacks.append(
                 keras.callbacks.EarlyStopping("validation_loss", patience=self.patience, mode="min")
             )
-        how = recipe(network, schedule, n_steps=self.epochs * len(batches), callbacks=callbacks)
+        how = recipe(
+            network,
+            schedule,
+            multi_label=self.multi_label_,
+            n_steps=self.epochs * len(batches),
+            callbacks=callbacks,
+        )
         if state is None:
             embeddings = in_parts(lambda part: embed(as_inputs(learn.X[part], shape)), len(learn.X))
             self._start_at_probe(embeddings, learn)
@@ -203,19 +209,15 @@ class FineTuned(NetworkClassifier):
             "variables": [names[id(variable)] for variable in network.model.variables],
         }
 
-    @classmethod
-    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
-        model = cls(**facts["settings"])
-        model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
-        deterministic_tensorflow(model.threads)
+    def _rebuild(self, architecture: Mapping[str, Any]) -> None:
+        deterministic_tensorflow(self.threads)
         import keras
 
-        layers = json.dumps(facts["layers"])
+        layers = json.dumps(architecture["layers"])
         if training_precision() == "float32":  # trained on a GPU, to answer without one
             layers = layers.replace('"mixed_float16"', '"float32"')
         made = keras.models.model_from_json(layers)
-        model._use(Network(made, dict(zip(facts["variables"], made.variables, strict=True))))
-        return model
+        self._use(Network(made, dict(zip(architecture["variables"], made.variables, strict=True))))
 
     def _logits(self, X: npt.NDArray[np.float32]) -> Any:
         return self._to_logits(as_inputs(X, self.network_.model.input_shape[1:]))
@@ -232,12 +234,7 @@ class FineTuned(NetworkClassifier):
     def _start_at_probe(self, embeddings: npt.NDArray[np.float32], learn: Windows) -> None:
         """Set the classifier to the logistic regression on the embeddings."""
         scaler = StandardScaler().fit(embeddings)
-        probe = LogisticRegression(C=self.C, tol=1e-3, max_iter=5000)
-        y = learn.target.argmax(axis=1)
-        probe.fit(scaler.transform(embeddings), y, sample_weight=learn.share)
-        kernel, bias = probe.coef_, probe.intercept_
-        if len(kernel) == 1:  # two classes share one plane
-            kernel, bias = np.stack([-kernel[0], kernel[0]]) / 2, np.stack([-bias[0], bias[0]]) / 2
+        kernel, bias = self._probe(scaler.transform(embeddings), learn)
         classifier = {
             "standard/moving_mean": scaler.mean_,
             "standard/moving_variance": scaler.scale_**2,
@@ -246,6 +243,27 @@ class FineTuned(NetworkClassifier):
         }
         for name, value in classifier.items():
             self.network_.variables[name].assign(value)
+
+    def _probe(self, X: npt.NDArray[Any], learn: Windows) -> tuple[Any, Any]:
+        """Weights, shape (C, dim), and biases, shape (C,), of the logistic regression.
+
+        Where clips carry several labels there is one a class.
+        """
+        probe = LogisticRegression(C=self.C, tol=1e-3, max_iter=5000)
+        if self.multi_label_:
+            kernel, bias = np.zeros((len(self.classes_), X.shape[1])), np.zeros(len(self.classes_))
+            for at, target in enumerate(learn.target.T):
+                if target.all():  # no clip is without it
+                    bias[at] = np.log(2 * len(target) + 1)
+                else:
+                    probe.fit(X, target, sample_weight=learn.share)
+                    kernel[at], bias[at] = probe.coef_[0], probe.intercept_[0]
+            return kernel, bias
+        probe.fit(X, learn.target.argmax(axis=1), sample_weight=learn.share)
+        kernel, bias = probe.coef_, probe.intercept_
+        if len(kernel) == 1:  # two classes share one plane
+            kernel, bias = np.stack([-kernel[0], kernel[0]]) / 2, np.stack([-bias[0], bias[0]]) / 2
+        return kernel, bias
 
     def _best_mean(self, start: Arrays, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
         """The mean of the weights with the lowest validation loss; ties go to the larger share."""

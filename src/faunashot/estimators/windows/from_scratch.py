@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from faunashot.estimators.training.batches import Augmentation, Epochs, inputs_o
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
 from faunashot.estimators.training.classifier import NetworkClassifier, validated
 from faunashot.estimators.training.keras_fit import Fit, Recipe
-from faunashot.estimators.training.losses import class_weights, losses
+from faunashot.estimators.training.losses import class_weights, focal_loss, kinds, smoothed
 from faunashot.estimators.training.windows import Windows
 from faunashot.runtimes.keras_network import deterministic_tensorflow
 
@@ -158,7 +158,7 @@ class FromScratch(NetworkClassifier):
             used.append(
                 callbacks.EarlyStopping("validation_loss", mode="min", patience=self.patience)
             )
-        loss = partial(losses, focal_gamma=self.focal_gamma)
+        loss = partial(focal_loss, gamma=self.focal_gamma, multi_label=self.multi_label_)
         return Recipe(optimizer, variables, loss, training=True, callbacks=used)
 
     @property
@@ -170,15 +170,15 @@ class FromScratch(NetworkClassifier):
         return int(np.argmin(np.asarray(known, dtype=float))) + 1
 
     def _epochs(self, learn: Windows, noise: npt.NDArray[np.float32] | None) -> Epochs:
-        n, classes = len(self.classes_), learn.target.argmax(axis=1)
-        of_class = class_weights(classes, n, balance=self.class_weights, weight=learn.weight)
-        smoothing = self.label_smoothing
+        target = learn.target
+        of_class = class_weights(target, balance=self.class_weights, weight=learn.weight)
+        of_row = (target @ of_class) / np.maximum(target.sum(axis=1), 1)  # the mean of its classes'
         settings = self.get_params()
         return Epochs(
             learn.X,
-            classes,
-            (1 - smoothing) * learn.target + np.float32(smoothing / n),
-            learn.weight * of_class[classes],
+            kinds(target),
+            smoothed(target, self.label_smoothing, multi_label=self.multi_label_),
+            learn.weight * np.where(target.any(axis=1), of_row, np.float32(1)),
             noise=noise,
             how=Augmentation(**{name: settings[name] for name in Augmentation._fields}),
             any_length=self._any_length,
@@ -202,15 +202,8 @@ class FromScratch(NetworkClassifier):
         how = {"z_norm": self.z_norm, "pcen": self.pcen, "any_length": self._any_length}
         return self._to_logits(inputs_of(X, **how))
 
-    def _architecture(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
-        model = cls(**facts["settings"])
-        model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
-        model._build()
-        return model
+    def _rebuild(self, architecture: Mapping[str, Any]) -> None:
+        self._build()
 
     def _made_of(
         self, learn: Windows, held: Windows | None, noise: npt.NDArray[np.float32] | None
