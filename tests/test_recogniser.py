@@ -24,8 +24,8 @@ from faunashot.estimators.head import make_head
 from faunashot.estimators.pooling import pool
 from faunashot.estimators.unknown import Novelty, UnknownThreshold, threshold_at
 from faunashot.features.extract import embed_clips, embed_recording
-from faunashot.features.join import join
 from faunashot.features.extractors import Extractor, extractor, of_front_end
+from faunashot.features.join import join
 from faunashot.frontends.logmel_stats import LogMelStats
 from faunashot.recogniser import Recogniser
 from faunashot.systems.record import BackboneRecord, TrainedSystem
@@ -55,7 +55,9 @@ def means(recordings: list[bytes]) -> np.ndarray:
 
 def record_of(*backbones: Extractor, estimator: str = "head", **more) -> TrainedSystem:
     made_with = [
-        BackboneRecord(name=b.name, layer=b.layer, options={"hop_s": b.hop_s}, weights_hash=b.weights_hash)
+        BackboneRecord(
+            name=b.name, layer=b.layer, options={"hop_s": b.hop_s}, weights_hash=b.weights_hash
+        )
         for b in backbones
     ]
     return TrainedSystem(estimator=estimator, backbones=made_with, classes=sorted(PITCH_HZ), **more)
@@ -217,7 +219,9 @@ def test_a_zero_shot_model_reads_the_backbone_s_own_scores(recogniser, monkeypat
             return np.tile(logit([0.1, 0.9, 0.3]), (len(embeddings), 1))
 
     loaded = []
-    monkeypatch.setattr(module, "load", lambda *of, **how: loaded.append((of, how)) or WithClasses())
+    monkeypatch.setattr(
+        module, "load", lambda *of, **how: loaded.append((of, how)) or WithClasses()
+    )
     head = ClassMap(["frog", "wren"], [[0, 2], [1]])
     zero_shot = Recogniser(head, changed(recogniser.record, temperature=None))
     heard = zero_shot.recognise(recording("frog"))
@@ -305,7 +309,10 @@ def by_name(name: str, *, layer: str = "", options: dict) -> Extractor:
 def joined(monkeypatch) -> list[Extractor]:
     """Two front ends of different windows, both to be loaded by name."""
     monkeypatch.setattr(module, "extractor", by_name)
-    return [by_name("logmel_stats", options={"hop_s": 0.5}), by_name("slow", options={"hop_s": 1.5})]
+    return [
+        by_name("logmel_stats", options={"hop_s": 0.5}),
+        by_name("slow", options={"hop_s": 1.5}),
+    ]
 
 
 @pytest.mark.parametrize("seconds", [0.4, 1.7, 3.0, 7.9])

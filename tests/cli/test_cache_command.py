@@ -57,7 +57,11 @@ def test_what_is_kept_is_listed_the_latest_first(faunashot, embedded, monkeypatc
     embedded(1.0)
     latest, older = rows(faunashot("cache", "--json"))
     assert set(latest) == KEYS
-    assert (latest["kind"], latest["backbone"], latest["version"]) == ("features", "logmel_stats", "1")
+    assert (latest["kind"], latest["backbone"], latest["version"]) == (
+        "features",
+        "logmel_stats",
+        "1",
+    )
     assert (latest["windows"], older["windows"]) == (2, 3)
     assert latest["last_used"] > older["last_used"]
     assert latest["bytes"] == sum(
