@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from faunashot.audio.melspec import FRAMES, N_MELS
-from faunashot.estimators.networks import from_scratch
+from faunashot.estimators.examples import Scores
+from faunashot.estimators.pooling import pool
+from faunashot.estimators.windows import from_scratch
 from faunashot.features import store
 from faunashot.features.store import Features, FeatureSpec
 from faunashot.systems.catalogue import system
@@ -29,17 +31,25 @@ VARIANTS = variants(system("cnn1d-enhanced"))
 class Nearest(from_scratch.FromScratch):
     """Stands for the network: nearest class means, which calibrated noise makes better."""
 
-    def fit(self, X: Any, y: Any, *rest: Any, noise: Any, **how: Any) -> Nearest:
+    def fit(self, train: Any, *, unlabelled: Any, validation: Any, context: Any) -> Nearest:
+        X, y = train.windows(), train.labels[train.clip_of]
         self.classes_, self.history_ = np.unique(y), [{"epoch": 1}]
         self.means = np.stack([X[y == name, :8].mean(axis=0) for name in self.classes_])
-        assert (noise is not None) or self.noise == "none"
+        assert (context.noise() is not None) or self.options.noise == "none"
         return self
 
+    def predict(self, examples: Any) -> Scores:
+        windows = self.predict_proba(examples.windows())
+        return Scores(tuple(self.classes_), windows, pool(windows, examples))
+
     def predict_proba(self, X: Any) -> np.ndarray:
-        blur = 0.0 if self.noise == "calibrated" else 2.5
+        blur = 0.0 if self.options.noise == "calibrated" else 2.5
         drawn = np.random.default_rng(self.seed).normal(0, blur, (len(X), 1, 8))
         closeness = -np.linalg.norm(X[:, None, :8] + drawn - self.means, axis=2)
         return np.exp(closeness) / np.exp(closeness).sum(axis=1, keepdims=True)
+
+
+Nearest.__module__ = from_scratch.__name__  # whose class it stands for
 
 
 @pytest.fixture

@@ -10,17 +10,21 @@ import pytest
 
 from faunashot.audio.melspec import FRAMES, N_MELS
 from faunashot.errors import ParameterError, WeightsError
-from faunashot.estimators.networks import registry
-from faunashot.estimators.networks.base import Network
+from faunashot.estimators.networks import NETWORKS
+from faunashot.runtimes.keras_network import Network
 
 N_CLASSES = 3
-each_network = pytest.mark.parametrize("name", registry.NETWORKS)
+each_network = pytest.mark.parametrize("name", NETWORKS.names())
+
+
+def build(name: str, n_classes: int, *, seed: int) -> Network:
+    return NETWORKS[name]().with_weights(n_classes, seed=seed)
 
 
 @pytest.fixture(scope="module")
 def built() -> Mapping[str, Network]:
     """Every network with the weights of seed 0."""
-    return {name: registry.build(name, N_CLASSES, seed=0) for name in registry.NETWORKS}
+    return {name: build(name, N_CLASSES, seed=0) for name in NETWORKS}
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +61,13 @@ def test_a_seed_says_the_weights_and_the_names_whatever_was_built_before(name: s
     """The first was built before all others, and what the process draws stands elsewhere."""
     random.seed(8)
     state = random.getstate()
-    again = registry.build(name, N_CLASSES, seed=0)
+    again = build(name, N_CLASSES, seed=0)
     assert random.getstate() == state
     first, second = built[name].arrays(), again.arrays()
     assert list(first) == list(second)
     for variable, array in first.items():
         np.testing.assert_array_equal(second[variable], array, err_msg=variable)
-    other = registry.build(name, N_CLASSES, seed=1).arrays()
+    other = build(name, N_CLASSES, seed=1).arrays()
     drawn = [v for v, array in first.items() if array.size > 2 and np.ptp(array) > 0]
     assert len(drawn) >= 4
     for variable in drawn:
@@ -76,7 +80,7 @@ def test_the_state_of_the_process_outlives_a_network_that_cannot_be_built(name: 
     random.seed(8)
     state = random.getstate()
     with pytest.raises((TypeError, ValueError)):
-        registry.build(name, "three", seed=0)
+        build(name, "three", seed=0)
     assert random.getstate() == state
 
 
@@ -97,7 +101,7 @@ def test_weights_of_another_network_are_refused(built) -> None:
     plain, enhanced = built["cnn1d"], built["cnn1d_enhanced"]
     with pytest.raises(WeightsError, match="of another network"):
         plain.assign(enhanced.arrays())
-    four = registry.build("cnn1d", 4, seed=0).arrays()
+    four = build("cnn1d", 4, seed=0).arrays()
     with pytest.raises(WeightsError, match=r"has shape \(4,\)|has shape \(64, 4\)"):
         plain.assign(four)
 
@@ -106,13 +110,13 @@ def test_a_network_that_is_not_known_is_told_the_nearest() -> None:
     with pytest.raises(
         ParameterError, match="network: unknown value 'cnn1d_enhancd'; did you mean"
     ):
-        registry.build("cnn1d_enhancd", 2, seed=0)
+        build("cnn1d_enhancd", 2, seed=0)
 
 
 @pytest.fixture(scope="module")
 def trained(built) -> Network:
     """The network of any length with statistics that are not those of the start."""
-    network = registry.build("cnn1d_enhanced", N_CLASSES, seed=0)
+    network = build("cnn1d_enhanced", N_CLASSES, seed=0)
     rng = np.random.default_rng(2)
     drawn = {
         name: array + rng.uniform(0.1, 0.5, array.shape).astype(array.dtype)
@@ -140,7 +144,7 @@ def test_frames_after_the_end_are_no_part_of_the_statistics_it_learns(inputs) ->
     """A pass in training moves them alike, however far a clip is padded."""
     moved = []
     for frames in (128, FRAMES):
-        network = registry.build("cnn1d_enhanced", N_CLASSES, seed=0)
+        network = build("cnn1d_enhanced", N_CLASSES, seed=0)
         clips = np.zeros((2, frames, N_MELS), np.float32)
         clips[0, :93], clips[1, :60] = inputs[0, :93] + 1, inputs[1, :60]
         before = network.arrays()

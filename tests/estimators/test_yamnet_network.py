@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faunashot.backbones.yamnet.network import CLASSIFIER, PATCH, Network, yamnet_network
+from faunashot.backbones.yamnet.network import PATCH, build, yamnet_network
 from faunashot.errors import WeightsError
+from faunashot.runtimes.keras_network import CLASSIFIER, LayeredNetwork
 
 TINY = [(2, 4), (2, 6), (2, 8)]
 HUB_TOLERANCE = 1e-4
@@ -19,11 +20,11 @@ PARITY_TOLERANCE = 2e-5
 
 
 @pytest.fixture
-def tiny() -> Network:
+def tiny() -> LayeredNetwork:
     return yamnet_network(3, blocks=TINY, seed=1)
 
 
-def _embed(network: Network, patches: np.ndarray) -> np.ndarray:
+def _embed(network: LayeredNetwork, patches: np.ndarray) -> np.ndarray:
     return network.body(patches.reshape(-1, *PATCH), training=False).numpy()
 
 
@@ -47,13 +48,11 @@ def test_published_weights_give_the_published_embeddings(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from faunashot.backbones import registry
-    from faunashot.backbones.yamnet.published import yamnet_variables
     from faunashot.features.cut import cut
 
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared / "tfhub"))
     yamnet, front_end = registry.load("yamnet"), registry.load("yamnet_patches")
-    network = yamnet_network(2)
-    network.assign(yamnet_variables(), but=CLASSIFIER)
+    network = build(2, seed=0)
     files = sorted((shared / "data" / "esc50-mini" / "audio").iterdir())[::50]
     assert len(files) > 5
     noise = np.random.default_rng(0).normal(0, 0.1, (8, yamnet.window_samples))
@@ -63,7 +62,7 @@ def test_published_weights_give_the_published_embeddings(
         np.testing.assert_allclose(ours, yamnet.network(patches), rtol=0, atol=HUB_TOLERANCE)
 
 
-def test_layers_go_from_the_patches_to_the_classifier(tiny: Network) -> None:
+def test_layers_go_from_the_patches_to_the_classifier(tiny: LayeredNetwork) -> None:
     assert len(tiny.layers) == len(TINY) + 1
     assert list(tiny.layers[0]) == [
         "layer1/conv/kernel",
@@ -74,7 +73,7 @@ def test_layers_go_from_the_patches_to_the_classifier(tiny: Network) -> None:
     assert _embed(tiny, np.zeros((2, *PATCH), np.float32)).shape == (2, 8)
 
 
-def test_a_seed_gives_the_weights(tiny: Network) -> None:
+def test_a_seed_gives_the_weights(tiny: LayeredNetwork) -> None:
     again, other = (yamnet_network(3, blocks=TINY, seed=seed) for seed in (1, 2))
     for name, array in tiny.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], array)
@@ -82,14 +81,14 @@ def test_a_seed_gives_the_weights(tiny: Network) -> None:
     assert not np.array_equal(other.arrays()[kernel], tiny.arrays()[kernel])
 
 
-def test_arrays_come_back(tiny: Network) -> None:
+def test_arrays_come_back(tiny: LayeredNetwork) -> None:
     arrays = {name: array + 1 for name, array in tiny.arrays().items()}
     tiny.assign(arrays)
     for name, array in tiny.arrays().items():
         np.testing.assert_array_equal(array, arrays[name])
 
 
-def test_the_classifier_may_be_left_out(tiny: Network) -> None:
+def test_the_classifier_may_be_left_out(tiny: LayeredNetwork) -> None:
     own = tiny.arrays()
     arrays = {name: array + 1 for name, array in own.items()}
     arrays["logits/kernel"] = np.zeros((8, 521), np.float32)
@@ -108,7 +107,9 @@ def test_the_classifier_may_be_left_out(tiny: Network) -> None:
         ({"layer1/conv/bn/beta": np.zeros(5)}, r"layer1/conv/bn/beta has shape \(5,\), not \(4,\)"),
     ],
 )
-def test_weights_of_another_network_change_nothing(tiny: Network, change: dict, said: str) -> None:
+def test_weights_of_another_network_change_nothing(
+    tiny: LayeredNetwork, change: dict, said: str
+) -> None:
     before = tiny.arrays()
     arrays = {name: array + 1 for name, array in before.items()} | change
     arrays = {name: array for name, array in arrays.items() if array is not None}

@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators.calibration import Temperature, fit_temperature, temper
-from faunashot.estimators.networks import from_scratch
+from faunashot.estimators.windows import from_scratch
 from faunashot.params import Params
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Outcome
@@ -65,7 +65,7 @@ def network_task(task, clips, table, tmp_path_factory) -> NetworkTask:
 @pytest.fixture(autouse=True, scope="module")
 def _nearest_for_networks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(from_scratch, "FromScratch", Nearest)
+        patch.setattr(from_scratch, "FromScratch", Nearest.standing_for(from_scratch))
         Nearest.fits.clear()
         yield
 

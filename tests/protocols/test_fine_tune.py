@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators.calibration import Temperature, temper
-from faunashot.estimators.networks import finetune
+from faunashot.estimators.windows import end_to_end
 from faunashot.features.store import Features, FeatureSpec
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.fine_tune import FineTune
@@ -197,7 +197,7 @@ class Tuned(Nearest):
     """Stands for the network, and chooses an epoch and a share as it does."""
 
     KIND = "end_to_end"
-    settled = finetune.FineTuned.settled
+    settled = end_to_end.FineTuned.settled
 
     def chosen(self) -> dict[str, Any]:
         """The epoch and the share, which tell the fits apart."""
@@ -207,7 +207,7 @@ class Tuned(Nearest):
 @pytest.fixture
 def network_task(task, clips, table, monkeypatch, tmp_path) -> tuple[Task, list]:
     """A task of a whole network, for which `Tuned` stands, and what is told of its epochs."""
-    monkeypatch.setattr(finetune, "FineTuned", Tuned)
+    monkeypatch.setattr(end_to_end, "FineTuned", Tuned.standing_for(end_to_end))
     Nearest.fits.clear()
     target = table(clips(THREE), apart=3.0)
     patches = replace(target.spec, backbone="yamnet", layer="front_end")

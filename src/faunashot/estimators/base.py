@@ -67,7 +67,7 @@ class Estimator(ABC):
         Whether it can learn several labels a clip.
     least_k : int
         Labelled clips a class that it needs.
-    threads : str
+    threads_setting : str
         The setting that bounds its threads, where it has one.
     reads_class_scores : bool
         Whether its features are the backbone's scores of the backbone's own classes.
@@ -83,7 +83,7 @@ class Estimator(ABC):
     reads_class_scores: bool = False
     multi_label: ClassVar[bool] = False
     least_k: ClassVar[int] = 1
-    threads: ClassVar[str] = ""
+    threads_setting: ClassVar[str] = ""
     classes_: Any
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Estimators by name: heads on clips or windows, estimators of their own on windows, networks."""
+"""Estimators by name: heads on clips or on windows, and what learns from windows by itself."""
 
 from __future__ import annotations
 
@@ -13,12 +13,6 @@ from faunashot.estimators.windows import WINDOWS
 if TYPE_CHECKING:
     from faunashot.estimators.base import Estimator, Level
 
-NETWORKS = {
-    "end_to_end": "faunashot.estimators.networks.finetune:FineTuned",
-    "from_scratch": "faunashot.estimators.networks.from_scratch:FromScratch",
-}
-"""Networks, by what is trained of them."""
-
 _STORED = {
     "head": "faunashot.estimators.head:Head",
     "head_on_windows": "faunashot.estimators.head:HeadOnWindows",
@@ -29,7 +23,7 @@ _STORED = {
 
 def estimator_names() -> list[str]:
     """Names that ``head`` of a system may have."""
-    return sorted({*HEADS, *WINDOWS, *NETWORKS})
+    return sorted({*HEADS, *WINDOWS})
 
 
 def estimator_class(name: str, *, level: Level | None = None) -> type[Estimator]:
@@ -45,19 +39,35 @@ def estimator_class(name: str, *, level: Level | None = None) -> type[Estimator]
     Raises
     ------
     ParameterError
-        There is none, or it is no head and does not learn from that level.
+        There is none, or several, or it is no head and does not learn from that level.
     """
+    refuse_ambiguous(name)
     if name in HEADS:
         return _loaded(_STORED["head_on_windows" if level == "window" else "head"])
-    if name in NETWORKS:
-        found = _loaded(NETWORKS[name])
-    elif name in WINDOWS:
-        found = WINDOWS[name]
-    else:
+    if name not in WINDOWS:
         raise ParameterError.unknown("head", name, estimator_names())
+    found: type[Estimator] = WINDOWS[name]
     if level not in (None, found.level):
         raise ParameterError(f"level: {level}; {name} learns from {found.level}s alone")
     return found
+
+
+def refuse_ambiguous(name: str) -> None:
+    """Raise `ParameterError` where several estimators have this name; nothing is imported."""
+    if name in HEADS and name in WINDOWS:
+        raise ParameterError(
+            f"head {name!r} is given as a head and as an estimator on windows: rename or remove one"
+        )
+    for registry in (HEADS, WINDOWS):
+        if name in registry:
+            registry.giver_of(name)
+
+
+def packages_of(name: str) -> tuple[str, ...]:
+    """Python packages that the estimator that a system names needs when it is served."""
+    own = (HEADS if name in HEADS else WINDOWS).package_of(name)
+    declared = estimator_class(name).packages
+    return declared if own is None else (*declared, own)
 
 
 def stored_class(kind: str) -> type[Estimator]:
@@ -108,8 +118,4 @@ def make_estimator(
 def _loaded(dotted: str) -> type[Estimator]:
     module, _, name = dotted.partition(":")
     found: type[Estimator] = getattr(importlib.import_module(module), name)
-    if not hasattr(found, "fit_many"):
-        from faunashot.estimators.network_adapter import adapted
-
-        return adapted(found)
     return found

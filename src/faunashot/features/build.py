@@ -240,7 +240,10 @@ def _refuse_unlisted(planned: Sequence[Shard], plan: Plan, known: ShardIndex) ->
             missing.values(), pool.map(is_listed, missing.values()), strict=True
         ):
             if not same:
-                raise StoreError(f"{chunk.source!s} was changed since it was listed: list it anew")
+                raise StoreError(
+                    f"{chunk.source!s} was changed since it was listed: "
+                    "run `dvc repro`, or list it anew"
+                )
 
 
 def _bad(chunk: Chunk, reason: str, *, hop_s: float) -> dict[str, Any]:

@@ -43,8 +43,10 @@ class Frames:
 
     Attributes
     ----------
-    inputs : float32, (N, ...), of zeros after the recording's end.
-    start_s, end_s : (N,) what each window covers of the recording, never past its end.
+    inputs : ndarray of float32, shape (N, ...)
+        Of zeros after the recording's end.
+    start_s, end_s : ndarray, shape (N,)
+        What each window covers of the recording, never past its end.
     """
 
     inputs: FloatArray

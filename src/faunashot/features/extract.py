@@ -96,10 +96,14 @@ def embed(
 
     Parameters
     ----------
-    chunks : read as they are needed.
-    extractor : loaded.
-    perturbation : applied first, where given.
-    workers : threads; as many as there are processors if not given.
+    chunks : iterable of Chunk
+        Read as they are needed.
+    extractor : Extractor
+        Its network is not touched where there are no chunks.
+    perturbation : Perturbation, optional
+        Done to the audio first.
+    workers : int, optional
+        Threads; as many as there are processors if not given.
     """
     workers = workers or cores()
 

@@ -107,10 +107,11 @@ class FewShot(Protocol):
             A class is absent from the training folds of a test fold.
         """
         self._refuse(task)
+        least_k = task.kind.least_k
         splits, classes = task.splits(), task.target.classes
         task.refuse_unlearnable(splits)
         every_k = sorted({*self.settings.k_values, self.k})
-        k_values = [k for k in every_k if k >= task.least_k]
+        k_values = [k for k in every_k if k >= least_k]
         each = [self.draw(task, splits.split(n), n) for n in range(self.settings.episodes)]
         of_k = {k: self._scored(task, each, k) for k in k_values}
         final = self.draw(task, None, FINAL)
@@ -143,7 +144,7 @@ class FewShot(Protocol):
             notes=[
                 *notes(fewest, k_values),
                 *(
-                    f"k = {k} is left out: {task.system.name} needs {task.least_k} clips a class"
+                    f"k = {k} is left out: {task.system.name} needs {least_k} clips a class"
                     for k in every_k
                     if k not in k_values
                 ),
@@ -169,10 +170,11 @@ class FewShot(Protocol):
                 f"source: {task.system.name} learns from the corpus that is scored alone; set "
                 "source=none"
             )
-        if self.k < task.least_k:
+        least_k = task.kind.least_k
+        if self.k < least_k:
             raise ParameterError(
-                f"protocol.k: {self.k}; {task.system.name} needs {task.least_k} labelled clips a "
-                "class or more"
+                f"protocol.k: {self.k}; {task.system.name} needs {least_k} labelled clips a class "
+                "or more"
             )
         counts = task.target.clips_by_class()
         label = min(counts, key=lambda name: counts[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,14 @@ import yaml
 
 from faunashot.errors import ParameterError
 from faunashot.estimators.heads import HEADS
-from faunashot.estimators.kinds import estimator_class, estimator_names, make_estimator
+from faunashot.estimators.kinds import (
+    estimator_class,
+    estimator_names,
+    make_estimator,
+    refuse_ambiguous,
+)
+from faunashot.estimators.networks import NETWORKS
+from faunashot.estimators.windows import WINDOWS
 
 if TYPE_CHECKING:
     from faunashot.estimators.base import Estimator, Level
@@ -44,8 +51,6 @@ class System:
     requires_features : str
         The one front end whose features it takes, or "front_end" for that of the backbone; any
         where empty.
-    least_k : int
-        Labelled clips a class that it needs.
     windows_per_clip : int
         Windows of a labelled clip that a head learns beside its mean, for a half of its weight.
     """
@@ -58,7 +63,6 @@ class System:
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
     requires_features: str = ""
-    least_k: int = 1
     windows_per_clip: int = 0
 
     @property
@@ -104,6 +108,11 @@ def systems() -> dict[str, System]:
         for name, spec in yaml.safe_load(text).items()
     }
     named = {of.head for of in found.values()}
+    networks = {of.settings.get("network"): of for of in found.values()}
+    for name in NETWORKS:
+        if name not in {*networks, *found}:
+            like = networks["cnn1d"]
+            found[name] = replace(like, name=name, settings={"network": name})
     for name in estimator_names():
         if name not in {*named, *found}:
             found[name] = System(name, name, steps=STEPS if name in HEADS else ())
@@ -121,8 +130,18 @@ def system(name: str) -> System:
     Raises
     ------
     ParameterError
-        There is none.
+        There is none, or several things have its name.
     """
     if name not in systems():
         raise ParameterError.unknown("system", name, systems())
-    return systems()[name]
+    found = systems()[name]
+    refuse_ambiguous(found.head)
+    network = found.settings.get("network")
+    for registry, own in ((HEADS, found.head), (WINDOWS, found.head), (NETWORKS, network)):
+        package = registry.package_of(name)
+        if package is not None and name != own:
+            raise ParameterError(
+                f"system: {name!r} is one of ours, and a {registry.kind} of package {package}: "
+                "rename or remove that"
+            )
+    return found

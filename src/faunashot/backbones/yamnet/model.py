@@ -106,9 +106,9 @@ class YamNet(Backbone):
 
         Takes what the front end gives, (N, 96, 64). Returns a `network.LayeredNetwork`.
         """
-        from faunashot.backbones.yamnet.network import pretrained
+        from faunashot.backbones.yamnet.network import build
 
-        return pretrained(n_targets, seed=seed, handle=self._handle)
+        return build(n_targets, seed=seed, handle=self._handle)
 
 
 def _load(folder: Path, weights_hash: str) -> _Parts:

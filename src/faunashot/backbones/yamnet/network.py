@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from faunashot.estimators.networks.base import Network
+from faunashot.backbones.yamnet.published import HANDLE, yamnet_variables
+from faunashot.runtimes.keras_network import CLASSIFIER, LayeredNetwork, training_precision
 
 PATCH = (96, 64)
 """Frames and mel bands of what the network reads."""
@@ -26,26 +26,26 @@ YAMNET: Blocks = (
 )
 
 
-@dataclass(frozen=True)
-class LayeredNetwork(Network):
-    """YAMNet with a classifier on its embedding.
+def build(n_targets: int, *, seed: int, handle: str = HANDLE) -> LayeredNetwork:
+    """Build YAMNet with its published weights and a classifier that is drawn, to be fine-tuned.
 
-    Batch normalisation has to stay in inference mode: call it with ``training=False``.
-
-    Attributes
+    Parameters
     ----------
-    body : Keras model, patches (N, 96, 64) -> embeddings (N, dim).
-    layers : variables of each layer by their published names, from the lowest to the classifier.
-    precision : Keras' dtype policy; variables are float32 in any.
+    n_targets : int
+        Outputs of the classifier.
+    seed : int
+        Of the classifier's weights.
+    handle : str
+        Of the published model.
+
+    Raises
+    ------
+    WeightsError
+        The model is neither in the cache nor reachable, or is not YAMNet.
     """
-
-    body: Any
-    layers: list[dict[str, Any]]
-    precision: str
-
-
-CLASSIFIER = ("standard/", "logits/")
-"""How names of the classifier's variables begin."""
+    network = yamnet_network(n_targets, seed=seed, precision=training_precision())
+    network.assign(yamnet_variables(handle), but=CLASSIFIER)
+    return network
 
 
 def yamnet_network(
@@ -55,9 +55,19 @@ def yamnet_network(
 
     Parameters
     ----------
-    blocks : stride and filters of its layers.
-    seed : of the weights that it starts with.
-    precision : Keras' dtype policy; the embedding and the classifier are float32 all the same.
+    n_classes : int
+        Outputs of the classifier, C.
+    blocks : sequence of (int, int)
+        Stride and filters of its layers.
+    seed : int
+        Of the weights that it starts with.
+    precision : str
+        Keras' dtype policy; the embedding and the classifier are float32 all the same.
+
+    Returns
+    -------
+    LayeredNetwork
+        Log-mel patches, shape (N, 96, 64), to logits, shape (N, C).
 
     References
     ----------
@@ -70,8 +80,11 @@ def yamnet_network(
     made: list[dict[str, Any]] = []
 
     def normalised(x: Any, layer: Any, name: str) -> Any:
-        norm = layers.BatchNormalization(scale=False, epsilon=EPSILON, dtype=precision)
-        x = layers.Activation("relu", dtype=precision)(norm(layer(x)))
+        norm = layers.BatchNormalization(
+            scale=False, epsilon=EPSILON, dtype=precision, name=f"{layer.name}_bn"
+        )
+        relu = layers.Activation("relu", dtype=precision, name=f"{layer.name}_relu")
+        x = relu(norm(layer(x)))
         kernel = "depthwise_kernel" if name.endswith("depthwise_conv") else "kernel"
         made[-1][f"{name}/{kernel}"] = layer.kernel
         for variable in ("beta", "moving_mean", "moving_variance"):
@@ -81,21 +94,34 @@ def yamnet_network(
     def initial(*of: int) -> Any:
         return initializers.HeUniform(seed=int(np.random.default_rng([seed, *of]).integers(2**31)))
 
-    inputs = Input(PATCH)
-    x = layers.Reshape((*PATCH, 1))(inputs)
+    # each layer has a name, so that what is saved of the network does not tell what else was built
+    inputs = Input(PATCH, name="patches")
+    x = layers.Reshape((*PATCH, 1), name="image")(inputs)
     for at, (stride, filters) in enumerate(blocks, 1):
         made.append({})
         if at == 1:
-            first = layers.Conv2D(filters, 3, stride, kernel_initializer=initial(at), **same)
+            first = layers.Conv2D(
+                filters, 3, stride, kernel_initializer=initial(at), name="layer1_conv", **same
+            )
             x = normalised(x, first, "layer1/conv")
             continue
-        depthwise = layers.DepthwiseConv2D(3, stride, depthwise_initializer=initial(at, 0), **same)
-        pointwise = layers.Conv2D(filters, 1, kernel_initializer=initial(at, 1), **same)
+        depthwise = layers.DepthwiseConv2D(
+            *(3, stride),
+            depthwise_initializer=initial(at, 0),
+            name=f"layer{at}_depthwise",
+            **same,
+        )
+        pointwise = layers.Conv2D(
+            filters, 1, kernel_initializer=initial(at, 1), name=f"layer{at}_pointwise", **same
+        )
         x = normalised(x, depthwise, f"layer{at}/depthwise_conv")
         x = normalised(x, pointwise, f"layer{at}/pointwise_conv")
-    embedding = layers.GlobalAveragePooling2D(dtype="float32")(x)
-    standard = layers.BatchNormalization(center=False, scale=False, epsilon=0.0, dtype="float32")
-    dense = layers.Dense(n_classes, kernel_initializer=initial(0), dtype="float32")
+    full: dict[str, Any] = {"dtype": "float32"}
+    embedding = layers.GlobalAveragePooling2D(name="embedding", **full)(x)
+    standard = layers.BatchNormalization(
+        center=False, scale=False, epsilon=0.0, name="standard", **full
+    )
+    dense = layers.Dense(n_classes, kernel_initializer=initial(0), name="logits", **full)
     logits = dense(standard(embedding))
     made.append(
         {
@@ -106,7 +132,7 @@ def yamnet_network(
         }
     )
     return LayeredNetwork(
-        Model(inputs, logits),
+        Model(inputs, logits, name="yamnet"),
         {name: variable for layer in made for name, variable in layer.items()},
         Model(inputs, embedding),
         made,

@@ -1,76 +1,44 @@
-"""A network whose variables are known by name."""
+"""The contract of networks that are trained from scratch on log-mel spectrograms."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import random
+from abc import ABC, abstractmethod
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from faunashot.audio.decode import quiet_native
-from faunashot.errors import WeightsError
+from faunashot.runtimes.keras_network import Network
 
 MOMENTUM = 0.9
 """Of running statistics: on a small corpus there are few steps to learn them in."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """A Keras model with its variables.
+class NetworkArchitecture(ABC):
+    """Layers of a network, without weights; a subclass a module."""
 
-    Attributes
-    ----------
-    model : what it reads, (N, ...) -> logits of the classes, (N, C).
-    variables : by name, those of batch normalisation and of what draws at random included.
-    """
+    @abstractmethod
+    def build(self, n_classes: int) -> Any:
+        """Build the network.
 
-    model: Any
-    variables: Mapping[str, Any]
+        Parameters
+        ----------
+        n_classes : int
+            Its outputs, C.
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Values of all variables by name."""
-        return {name: np.array(v.numpy()) for name, v in self.variables.items()}
-
-    def assign(self, arrays: Mapping[str, npt.NDArray[Any]], *, but: Sequence[str] = ()) -> None:
-        """Set the variables from arrays by name; those that start with one of `but` stay.
-
-        Raises
-        ------
-        WeightsError
-            The arrays are those of another network.
+        Returns
+        -------
+        keras.Model
+            Normalised spectrograms, shape (N, frames, 128), to logits, shape (N, C). A network
+            that reads any number of frames has None for them in its input's shape; frames after
+            the end of a recording are 0.
         """
-        ours = {n: v for n, v in self.variables.items() if not n.startswith(tuple(but))}
-        given = {n: a for n, a in arrays.items() if not n.startswith(tuple(but))}
-        for what, names in (("lack", ours.keys() - given), ("have beside it", given.keys() - ours)):
-            if names:
-                some = f"{min(names)} and {len(names) - 1} more"
-                raise WeightsError(f"the weights are of another network: they {what} {some}")
-        for name, variable in ours.items():
-            if variable.shape != given[name].shape:
-                raise WeightsError(
-                    f"the weights are of another network: {name} has shape {given[name].shape}, "
-                    f"not {tuple(variable.shape)}"
-                )
-        for name, variable in ours.items():
-            variable.assign(given[name])
 
-
-def deterministic_tensorflow(threads: int) -> Any:
-    """TensorFlow, from here on with operations that give the same bits each time.
-
-    Parameters
-    ----------
-    threads : of an operation; those of an earlier call stay.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_native():
-        import tensorflow as tf
-
-        with suppress(RuntimeError):  # it runs already, with the threads it was given then
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.experimental.enable_op_determinism()
-    return tf
+    def with_weights(self, n_classes: int, *, seed: int) -> Network:
+        """Build the network with weights drawn from `seed`; the same ones in any process."""
+        before = random.getstate()
+        random.seed(seed)  # from which Keras draws the seeds of layers that are given none
+        try:
+            model = self.build(n_classes)
+        finally:
+            random.setstate(before)
+        names = (f"{at:03d}/{variable.name}" for at, variable in enumerate(model.variables))
+        return Network(model, dict(zip(names, model.variables, strict=True)))

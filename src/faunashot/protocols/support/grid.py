@@ -159,7 +159,7 @@ def score(
 
 def _scored(number: int, cell: Cell, data: Data) -> tuple[int, pd.DataFrame]:
     task = data.task(cell)
-    if threads := task.kind.threads:  # processes share the processors
+    if threads := task.kind.threads_setting:  # processes share the processors
         one = {**task.system.settings, threads: 1}
         task = replace(task, system=replace(task.system, settings=one))
     splits = task.splits()

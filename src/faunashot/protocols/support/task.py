@@ -122,11 +122,6 @@ class Task:
         return self.system.estimator_class
 
     @property
-    def least_k(self) -> int:
-        """Labelled clips a class that the system needs."""
-        return max(self.kind.least_k, self.system.least_k)
-
-    @property
     def learns_source(self) -> bool:
         """Whether an estimator learns from the source."""
         return bool(len(self.source.clips)) and self.transfer != "background"

@@ -1,0 +1,1 @@
+"""How networks are trained: batches, losses, checkpoints, and what they share as estimators."""

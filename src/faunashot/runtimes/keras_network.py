@@ -1,0 +1,110 @@
+"""A Keras network whose variables, and layers where it is trained by depth, are known by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.audio.decode import quiet_native
+from faunashot.errors import WeightsError
+
+CLASSIFIER = ("standard/", "logits/")
+"""How names of the variables of a `LayeredNetwork`'s classifier begin."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A Keras model with its variables.
+
+    Attributes
+    ----------
+    model : keras.Model
+        What it reads, shape (N, ...), to logits of the classes, shape (N, C).
+    variables : mapping of str to keras.Variable
+        By name, those of batch normalisation and of what draws at random included.
+    """
+
+    model: Any
+    variables: Mapping[str, Any]
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Values of all variables by name."""
+        return {name: np.array(v.numpy()) for name, v in self.variables.items()}
+
+    def assign(self, arrays: Mapping[str, npt.NDArray[Any]], *, but: Sequence[str] = ()) -> None:
+        """Set the variables from arrays by name; those that start with one of `but` stay.
+
+        Raises
+        ------
+        WeightsError
+            The arrays are those of another network.
+        """
+        ours = {n: v for n, v in self.variables.items() if not n.startswith(tuple(but))}
+        given = {n: a for n, a in arrays.items() if not n.startswith(tuple(but))}
+        for what, names in (("lack", ours.keys() - given), ("have beside it", given.keys() - ours)):
+            if names:
+                some = f"{min(names)} and {len(names) - 1} more"
+                raise WeightsError(f"the weights are of another network: they {what} {some}")
+        for name, variable in ours.items():
+            if variable.shape != given[name].shape:
+                raise WeightsError(
+                    f"the weights are of another network: {name} has shape {given[name].shape}, "
+                    f"not {tuple(variable.shape)}"
+                )
+        for name, variable in ours.items():
+            variable.assign(given[name])
+
+
+@dataclass(frozen=True)
+class LayeredNetwork(Network):
+    """A pretrained network with a classifier on its embedding, which is trained by depth.
+
+    The classifier is ``standard``, a batch normalisation without scale and centre that
+    standardises the embedding, and ``logits``, a dense layer. Statistics of batch normalisation
+    are never trained: call it with ``training=False``.
+
+    Attributes
+    ----------
+    body : keras.Model
+        What it reads to embeddings, shape (N, dim).
+    layers : list of dict
+        Variables of each layer by their published names, from the lowest to the classifier, whose
+        are standard/moving_mean, standard/moving_variance, logits/kernel and logits/bias.
+    precision : str
+        Keras' dtype policy; variables are float32 in any.
+    """
+
+    body: Any
+    layers: list[dict[str, Any]]
+    precision: str
+
+
+def deterministic_tensorflow(threads: int) -> Any:
+    """TensorFlow, from here on with operations that give the same bits each time.
+
+    Parameters
+    ----------
+    threads : int
+        Of an operation; those of an earlier call stay.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_native():
+        import tensorflow as tf
+
+        with suppress(RuntimeError):  # it runs already, with the threads it was given then
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.experimental.enable_op_determinism()
+    return tf
+
+
+def training_precision() -> str:
+    """Keras' dtype policy to train in: half precision where there is a GPU."""
+    import tensorflow as tf
+
+    return "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
