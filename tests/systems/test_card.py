@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from faunashot.evaluation.metrics import titles
 from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
 
@@ -26,7 +25,6 @@ BIRDNET = {
     "licence": "CC BY-NC-SA 4.0",
     "citation": "Kahl et al.",
 }
-TITLES = titles(["macro_f1", "accuracy", "weighted_f1", "map", "calibration_error"])
 FACTS = {
     "backbones": [YAMNET],
     "system": {"name": "logistic"},
@@ -38,9 +36,16 @@ FACTS = {
     "estimator": "head",
     "learned_from": ["a", "b"],
 }
+FIGURES = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "weighted_f1": "weighted F1",
+    "map": "mAP",
+    "calibration_error": "calibration error",
+}
 OF_WINDOWS = dict.fromkeys(("macro_f1", "accuracy", "weighted_f1"), 0.25)
 METRICS = {
-    **{key + end: 0.5 for key in TITLES for end in ("", "_low", "_high")},
+    **{key + end: 0.5 for key in FIGURES for end in ("", "_low", "_high")},
     "window": OF_WINDOWS,
     "clips": 90,
 }
@@ -54,12 +59,9 @@ UNKNOWN = {
 
 def card(*, metrics: dict | None = None, **more) -> str:
     record = TrainedSystem.model_validate({**FACTS, **more})
+    figures = METRICS | (metrics or {})
     text = model_card(
-        record,
-        METRICS | (metrics or {}),
-        titles=TITLES,
-        corpus_licence="CC0",
-        corpus_citation="Us.",
+        record, figures, titles=titles(figures), corpus_licence="CC0", corpus_citation="Us."
     )
     return " ".join(text.split())
 
@@ -76,7 +78,7 @@ def test_every_figure_has_its_interval_and_that_of_windows_where_there_is_one() 
     assert "| macro-F1 | 0.5 | 0.5 to 0.5 | 0.25 |" in text
     assert "| mAP | 0.5 | 0.25 to 0.75 | |" in text
     assert "| calibration error | 0.5 | 0.5 to 0.5 | |" in text
-    assert text.count("0.5 to 0.5") == len(TITLES) - 1
+    assert text.count("0.5 to 0.5") == len(FIGURES) - 1
 
 
 def test_joined_backbones_are_both_named_with_their_licences() -> None:
@@ -119,7 +121,7 @@ def test_a_tempered_model_says_on_how_many_clips() -> None:
 @pytest.mark.parametrize("missing", ["macro_f1", "calibration_error"])
 def test_a_figure_without_interval_says_none(missing: str) -> None:
     text = card(metrics={f"{missing}_low": None, f"{missing}_high": None})
-    assert f"| {TITLES[missing]} | 0.5 | none | " in text
+    assert f"| {FIGURES[missing]} | 0.5 | none | " in text
     assert text.count("| none |") == 1
 
 
