@@ -123,7 +123,10 @@ def test_class_names_are_read_from_one_backbone(tmp_path):
     text = COMMITTED.read_text("utf-8").replace("backbone: birdnet", "backbone: yamnet+birdnet")
     file = tmp_path / "params.yaml"
     file.write_text(text.replace("name: few_shot", "name: zero_shot"), "utf-8")
-    assert "protocols.zero_shot.mode: ontology reads the class names of one backbone" in _refusal_of(file)
+    assert (
+        "protocols.zero_shot.mode: ontology reads the class names of one backbone"
+        in _refusal_of(file)
+    )
 
 
 def test_what_the_default_does_is_switched_on_by_name(committed):

@@ -124,9 +124,8 @@ def test_a_typo_in_the_parameters_is_one_line_before_any_work(copy):
     done = call(copy, "dvc", "repro")
     assert done.returncode != 0
     said = own_line(done.stderr)
-    assert said == (
-        "params.yaml: unknown key 'protocols.few_shot.epsiodes'; did you mean 'protocols.few_shot.episodes'?"
-    )
+    assert said.startswith("params.yaml: unknown key 'protocols.few_shot.epsiodes'; did you mean")
+    assert "'protocols.few_shot.episodes'" in said
 
 
 def as_if_never_embedded(project: Path) -> None:

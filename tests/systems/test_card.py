@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from faunashot.systems.card import FIGURES, model_card
+from faunashot.evaluation.metrics import titles
+from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
 
 YAMNET = {
@@ -25,6 +26,7 @@ BIRDNET = {
     "licence": "CC BY-NC-SA 4.0",
     "citation": "Kahl et al.",
 }
+TITLES = titles(["macro_f1", "accuracy", "weighted_f1", "map", "calibration_error"])
 FACTS = {
     "backbones": [YAMNET],
     "system": {"name": "logistic"},
@@ -38,7 +40,7 @@ FACTS = {
 }
 OF_WINDOWS = dict.fromkeys(("macro_f1", "accuracy", "weighted_f1"), 0.25)
 METRICS = {
-    **{key + end: 0.5 for key in FIGURES for end in ("", "_low", "_high")},
+    **{key + end: 0.5 for key in TITLES for end in ("", "_low", "_high")},
     "window": OF_WINDOWS,
     "clips": 90,
 }
@@ -53,7 +55,11 @@ UNKNOWN = {
 def card(*, metrics: dict | None = None, **more) -> str:
     record = TrainedSystem.model_validate({**FACTS, **more})
     text = model_card(
-        record, METRICS | (metrics or {}), corpus_licence="CC0", corpus_citation="Us."
+        record,
+        METRICS | (metrics or {}),
+        titles=TITLES,
+        corpus_licence="CC0",
+        corpus_citation="Us.",
     )
     return " ".join(text.split())
 
@@ -70,7 +76,7 @@ def test_every_figure_has_its_interval_and_that_of_windows_where_there_is_one() 
     assert "| macro-F1 | 0.5 | 0.5 to 0.5 | 0.25 |" in text
     assert "| mAP | 0.5 | 0.25 to 0.75 | |" in text
     assert "| calibration error | 0.5 | 0.5 to 0.5 | |" in text
-    assert text.count("0.5 to 0.5") == len(FIGURES) - 1
+    assert text.count("0.5 to 0.5") == len(TITLES) - 1
 
 
 def test_joined_backbones_are_both_named_with_their_licences() -> None:
@@ -113,7 +119,7 @@ def test_a_tempered_model_says_on_how_many_clips() -> None:
 @pytest.mark.parametrize("missing", ["macro_f1", "calibration_error"])
 def test_a_figure_without_interval_says_none(missing: str) -> None:
     text = card(metrics={f"{missing}_low": None, f"{missing}_high": None})
-    assert f"| {FIGURES[missing]} | 0.5 | none | " in text
+    assert f"| {TITLES[missing]} | 0.5 | none | " in text
     assert text.count("| none |") == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from faunashot.audio.augment import mask, mixup
 from faunashot.errors import ParameterError
 from faunashot.estimators.training.keras_fit import Batch, Recipe
+from faunashot.estimators.training.losses import cross_entropy, smoothed
 from faunashot.estimators.training.windows import Windows
 from faunashot.runtimes.keras_network import LayeredNetwork
 
@@ -49,17 +51,25 @@ class Drawn:
         Of what the network reads.
     schedule : Schedule
         How many are drawn, and what is done to them.
+    multi_label : bool
+        Whether each class is a choice by itself.
     """
 
-    def __init__(self, learn: Windows, shape: Sequence[int], schedule: Schedule) -> None:
+    def __init__(
+        self,
+        learn: Windows,
+        shape: Sequence[int],
+        schedule: Schedule,
+        *,
+        multi_label: bool = False,
+    ) -> None:
         self._learn, self._shape, self._schedule = learn, shape, schedule
         self._clip_of = learn.clip_of
         there = np.bincount(self._clip_of)
         drawn = np.minimum(there, schedule.windows_per_clip)
         self._n = int(drawn.sum())
         self._weight = learn.weight * (there / drawn)[self._clip_of].astype(np.float32)
-        smoothing = schedule.label_smoothing
-        self._target = (1 - smoothing) * learn.target + smoothing / learn.target.shape[1]
+        self._target = smoothed(learn.target, schedule.label_smoothing, multi_label=multi_label)
 
     def __len__(self) -> int:
         return -(-self._n // self._schedule.batch_size)
@@ -114,10 +124,15 @@ def layer_rates(network: LayeredNetwork, schedule: Schedule) -> list[float]:
     ]
 
 
-def recipe(network: LayeredNetwork, schedule: Schedule, *, n_steps: int, **how: Any) -> Recipe:
+def recipe(
+    network: LayeredNetwork,
+    schedule: Schedule,
+    *,
+    n_steps: int,
+    multi_label: bool = False,
+    callbacks: Sequence[Any] = (),
+) -> Recipe:
     """How each step changes the network; the statistics of its norms never change."""
-    import tensorflow as tf
-
     rates = layer_rates(network, schedule)
     trained = [
         variable
@@ -128,10 +143,15 @@ def recipe(network: LayeredNetwork, schedule: Schedule, *, n_steps: int, **how: 
     optimizer = _adam(network, rates, n_steps=n_steps)
     optimizer.build(trained)
 
-    def loss(logits: Any, target: Any) -> Any:
-        return tf.nn.softmax_cross_entropy_with_logits(target, logits)
-
-    return Recipe(optimizer, trained, loss, training=False, peak=schedule.learning_rate, **how)
+    loss = partial(cross_entropy, multi_label=multi_label)
+    return Recipe(
+        optimizer,
+        trained,
+        loss,
+        training=False,
+        peak=schedule.learning_rate,
+        callbacks=callbacks,
+    )
 
 
 def _adam(network: LayeredNetwork, rates: Sequence[float], *, n_steps: int) -> Any:
