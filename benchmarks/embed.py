@@ -33,18 +33,19 @@ from unittest import mock
 
 import numpy as np
 import soundfile as sf
+from stream import own_cache
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.decode import announced, decode, quiet_native, recordings_in
 from faunashot.audio.resample import resample
-from faunashot.backbones import registry
-from faunashot.backbones.base import Backbone, FloatArray
 from faunashot.features import engine
 from faunashot.features.build import store_features
 from faunashot.features.cut import cut
 from faunashot.features.extract import cores
+from faunashot.features.extractors import Extractor, extractor, feature_names
 from faunashot.features.plan import Recording, plan
 from faunashot.files import CACHE
+from faunashot.frontends.base import FloatArray
 
 READY = 512
 """Windows that networks by themselves are measured on."""
@@ -69,13 +70,13 @@ def core_ms(work: Callable[[Any], Any], items: Iterable[Any], *, windows: int) -
 
 
 class Subject:
-    """A backbone and the recordings that it is measured on."""
+    """Features and the recordings that they are made of."""
 
-    def __init__(self, backbone: Backbone, files: list[Path]) -> None:
-        self.backbone, self.files = backbone, files
+    def __init__(self, features: Extractor, files: list[Path]) -> None:
+        self.features, self.files = features, files
         inputs, self.windows = [], 0
         for file in files:
-            found = cut(file, backbone).inputs
+            found = cut(file, features).inputs
             self.windows += len(found)
             if sum(map(len, inputs)) < READY:
                 inputs.append(np.array(found))
@@ -84,33 +85,33 @@ class Subject:
     def store(self, workers: int | None = None) -> None:
         """From files to features, which are thrown away with a cache of their own."""
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, {CACHE: folder}):
-            made = plan([Recording(file.name, file) for file in self.files], self.backbone)
+            made = plan([Recording(file.name, file) for file in self.files], self.features)
             outcome = store_features(
-                made, Path(folder) / "store", engine.local(self.backbone, workers=workers)
+                made, Path(folder) / "store", engine.local(self.features, workers=workers)
             )
             assert outcome.embedded == self.windows, outcome
 
     def samples(self, file: Path) -> FloatArray:
-        """A recording as the backbone's front end takes it."""
+        """A recording as the front end takes it."""
         audio = decode(file)
-        return resample(audio.mono(), audio.sample_rate, to_hz=self.backbone.sample_rate)
+        return resample(audio.mono(), audio.sample_rate, to_hz=self.features.sample_rate)
 
     def network(self) -> None:
         """Ready inputs through the network, a part on each processor."""
-        size = self.backbone.batch_size
+        size = self.features.batch_size
         parts = [self.ready[at : at + size] for at in range(0, len(self.ready), size)]
         with ThreadPoolExecutor(cores()) as pool:
-            list(pool.map(self.backbone.network, parts))
+            list(pool.map(self.features.network, parts))
 
     def steps(self) -> dict[str, float]:
         """Processor time of each step in ms a window, measured on some of the recordings."""
         files = self.files[: max(1, len(self.files) // 5)]
         audio = [decode(file) for file in files]
         samples = [self.samples(file) for file in files]
-        n = sum(len(self.backbone.front_end(one)) for one in samples)
-        rate, size = self.backbone.sample_rate, self.backbone.batch_size
+        n = sum(len(self.features.front_end(one)) for one in samples)
+        rate, size = self.features.sample_rate, self.features.batch_size
         batches = [self.ready[at : at + size] for at in range(0, len(self.ready), size)]
-        self.backbone.network(batches[0])
+        self.features.network(batches[0])
         with threadpool_limits(1, "blas"):
             return {
                 "header": core_ms(announced, files, windows=n),
@@ -119,9 +120,9 @@ class Subject:
                     lambda one: resample(one.mono(), one.sample_rate, to_hz=rate), audio, windows=n
                 ),
                 "front_end": core_ms(
-                    lambda one: np.array(self.backbone.front_end(one)), samples, windows=n
+                    lambda one: np.array(self.features.front_end(one)), samples, windows=n
                 ),
-                "network": core_ms(self.backbone.network, batches, windows=len(self.ready)),
+                "network": core_ms(self.features.network, batches, windows=len(self.ready)),
             }
 
 
@@ -151,14 +152,14 @@ def birdnet_rivals(subject: Subject) -> dict[str, tuple[Callable[[], Any], int]]
     from faunashot.audio.windows import split_windows
     from faunashot.backbones.birdnet import MODEL_FILE, published_file
 
-    backbone, threads = subject.backbone, cores()
+    features, threads = subject.features, cores()
     net = Interpreter(
         str(published_file(MODEL_FILE)), num_threads=threads, experimental_preserve_all_tensors=True
     )
     net.allocate_tensors()
     source = net.get_input_details()[0]["index"]
     pooled = [t["index"] for t in net.get_tensor_details() if "GLOBAL_AVG_POOL" in t["name"]]
-    size, hop = backbone.window_samples, backbone.hop_samples
+    size, hop = features.window_samples, features.hop_samples
 
     def loop() -> None:
         for file in subject.files:
@@ -178,9 +179,10 @@ def command_line(backbone: str, files: list[Path]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         options = ["--backbone", backbone, "--out", f"{folder}/store", "--json"]
         program = [sys.executable, Path(__file__).with_name("peak.py"), "embed"]
+        env = {**os.environ, CACHE: str(own_cache(Path(folder) / "store"))}
         began = time.perf_counter()
         done = subprocess.run(
-            [*program, *files, *options], check=True, stdout=subprocess.PIPE, text=True
+            [*program, *files, *options], check=True, stdout=subprocess.PIPE, text=True, env=env
         )
         wall_s = time.perf_counter() - began
     return {"peak_mb": json.loads(done.stdout)["peak_mb"], "wall_s": round(wall_s, 2)}
@@ -203,7 +205,7 @@ def spread(values: list[float]) -> dict[str, float]:
 def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--backbone", choices=sorted(registry.BACKBONES), default="yamnet")
+    parser.add_argument("--backbone", choices=feature_names(), default="yamnet")
     parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--clips", type=int, help="measure on so many of them only")
@@ -216,7 +218,7 @@ def main() -> None:
     with quiet_native(), tempfile.TemporaryDirectory() as converted:
         if asked.wav:
             files = [as_wav(file, Path(converted)) for file in files]
-        subject = Subject(registry.load(asked.backbone), files)
+        subject = Subject(extractor(asked.backbone), files)
         work = {"ours": (subject.store, subject.windows)}
         work |= RIVALS.get(asked.backbone, lambda subject: {})(subject)
         work["bare_network"] = (subject.network, len(subject.ready))

@@ -21,10 +21,10 @@ from typing import Any
 from unittest import mock
 
 from faunashot.audio.decode import quiet_native, recordings_in
-from faunashot.backbones import registry
 from faunashot.features.build import store_features
 from faunashot.features.cluster import ray_actors
 from faunashot.features.engine import Engine, Progress, local
+from faunashot.features.extractors import extractor, feature_names
 from faunashot.features.plan import Plan, Recording, plan
 from faunashot.files import CACHE
 
@@ -52,7 +52,7 @@ def timed(made: Plan, folder: Path, engine: Engine) -> dict[str, Any]:
 def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--backbone", choices=sorted(registry.BACKBONES), default="yamnet")
+    parser.add_argument("--backbone", choices=feature_names(), default="yamnet")
     parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     parser.add_argument("--clips", type=int, default=10_000)
     asked = parser.parse_args()
@@ -63,13 +63,13 @@ def main() -> None:
         Recording(f"{n:06}", file) for n, file in enumerate(islice(cycle(files), asked.clips))
     ]
     with quiet_native(), tempfile.TemporaryDirectory() as folder:
-        backbone = registry.load(asked.backbone)
-        made = plan(recordings, backbone)
+        features = extractor(asked.backbone)
+        made = plan(recordings, features)
         answer: dict[str, Any] = {"backbone": asked.backbone, "clips": len(recordings)}
         answer["shards"] = len(made.shards)
         for name, engine in (
-            ("local", local(backbone)),
-            ("ray", ray_actors(partial(registry.load, asked.backbone))),
+            ("local", local(features)),
+            ("ray", ray_actors(partial(extractor, asked.backbone))),
         ):
             answer[name] = timed(made, Path(folder) / name, engine)
             print(f"{name}: {answer[name]}", file=sys.stderr)

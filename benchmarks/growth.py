@@ -41,7 +41,6 @@ from faunashot.features import shards, store
 from faunashot.features.cut import ChunkSpan
 from faunashot.features.spec import Derivation, FeatureSpec
 from faunashot.features.store import Features, IndexWriter
-from faunashot.protocols.run import protocol_of
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 from faunashot.storage import Storage
@@ -175,7 +174,7 @@ def of_heads(folder: Path, clips: int) -> Callable[[], Any]:
     def scored() -> Any:
         target = WindowTable(table, features)
         task = Task(target, target.none(), system("logistic"), SEED)
-        return protocol_of(protocol([], k=K, episodes=EPISODES)).run(task)
+        return protocol([], k=K, episodes=EPISODES).run(task)
 
     return scored
 

@@ -18,21 +18,22 @@ import time
 from pathlib import Path
 
 import numpy as np
-from heads import embedded, read
 from sklearn.model_selection import train_test_split
 
 from faunashot.audio import melspec
 from faunashot.audio.decode import decode, quiet_native
 from faunashot.audio.resample import resample
-from faunashot.backbones import registry
-from faunashot.data.audit import TARGET
 from faunashot.data.corpora import create
+from faunashot.data.ingest import ingest
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.windows.from_scratch import FromScratch
+from faunashot.features import store
 from faunashot.features.extract import embed_clips
+from faunashot.features.extractors import extractor
 from faunashot.protocols.support.table import WindowTable
 from faunashot.systems.catalogue import system, systems
 
+FRAMES = "logmel_frames"
 LEARNED = 256
 REPEATS = 50
 
@@ -40,16 +41,14 @@ REPEATS = 50
 def measured(name: str, asked: argparse.Namespace) -> dict[str, object]:
     """Train the system called `name` and time it."""
     with quiet_native():
-        corpora = read(asked)
-        of = embedded(
-            corpora, TARGET, "logmel_frames", folder=asked.features / "logmel_frames/main"
-        )
         corpus = create(asked.corpus, classes=asked.classes)
-        noise = embed_clips(
-            [(file.name, file) for file in corpus.noise(asked.data)], registry.load("logmel_frames")
-        )
-    clips = corpora.clips[corpora.clips["role"] == TARGET]
-    table = WindowTable(clips, of)
+        clips = ingest(corpus, asked.data).clips
+        files = [asked.data / path for path in clips["path"]]
+        if not (asked.features / store.META).exists():
+            features = embed_clips(zip(clips["clip_id"], files, strict=True), extractor(FRAMES))
+            store.save(features, asked.features)
+        table = WindowTable(clips, store.load(asked.features))
+        noise = embed_clips([(f.name, f) for f in corpus.noise(asked.data)], extractor(FRAMES))
     ids, labels = clips["clip_id"].tolist(), clips["label"].tolist()
     train, validation = train_test_split(
         ids, train_size=LEARNED, stratify=labels, random_state=asked.seed
@@ -62,10 +61,7 @@ def measured(name: str, asked: argparse.Namespace) -> dict[str, object]:
     took_s = time.perf_counter() - began
     steps_s = sum(facts["train_s"] for facts in model.history_)
     waited_s = sum(facts["train_s"] * facts["waited"] for facts in model.history_)
-    recording = sorted(corpora.files(TARGET), key=lambda one: one[1].stat().st_size)[len(ids) // 2][
-        1
-    ]
-    audio = decode(recording)
+    audio = decode(sorted(files, key=lambda file: file.stat().st_size)[len(files) // 2])
     samples = resample(audio.mono(), audio.sample_rate, to_hz=melspec.SAMPLE_RATE)
     times_s = []
     for _ in range(REPEATS):
@@ -109,10 +105,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--classes", default="all")
-    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--features", type=Path, required=True, help="folder that keeps them")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.set_defaults(source=None)
     return parser.parse_args()
 
 

@@ -10,30 +10,34 @@ unlike times, nodes that are taken away, and requests that queue at the object s
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import math
+import sys
 import tempfile
 import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
-from faunashot.backbones.registry import backbone_class
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from faunashot.backbones.base import Backbone
+from faunashot.backbones.base import BACKBONES
+from faunashot.backbones.birdnet.front_end import BirdNetSpectrograms
+from faunashot.errors import FaunashotError, ParameterError, WeightsError
 from faunashot.evaluation.plot_style import COLOURS, GRID, INK, MARKERS, MUTED, new_figure, plain
 from faunashot.features import shards
+from faunashot.features.extractors import Extractor, extractor
 from faunashot.features.plan import Plan, Recording, plan
 from faunashot.features.shards import AT_ONCE
+from faunashot.frontends.base import FRONT_ENDS, FrontEnd
+from faunashot.frontends.mel_patches import MelPatches
 from faunashot.storage import Storage
 
 HOURS = [10, 1_000, 100_000, 1_000_000]
@@ -61,6 +65,18 @@ STYLES = ("-", "--", ":", "-.")
 TITLE = {"fontsize": 10.5, "fontweight": "bold", "color": INK}
 
 Row = dict[str, Any]
+
+
+def no_weights(*_: Any) -> Any:
+    """Stands for what is loaded from weights."""
+    raise WeightsError("nothing is embedded here")
+
+
+FRONT_END_OF: dict[str, Callable[..., FrontEnd]] = {
+    "birdnet": partial(BirdNetSpectrograms, transform=no_weights),
+    "yamnet": MelPatches,
+}
+"""Front ends of backbones, which say where windows lie."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +150,7 @@ class Cluster:
 
 def work(name: str, windows_per_s: float, *, hop_s: float | None = None) -> Work:
     """Plan recordings of an hour, and write a shard of them, without weights and without sound."""
-    kind = backbone_class(name)
-    loaded: Backbone = object.__new__(kind)  # its facts alone
-    loaded.hop_s = hop_s or inspect.signature(kind).parameters["hop_s"].default
-    loaded.weights_hash = "0" * 64
+    loaded = without_weights(name, hop_s=hop_s)
     with tempfile.TemporaryDirectory() as folder:
         hour = str(Path(folder) / "20240501_000000.flac")
         soundfile.write(hour, np.zeros(3600 * RATE_HZ, np.int16), RATE_HZ)
@@ -162,7 +175,38 @@ def work(name: str, windows_per_s: float, *, hop_s: float | None = None) -> Work
     )
 
 
-def _write_first(made: Plan, backbone: Backbone, place: Storage) -> None:
+def without_weights(name: str, *, hop_s: float | None = None) -> Extractor:
+    """What a plan and a shard need of an extractor; it embeds nothing.
+
+    Raises
+    ------
+    ParameterError
+        There is no such backbone or front end, or where its windows lie is not known here.
+    """
+    options = {} if hop_s is None else {"hop_s": hop_s}
+    if name in FRONT_ENDS:
+        return extractor(name, options=options)
+    kind: Any = BACKBONES[name]
+    if name not in FRONT_END_OF:
+        raise ParameterError.unknown("backbone", name, FRONT_END_OF)
+    card, (layer, dim) = kind.card, next(iter(kind.layers.items()))
+    read = kind.Options.read(options, key=f"backbones.{name}")
+    return Extractor(
+        name=name,
+        layer=layer,
+        version=card.version,
+        licence=card.licence,
+        citation=card.citation,
+        trained_on=card.trained_on,
+        weights_hash="0" * 64,
+        batch_size=kind.batch_size,
+        dim=dim,
+        front_end=FRONT_END_OF[name](hop_s=read.hop_s),
+        network=no_weights,
+    )
+
+
+def _write_first(made: Plan, backbone: Extractor, place: Storage) -> None:
     shard = made.shards[0]
     counts = [round(seconds / backbone.hop_s) for seconds in shard.seconds]
     start_s = [
@@ -632,4 +676,7 @@ def main(given: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except FaunashotError as error:
+        sys.exit(f"error: {error}")

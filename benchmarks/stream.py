@@ -22,7 +22,7 @@ import numpy as np
 import soundfile as sf
 
 from faunashot.audio.synth import CLASSES, synthesise
-from faunashot.backbones import registry
+from faunashot.features.extractors import feature_names
 from faunashot.files import CACHE, cache_folder
 
 CALL_S = 5.0
@@ -45,7 +45,7 @@ def measured(file: Path, backbone: str, folder: Path) -> dict[str, float]:
     """Wall time and peak memory of embedding a file in a process of its own."""
     program = [sys.executable, Path(__file__).with_name("peak.py"), "embed", file]
     options = ["--backbone", backbone, "--out", folder]
-    env = {**os.environ, CACHE: str(_own_cache(folder))}
+    env = {**os.environ, CACHE: str(own_cache(folder))}
     began = time.perf_counter()
     done = subprocess.run(
         [*program, *options], check=True, stdout=subprocess.PIPE, text=True, env=env
@@ -53,7 +53,7 @@ def measured(file: Path, backbone: str, folder: Path) -> dict[str, float]:
     return {"wall_s": round(time.perf_counter() - began, 2), **json.loads(done.stdout)}
 
 
-def _own_cache(folder: Path) -> Path:
+def own_cache(folder: Path) -> Path:
     """A cache beside a folder without features, but with the networks that are converted."""
     cache = folder.with_name(f"{folder.name} cache")
     cache.mkdir()
@@ -66,7 +66,7 @@ def _own_cache(folder: Path) -> Path:
 def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--backbone", choices=sorted(registry.BACKBONES), default="yamnet")
+    parser.add_argument("--backbone", choices=feature_names(), default="yamnet")
     parser.add_argument("--minutes", type=float, nargs="+", default=[10, 60, 240])
     parser.add_argument("--sample-rate", type=int, default=48_000)
     asked = parser.parse_args()

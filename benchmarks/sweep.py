@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from faunashot.features.store import Features, FeatureSpec
-from faunashot.params import ProtocolParams
-from faunashot.protocols.run import protocol_of
+from faunashot.features.spec import FeatureSpec
+from faunashot.features.store import Features
+from faunashot.protocols.few_shot import FewShot
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import system
@@ -48,25 +48,13 @@ def corpus(*, clips: int, classes: int, dim: int, windows: int, seed: int) -> Wi
     index = pd.DataFrame(
         {"clip_id": table["clip_id"].repeat(windows), "start_s": start, "end_s": start + 1}
     ).reset_index(drop=True)
-    maker = FeatureSpec("synthetic", "1", "", 16_000, 1.0, 1.0, dim)
-    return WindowTable(table, Features(values.astype(np.float32), index, maker))
+    spec = FeatureSpec("synthetic", "1", "", 16_000, 1.0, 1.0, dim)
+    return WindowTable(table, Features(values.astype(np.float32), index, spec))
 
 
-def protocol(curve: list[int], *, k: int, episodes: int) -> ProtocolParams:
+def protocol(curve: list[int], *, k: int, episodes: int) -> FewShot:
     """The few-shot protocol with these numbers."""
-    return ProtocolParams(
-        name="few_shot",
-        k=k,
-        curve=curve,
-        episodes=episodes,
-        source_clips=10,
-        transfer="joint",
-        folds="official",
-        false_alarm_rate=0.05,
-        zero_shot="ontology",
-        class_map=None,
-        shuffles=200,
-    )
+    return FewShot(FewShot.Options(k_values=tuple(curve), episodes=episodes), k=k)
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -95,13 +83,13 @@ def main(given: list[str] | None = None) -> None:
         windows=asked.windows,
         seed=asked.seed,
     )
-    params = protocol(asked.k, k=asked.headline, episodes=asked.episodes)
+    few_shot = protocol(asked.k, k=asked.headline, episodes=asked.episodes)
     task = Task(target, target.none(), system(asked.systems[0]), asked.seed)
     rows = []
     with threadpool_limits(asked.threads):
         for name in asked.systems:
             wall, cpu = time.perf_counter(), time.process_time()
-            outcome = protocol_of(params).run(replace(task, system=system(name)))
+            outcome = few_shot.run(replace(task, system=system(name)))
             row = {
                 "system": name,
                 "wall_s": round(time.perf_counter() - wall, 2),

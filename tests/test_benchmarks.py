@@ -6,14 +6,18 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import soundfile
+
+from faunashot.errors import ParameterError
+from faunashot.features.extractors import extractor
+from faunashot.features.spec import FeatureSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,45 +28,6 @@ def printed(name: str, *arguments: object) -> list | dict:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-@pytest.fixture
-def candidates(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The heads that were not kept."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    return import_module("candidates")
-
-
-def test_every_candidate_tells_apart_what_is_far_apart(candidates: ModuleType) -> None:
-    rng = np.random.default_rng(0)
-
-    def rows(y: np.ndarray) -> np.ndarray:
-        apart = 3 * np.eye(12)[y] + 3 * np.eye(12)[y + 6]  # in both blocks
-        return apart + rng.normal(0, 0.3, size=(len(y), 12))
-
-    y, hidden = np.repeat(np.arange(3), 4), np.tile(np.arange(3), 20)
-    support = rows(y)
-    source_y = np.repeat([0, 1, 2], 5)
-    shot = candidates.Shot(
-        support=support,
-        y=y,
-        unlabelled=rows(hidden),
-        query=rows(hidden),
-        views=np.stack([rows(y), rows(y)]),
-        source=rows(source_y + 3),
-        source_y=source_y,
-        blocks=(6, 6),
-    )
-    for name, candidate in candidates.CANDIDATES.items():
-        scores = candidate.scores(shot)
-        assert scores.shape == (60, 3), name
-        assert (scores.argmax(axis=1) == hidden).all(), name
-
-
-def test_neighbours_are_the_nearest_of_either_and_never_oneself(candidates: ModuleType) -> None:
-    likeness = np.array([[1.0, 0.9, 0.1], [0.9, 1.0, 0.5], [0.1, 0.5, 1.0]])
-    near = candidates._neighbours(likeness, 1)
-    np.testing.assert_array_equal(near, [[0, 0.9, 0], [0.9, 0, 0.5], [0, 0.5, 0]])
 
 
 @pytest.mark.slow
@@ -76,6 +41,14 @@ def test_the_sweep_times_each_system() -> None:
         assert row["wall_s"] > 0
     assert found["wall_s"] == pytest.approx(sum(row["wall_s"] for row in found["systems"]))
     assert found["peak_mib"] > 0
+
+
+@pytest.mark.slow
+def test_learning_from_windows_is_timed() -> None:
+    found = printed("windows", "--clips", 42, "--classes", 2, "--dim", 8, "--windows", 3)
+    assert found["windows"] == 42 * 3
+    assert found["wall_s"] > 0
+    assert found["cpu_s"] > 0
 
 
 @pytest.fixture(scope="module")
@@ -92,56 +65,6 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
-def test_heads_are_compared_on_the_same_episodes(recordings: Path, tmp_path: Path) -> None:
-    small = ["--data", recordings, "--corpus", "folder", "--backbones", "logmel"]
-    again = [*small, "--features", tmp_path, "--k", 1, 3, "--episodes", 3]
-    rows = printed("heads", *again)
-    by_head = {(row["head"], row["k"]): row for row in rows}
-    assert len(by_head) == len(rows)
-    heads = {head for head, _ in by_head}
-    assert {
-        "pooled",
-        "rectified",
-        "standardised",
-        "laplacian_shot",
-        "label_propagation_pool",
-    } <= heads
-    assert not {"distribution_calibration", "weighted_blocks"} & heads  # no source, one backbone
-    assert {row["k"] for row in rows} == {1, 3}
-    for row in rows:
-        assert 0 <= row["macro_f1"] <= 1
-        assert row["transductive"] == ("query" in row["sees"])
-        for name in ("pooled", "standardised"):
-            itself = by_head[name, row["k"]]["macro_f1"]
-            assert row[f"over_{name}"] == pytest.approx(row["macro_f1"] - itself, abs=2e-4)
-            assert row[f"over_{name}_p"] <= row[f"over_{name}_p_holm"] <= 1
-    stored = next(islice(tmp_path.rglob("*.npy"), 1)).stat().st_mtime_ns
-    assert printed("heads", *again) == rows
-    assert next(tmp_path.rglob("*.npy")).stat().st_mtime_ns == stored
-
-
-@pytest.mark.slow
-def test_chosen_heads_are_drawn(recordings: Path, tmp_path: Path) -> None:
-    small = ["--data", recordings, "--corpus", "folder", "--backbones", "logmel"]
-    picture = tmp_path / "curves.png"
-    more = [
-        "--features",
-        tmp_path,
-        "--k",
-        1,
-        2,
-        "--episodes",
-        2,
-        "--heads",
-        "prototype",
-        "logistic",
-    ]
-    rows = printed("heads", *small, *more, "--plot", picture)
-    assert {row["head"] for row in rows} == {"prototype", "logistic"}
-    assert picture.read_bytes().startswith(b"\x89PNG")
-
-
 @pytest.fixture
 def animals(recordings: Path, tmp_path: Path) -> Path:
     """The same recordings in the layout of the Animal-Sound-Dataset, and some noise."""
@@ -152,29 +75,6 @@ def animals(recordings: Path, tmp_path: Path) -> Path:
     (root / "Noise/Wind").mkdir(parents=True)
     soundfile.write(root / "Noise/Wind/0.wav", noise, 8000)
     return root
-
-
-@pytest.mark.slow
-def test_systems_are_studied_side_by_side(animals: Path, tmp_path: Path) -> None:
-    small = ["--data", animals, "--corpus", "animals_sounds", "--features", tmp_path / "features"]
-    asked = ["--systems", "logmel:logistic", "logmel:prototype", "--seeds", 2, "--snr", 0]
-    out = tmp_path / "out"
-    found = printed("study", *small, *asked, "--out", out)
-    rows = {row["system"]: row for row in found["systems"]}
-    assert rows.keys() == {"logmel-logistic", "logmel-prototype"}
-    for row in rows.values():
-        assert row["accuracy"] == pytest.approx(np.mean(row["seeds"]), abs=1e-3)
-        over = row["accuracy"] - rows["logmel-logistic"]["accuracy"]
-        assert row["over_first"] == pytest.approx(over, abs=2e-4)
-    assert [(row["system"], row["snr_db"]) for row in found["noise"]] == [
-        (name, snr_db) for name in rows for snr_db in ("clean", 0.0)
-    ]
-    drawn = {file.name for file in out.iterdir()}
-    assert {"grouped-accuracy.png", "grouped-per-class.png", "grouped-noise.png"} <= drawn
-    kept = {f: f.stat().st_mtime_ns for f in (tmp_path / "features/cells").iterdir()}
-    assert len(kept) == 4
-    assert printed("study", *small, *asked, "--out", out)["systems"] == found["systems"]
-    assert {f: f.stat().st_mtime_ns for f in kept} == kept
 
 
 @pytest.mark.slow
@@ -295,9 +195,20 @@ def test_a_long_run_goes_on_at_the_pace_of_its_beginning(
         assert found[name] == pytest.approx(whole[name], abs=0.01), name
 
 
+@pytest.mark.shared
+def test_a_plan_needs_no_weights(scaling: ModuleType, tfhub: Path) -> None:
+    for name in ("logmel_stats", *scaling.FRONT_END_OF):
+        loaded = FeatureSpec.of(extractor(name))
+        weightless = FeatureSpec.of(scaling.without_weights(name))
+        assert replace(weightless, weights_hash=loaded.weights_hash) == loaded
+        assert scaling.without_weights(name, hop_s=0.5).hop_s == 0.5
+    with pytest.raises(ParameterError, match="yamnte"):
+        scaling.without_weights("yamnte")
+
+
 @pytest.mark.slow
 def test_hours_are_counted_and_simulated(tmp_path: Path) -> None:
-    small = ["--windows-per-core-s", "logmel=100", "--hours", 10, 100, "--cores", 2, 64]
+    small = ["--windows-per-core-s", "logmel_stats=100", "--hours", 10, 100, "--cores", 2, 64]
     picture = tmp_path / "scaling.png"
     found = printed("scaling", *small, "--plot", picture)
     assert set(found) == {"work", "arithmetic", "simulation", "bends", "settings"}

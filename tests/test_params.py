@@ -56,18 +56,13 @@ def test_defaults_are_what_the_project_promises(committed):
     assert committed.seed == 42
     assert committed.protocol.name == "few_shot"
     assert committed.protocol.k == 5
-    assert committed.protocol.curve == [1, 2, 5, 10]
-    assert committed.protocol.episodes == 20
+    few_shot = committed.protocols["few_shot"]
+    assert (few_shot["k_values"], few_shot["episodes"]) == ([1, 2, 5, 10], 20)
 
 
 def test_the_demo_is_all_that_is_here(committed):
     assert committed.root_of("demo") == Path("data/demo")
     assert committed.root_of("none") == ABSENT
-
-
-def test_shots_are_the_curve_and_k_ascending(committed):
-    protocol = committed.protocol.model_copy(update={"k": 3, "curve": [10, 1, 1]})
-    assert protocol.k_values == [1, 3, 10]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +123,15 @@ def test_class_names_are_read_from_one_backbone(tmp_path):
     text = COMMITTED.read_text("utf-8").replace("backbone: birdnet", "backbone: yamnet+birdnet")
     file = tmp_path / "params.yaml"
     file.write_text(text.replace("name: few_shot", "name: zero_shot"), "utf-8")
-    assert "protocol.zero_shot: ontology reads the class names of one backbone" in _refusal_of(file)
+    assert (
+        "protocols.zero_shot.mode: ontology reads the class names of one backbone"
+        in _refusal_of(file)
+    )
 
 
 def test_what_the_default_does_is_switched_on_by_name(committed):
     assert committed.protocol.transfer == "joint"
     assert committed.protocol.folds == "official"
-    assert committed.protocol.class_map is None
     assert committed.noise.root == ABSENT
     assert [condition.name for condition in asked_for(committed.conditions)] == ["target_only"]
 
@@ -144,7 +141,8 @@ def test_what_the_default_does_is_switched_on_by_name(committed):
     [
         ("protcol", "protocol"),
         ("sede", "seed"),
-        ("protocol.epsiodes", "protocol.episodes"),
+        ("protocols.few_shot.epsiodes", "protocols.few_shot.episodes"),
+        ("protocols.few_shots", "protocols.few_shot"),
         ("ingest.max_bad_shares", "ingest.max_bad_share"),
         ("evaluation.n_bootstraps", "evaluation.n_bootstrap"),
         ("conditions.equalised.low_khz", "conditions.equalised.low_hz"),
@@ -181,11 +179,11 @@ def test_a_missing_key_is_named(refusal, key):
     ("key", "value"),
     [
         ("protocol.k", 0),
-        ("protocol.curve", [1, 0]),
-        ("protocol.episodes", 1),
-        ("protocol.source_clips", 0),
-        ("protocol.shuffles", 1),
-        ("protocol.name", "few_shots"),
+        ("protocols.few_shot.k_values", [1, 0]),
+        ("protocols.few_shot.episodes", 1),
+        ("protocols.few_shot.source_clips", 0),
+        ("protocols.zero_shot.shuffles", 1),
+        ("protocols.zero_shot.mode", "by name"),
         ("ingest.max_bad_share", 1.5),
         ("ingest.max_bad_share", float("nan")),
         ("evaluation.confidence_level", 1.0),
@@ -195,7 +193,7 @@ def test_a_missing_key_is_named(refusal, key):
         ("frontends.logmel_stats.hop_s", 0),
         ("protocol.transfer", "pretrained"),
         ("protocol.folds", "random"),
-        ("protocol.false_alarm_rate", 1.1),
+        ("unknown.false_alarm_rate", 1.1),
         ("conditions.equalised.high_hz", 9000.0),
         ("conditions.equalised.length_s", 0),
         ("conditions.noise.snr_db", [20, 101.0]),
@@ -215,7 +213,8 @@ def test_a_value_out_of_range_is_named_with_its_key(refusal, key, value):
     [
         ("seed", "soon"),
         ("protocol.k", 2.5),
-        ("protocol.curve", 3),
+        ("protocols.few_shot.k_values", 3),
+        ("protocols.few_shot", [5]),
         ("protocol", None),
         ("noise", None),
         ("conditions.noise.snr_db", 20),
@@ -235,6 +234,7 @@ def test_a_value_of_the_wrong_type_is_named_with_its_key(refusal, key, value):
         ("corpus", "dmeo", "demo"),
         ("source", "gtzn", "gtzan"),
         ("backbone", "birdnt", "birdnet"),
+        ("protocol.name", "few_shots", "few_shot"),
         ("system", "logistics", "logistic"),
         ("corpora.esc50_environment.reader", "esc51", "esc50"),
     ],

@@ -102,7 +102,11 @@ def test_stages_log_the_parameters_that_they_use(whole):
     train = of_stage["train"]
     assert (train["corpus"], train["backbone"]) == ("folder", "logmel_stats")
     assert (train["system"], train["conditions.equalised.score"]) == ("rectified", "False")
-    assert (train["protocol.k"], train["protocol.episodes"], train["seed"]) == ("5", "5", "42")
+    assert (train["protocol.k"], train["protocols.few_shot.episodes"], train["seed"]) == (
+        "5",
+        "5",
+        "42",
+    )
     embed = of_stage["embed"]
     hop_s = "backbones.logmel_stats.hop_s"
     assert train[hop_s] == embed[hop_s] == "0.5"

@@ -186,7 +186,7 @@ def test_a_network_is_trained_on_what_it_reads(refusal):
 
 def test_a_table_of_names_that_names_no_class_of_the_backbone(refusal, tmp_path):
     table = tmp_path / "names.csv"
-    by_names = {"protocol__name": "zero_shot", "protocol__class_map": str(table)}
+    by_names = {"protocol__name": "zero_shot", "protocols__zero_shot__class_map": str(table)}
     said = refusal(
         source="background", source_root="data/background", backbone="birdnet", **by_names
     )

@@ -120,13 +120,12 @@ def test_dvc_itself_stops_at_a_link_that_leads_nowhere_and_names_it(copy, target
 
 
 def test_a_typo_in_the_parameters_is_one_line_before_any_work(copy):
-    change(copy, protocol__epsiodes=5, protocol__k=2)
+    change(copy, protocols__few_shot__epsiodes=5, protocol__k=2)
     done = call(copy, "dvc", "repro")
     assert done.returncode != 0
     said = own_line(done.stderr)
-    assert said == (
-        "params.yaml: unknown key 'protocol.epsiodes'; did you mean 'protocol.episodes'?"
-    )
+    assert said.startswith("params.yaml: unknown key 'protocols.few_shot.epsiodes'; did you mean")
+    assert "'protocols.few_shot.episodes'" in said
 
 
 def as_if_never_embedded(project: Path) -> None:

@@ -19,7 +19,8 @@ from faunashot.audio.melspec import (
     power,
 )
 from faunashot.errors import ParameterError
-from faunashot.estimators.training.batches import Augmentation, Batch, Epochs, as_spectrograms
+from faunashot.estimators.training.batches import Augmentation, Epochs, as_spectrograms
+from faunashot.estimators.training.keras_fit import Batch, made_ahead
 from faunashot.estimators.windows.from_scratch import FromScratch
 
 CLASSES = np.repeat([0, 1, 2], [11, 5, 2])
@@ -28,7 +29,7 @@ LENGTHS = np.random.default_rng(0).integers(20, 90, N)
 PLAIN = Augmentation(
     **{
         name: default
-        for name, default in FromScratch(batch_size=4, seed=1).get_params().items()
+        for name, default in {**FromScratch.Options(batch_size=4).model_dump(), "seed": 1}.items()
         if name in Augmentation._fields
     }
 )
@@ -69,14 +70,17 @@ def epochs(*, recordings: np.ndarray | None = NOISE, any_length: bool = True, **
 
 
 def batches(number: int = 1, **settings: Any) -> list[Batch]:
-    return [batch for batch, _ in epochs(**settings)(number)]
+    made = epochs(**settings)
+    found = [batch for batch, _ in made_ahead(made(number))]
+    assert len(found) == len(made)
+    return found
 
 
 def whole(number: int = 1, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the clips of an epoch and their spectrograms of 500 frames."""
     found = batches(number, any_length=False, **settings)
     clips = np.concatenate([batch.target for batch in found]).argmax(axis=1)
-    return clips, np.concatenate([batch.spectrograms for batch in found])
+    return clips, np.concatenate([batch.inputs for batch in found])
 
 
 def noised(clips: np.ndarray, spectrograms: np.ndarray) -> np.ndarray:
@@ -98,8 +102,8 @@ def same(ours: list[Batch], theirs: list[Batch]) -> bool:
 @pytest.mark.parametrize("how", [{}, ALL, ALL | {"noise": "naive", "crop_frames": 16}])
 def test_seed_and_number_say_an_epoch_whichever_came_before(how: dict[str, Any]) -> None:
     one = epochs(**how)
-    first, second = ([batch for batch, _ in one(number)] for number in (1, 2))
-    assert same([batch for batch, _ in one(1)], first)
+    first, second = (list(one(number)) for number in (1, 2))
+    assert same(list(one(1)), first)
     assert same(batches(2, **how), second)
     assert not same(first, second)
     assert not same(batches(1, **how, seed=2), first)
@@ -114,12 +118,12 @@ def test_each_clip_is_there_once_as_it_is_with_its_target_and_weight() -> None:
     np.testing.assert_array_equal(np.concatenate([b.weight for b in found]), WEIGHT[seen])
     for batch in found:
         assert {array.dtype for array in batch} == {np.dtype(np.float32)}
-        for clip, spectrogram in zip(batch.target.argmax(axis=1), batch.spectrograms, strict=True):
+        for clip, spectrogram in zip(batch.target.argmax(axis=1), batch.inputs, strict=True):
             np.testing.assert_array_equal(spectrogram, CLEAN[clip][: len(spectrogram)])
             assert len(spectrogram) >= LENGTHS[clip]
             assert len(spectrogram) % 32 == 0
-    assert max(batch.spectrograms.shape[1] for batch in found) < FRAMES
-    assert {b.spectrograms.shape[1] for b in batches(any_length=False)} == {FRAMES}
+    assert max(batch.inputs.shape[1] for batch in found) < FRAMES
+    assert {b.inputs.shape[1] for b in batches(any_length=False)} == {FRAMES}
 
 
 def test_in_several_passes_each_clip_is_there_as_often_each_time_otherwise() -> None:
@@ -206,8 +210,8 @@ def test_a_crop_is_a_stretch_of_the_clip() -> None:
     starts = []
     for number in range(1, 6):
         for batch in batches(number, crop_frames=16, shift=True):
-            assert batch.spectrograms.shape[1:] == (16, N_MELS)
-            for clip, cut in zip(batch.target.argmax(axis=1), batch.spectrograms, strict=True):
+            assert batch.inputs.shape[1:] == (16, N_MELS)
+            for clip, cut in zip(batch.target.argmax(axis=1), batch.inputs, strict=True):
                 (start,) = np.flatnonzero((CLEAN[clip] == cut[0]).all(axis=1))
                 np.testing.assert_array_equal(CLEAN[clip][start : start + 16], cut)
                 assert start + 16 <= LENGTHS[clip]
@@ -247,11 +251,11 @@ def test_rows_that_are_no_spectrograms_are_refused_from_within_the_thread_too() 
         as_spectrograms(np.zeros((2, 1024), np.float32))
     narrow = Epochs(X[:, :1024], CLASSES, OWN, WEIGHT, noise=None, how=PLAIN, any_length=False)
     with pytest.raises(ParameterError, match=message):
-        next(iter(narrow(1)))
+        next(made_ahead(narrow(1)))
 
 
 def test_an_epoch_that_is_left_early_leaves_the_next_one_as_it_is() -> None:
     one = epochs(**ALL)
-    for _ in one(1):
+    for _ in made_ahead(one(1)):
         break
-    assert same([batch for batch, _ in one(2)], batches(2, **ALL))
+    assert same(list(one(2)), batches(2, **ALL))

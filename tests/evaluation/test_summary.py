@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from faunashot.errors import ParameterError
 from faunashot.evaluation.metrics import metrics_for
 from faunashot.evaluation.significance import paired_runs
-from faunashot.evaluation.summary import DIGITS, condition_columns, summarise
+from faunashot.evaluation.summary import DIGITS, Summary, condition_columns, summarise
 from faunashot.tracking.keys import as_metrics
 
 CLASSES = ["cat", "hen", "owl"]
@@ -47,6 +47,22 @@ def pooled(held_out: pd.DataFrame) -> pd.DataFrame:
     return clips.assign(predicted=clips[COLUMNS].idxmax(axis=1).str.removeprefix("p_"))
 
 
+def of_windows(windows: pd.DataFrame, classes: list[str], **settings) -> Summary:
+    """The summary of clips that are pooled by hand from windows, with the windows beside them."""
+    columns = [f"p_{name}" for name in classes]
+    covered_s = windows["end_s"] - windows["start_s"]
+    keys = [name for name in windows if name not in ("start_s", "end_s", *columns)]
+    weighted = windows[columns].mul(covered_s, axis=0).assign(covered_s=covered_s)
+    sums = pd.concat([windows[keys], weighted], axis=1).groupby(keys, sort=False, dropna=False)
+    clips = sums.sum().reset_index()
+    clips[columns] = clips[columns].div(clips.pop("covered_s"), axis=0)
+    main = windows
+    if "condition" in windows:
+        main = windows[windows["condition"].fillna("main") == "main"]
+    at_headline = main[main["k"] == settings["headline_k"]]
+    return summarise(clips, classes, windows=at_headline, **settings)
+
+
 def figures(truth: pd.Series, guess: pd.Series) -> dict[str, float]:
     return {
         "macro_f1": f1_score(truth, guess, average="macro"),
@@ -74,7 +90,7 @@ def test_a_hand_made_table_gives_the_figures_counted_by_hand():
         [2, -1, "2", "c", "owl", "c", 0.0, 1.0, 0.2, 0.8],
     ]
     held_out = pd.DataFrame(rows, columns=[*FACTS, "p_cat", "p_owl"])
-    found = summarise(held_out, ["cat", "owl"], headline_k=2, n_bootstrap=100)
+    found = of_windows(held_out, ["cat", "owl"], headline_k=2, n_bootstrap=100)
     assert found.metrics["accuracy"] == 0.6667
     assert found.metrics["macro_f1"] == 0.6667
     assert found.metrics["window"]["accuracy"] == 0.5
@@ -88,7 +104,7 @@ def test_a_hand_made_table_gives_the_figures_counted_by_hand():
 
 def test_figures_without_episodes_are_those_of_all_clips_together(once):
     clips = pooled(once)
-    metrics = summarise(once, CLASSES, headline_k=3, n_bootstrap=200).metrics
+    metrics = of_windows(once, CLASSES, headline_k=3, n_bootstrap=200).metrics
     for name, value in figures(clips["label"], clips["predicted"]).items():
         assert metrics[name] == round(value, DIGITS)
         assert 0 <= metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"] <= 1
@@ -96,7 +112,7 @@ def test_figures_without_episodes_are_those_of_all_clips_together(once):
 
 def test_windows_are_scored_one_by_one(once):
     guess = once[COLUMNS].idxmax(axis=1).str.removeprefix("p_")
-    window = summarise(once, CLASSES, headline_k=3, n_bootstrap=200).metrics["window"]
+    window = of_windows(once, CLASSES, headline_k=3, n_bootstrap=200).metrics["window"]
     for name, value in figures(once["label"], guess).items():
         assert window[name] == round(value, DIGITS)
 
@@ -106,7 +122,7 @@ def test_figures_of_episodes_are_their_mean_with_students_interval(drawn):
     each = pd.DataFrame(
         [figures(of["label"], of["predicted"]) for _, of in clips.groupby("episode")]
     )
-    metrics = summarise(drawn, CLASSES, headline_k=3, confidence_level=0.9).metrics
+    metrics = of_windows(drawn, CLASSES, headline_k=3, confidence_level=0.9).metrics
     for name in FIGURES:
         low, high = stats.t.interval(0.9, 3, loc=each[name].mean(), scale=stats.sem(each[name]))
         assert metrics[name] == round(each[name].mean(), DIGITS)
@@ -115,7 +131,7 @@ def test_figures_of_episodes_are_their_mean_with_students_interval(drawn):
 
 
 def test_the_curve_has_a_row_a_k_and_the_headline_is_one_of_them(drawn):
-    found = summarise(drawn, CLASSES, headline_k=3)
+    found = of_windows(drawn, CLASSES, headline_k=3)
     assert found.curve["k"].tolist() == [1, 3]
     assert found.curve["runs"].tolist() == [4, 4]
     headline = found.curve.set_index("k").loc[3]
@@ -125,7 +141,7 @@ def test_the_curve_has_a_row_a_k_and_the_headline_is_one_of_them(drawn):
 
 
 def test_the_confusion_and_the_classes_are_of_the_headline_k_alone(drawn):
-    found = summarise(drawn, CLASSES, headline_k=1)
+    found = of_windows(drawn, CLASSES, headline_k=1)
     clips = pooled(drawn[drawn["k"] == 1])
     expected = confusion_matrix(clips["label"], clips["predicted"], labels=CLASSES)
     np.testing.assert_array_equal(found.confusion.to_numpy(), expected)
@@ -137,7 +153,7 @@ def test_the_confusion_and_the_classes_are_of_the_headline_k_alone(drawn):
 
 def test_every_class_has_its_figures_with_intervals_in_metrics_and_table(drawn, once):
     for held_out, k in ((drawn, 3), (once, 3)):
-        found = summarise(held_out, CLASSES, headline_k=k, n_bootstrap=200)
+        found = of_windows(held_out, CLASSES, headline_k=k, n_bootstrap=200)
         assert list(found.per_class.columns[:5]) == [
             "label",
             "precision",
@@ -154,7 +170,7 @@ def test_every_class_has_its_figures_with_intervals_in_metrics_and_table(drawn, 
 
 def test_figures_of_every_class_are_logged_by_their_dotted_names(once):
     renamed = once.rename(columns={"p_owl": "p_Owl (tawny)"}).replace({"owl": "Owl (tawny)"})
-    metrics = summarise(
+    metrics = of_windows(
         renamed, ["cat", "hen", "Owl (tawny)"], headline_k=3, n_bootstrap=100
     ).metrics
     logged = as_metrics(metrics)
@@ -174,7 +190,7 @@ def test_the_run_itself_is_that_without_its_conditions(drawn, once, main):
     for held_out in (drawn, once):
         rows = [held_out.assign(condition=main), changed(held_out, "leaky")]
         alone, beside = (
-            summarise(table, CLASSES, headline_k=3, n_bootstrap=100)
+            of_windows(table, CLASSES, headline_k=3, n_bootstrap=100)
             for table in (held_out, pd.concat(rows))
         )
         assert "conditions" not in alone.metrics
@@ -187,8 +203,8 @@ def test_the_run_itself_is_that_without_its_conditions(drawn, once, main):
 
 def test_a_condition_has_its_figures_and_its_paired_difference_at_every_k(drawn):
     other = changed(drawn, "equalised")
-    found = summarise(pd.concat([drawn, other]), CLASSES, headline_k=3)
-    of_other = summarise(other.drop(columns="condition"), CLASSES, headline_k=3)
+    found = of_windows(pd.concat([drawn, other]), CLASSES, headline_k=3)
+    of_other = of_windows(other.drop(columns="condition"), CLASSES, headline_k=3)
 
     assert found.conditions[["condition", "k"]].to_numpy().tolist() == [
         ["equalised", 1],
@@ -209,11 +225,11 @@ def test_a_condition_has_its_figures_and_its_paired_difference_at_every_k(drawn)
 def test_a_condition_without_episodes_is_paired_by_clip_in_the_run_s_own_groups(once):
     """Scored on other folds, and its duplicates in groups of their own."""
     other = changed(once, "leaky").assign(fold="2", group=once["clip_id"])
-    found = summarise(pd.concat([other[::-1], once]), CLASSES, headline_k=3, n_bootstrap=300)
+    found = of_windows(pd.concat([other[::-1], once]), CLASSES, headline_k=3, n_bootstrap=300)
 
     said = found.metrics["conditions"]["leaky"]
     regrouped = other.assign(group=once["group"]).drop(columns="condition")
-    of_other = summarise(regrouped, CLASSES, headline_k=3, n_bootstrap=300)
+    of_other = of_windows(regrouped, CLASSES, headline_k=3, n_bootstrap=300)
     difference = paired_runs(found.predictions, of_other.predictions, CLASSES, n_bootstrap=300)
     assert said["difference_high"] == round(difference.macro_f1.high, DIGITS)
     assert said["macro_f1"] == of_other.metrics["macro_f1"]
@@ -230,11 +246,11 @@ def test_a_condition_without_episodes_is_paired_by_clip_in_the_run_s_own_groups(
 )
 def test_a_condition_that_was_scored_elsewhere_is_refused(drawn, change, message):
     with pytest.raises(ParameterError, match=message):
-        summarise(pd.concat([drawn, change(changed(drawn, "x"))]), CLASSES, headline_k=3)
+        of_windows(pd.concat([drawn, change(changed(drawn, "x"))]), CLASSES, headline_k=3)
 
 
 def test_predictions_are_one_row_a_clip_of_an_episode(drawn):
-    predictions = summarise(drawn, CLASSES, headline_k=3).predictions
+    predictions = of_windows(drawn, CLASSES, headline_k=3).predictions
     assert list(predictions.columns) == [
         *("episode", "fold", "clip_id", "group", "label", "predicted"),
         *COLUMNS,
@@ -245,7 +261,7 @@ def test_predictions_are_one_row_a_clip_of_an_episode(drawn):
 
 def test_predictions_recompute_to_the_printed_figure(drawn):
     """What stands in predictions.csv is enough to check the headline."""
-    found = summarise(drawn, CLASSES, headline_k=3)
+    found = of_windows(drawn, CLASSES, headline_k=3)
     each = [
         f1_score(of["label"], of["predicted"], average="macro")
         for _, of in found.predictions.groupby("episode")
@@ -256,14 +272,14 @@ def test_predictions_recompute_to_the_printed_figure(drawn):
 def test_scores_that_do_not_sum_to_one_become_probabilities_of_the_clip(once):
     once[COLUMNS] *= np.linspace(0.1, 0.9, len(once))[:, None]
     once.loc[once["clip_id"] == "c5", COLUMNS] = 0.0
-    found = summarise(once, CLASSES, headline_k=3, n_bootstrap=100)
+    found = of_windows(once, CLASSES, headline_k=3, n_bootstrap=100)
     probabilities = found.predictions.set_index("clip_id")[COLUMNS]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=2e-6)
     np.testing.assert_allclose(probabilities.loc["c5"], 1 / 3, atol=1e-6)
 
 
 def test_every_figure_is_rounded_to_four_digits(drawn):
-    metrics = summarise(drawn, CLASSES, headline_k=3).metrics
+    metrics = of_windows(drawn, CLASSES, headline_k=3).metrics
     values = [*metrics.values(), *metrics["window"].values()]
     numbers = [value for value in values if isinstance(value, float)]
     assert len(numbers) == 2 * 3 * len(FIGURES) + 3 * len(OF_SCORES) + 1
@@ -273,19 +289,19 @@ def test_every_figure_is_rounded_to_four_digits(drawn):
 
 def test_metrics_are_json_and_come_back_the_same(drawn, once):
     for held_out in (drawn, once):
-        metrics = summarise(held_out, CLASSES, headline_k=3, n_bootstrap=100).metrics
+        metrics = of_windows(held_out, CLASSES, headline_k=3, n_bootstrap=100).metrics
         assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
 
 
 def test_a_single_recording_has_no_interval_and_the_json_says_null(once):
-    metrics = summarise(once.assign(group="one"), CLASSES, headline_k=3, n_bootstrap=100).metrics
+    metrics = of_windows(once.assign(group="one"), CLASSES, headline_k=3, n_bootstrap=100).metrics
     assert metrics["macro_f1_low"] is None
     assert json.loads(json.dumps(metrics))["macro_f1_low"] is None
 
 
 def test_the_bootstrap_is_that_of_its_seed(once):
     first, again, other = (
-        summarise(once, CLASSES, headline_k=3, n_bootstrap=150, seed=seed).metrics
+        of_windows(once, CLASSES, headline_k=3, n_bootstrap=150, seed=seed).metrics
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -296,7 +312,7 @@ def test_the_bootstrap_draws_recordings_not_clips(once):
     """Where all clips of a recording share its fate, more of them narrow nothing."""
     more = pd.concat([once, *(once.assign(clip_id=once["clip_id"] + f"-{n}") for n in range(9))])
     few, many = (
-        summarise(table, CLASSES, headline_k=3, n_bootstrap=400).metrics for table in (once, more)
+        of_windows(table, CLASSES, headline_k=3, n_bootstrap=400).metrics for table in (once, more)
     )
     assert few["accuracy_high"] - few["accuracy_low"] == pytest.approx(
         many["accuracy_high"] - many["accuracy_low"], abs=1e-4
@@ -305,4 +321,4 @@ def test_the_bootstrap_draws_recordings_not_clips(once):
 
 def test_a_k_that_was_not_scored_raises(once):
     with pytest.raises(ValueError, match="nothing was scored at k = 5"):
-        summarise(once, CLASSES, headline_k=5)
+        of_windows(once, CLASSES, headline_k=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,18 @@ import pandas as pd
 import pytest
 
 from faunashot.features.store import Features, FeatureSpec
-from faunashot.params import Params, ProtocolParams, load_params
+from faunashot.params import Params, load_params
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Learn, Task
 from faunashot.systems.catalogue import System, system
 
 DIM = 8
-MAKER = FeatureSpec("fake", "1", "0" * 64, 16_000, 1.0, 1.0, DIM)
-PROTOCOL = {
-    "name": "few_shot",
-    "k": 2,
-    "curve": [1, 4],
-    "episodes": 5,
-    "source_clips": 3,
-    "transfer": "joint",
-    "zero_shot": "ontology",
-    "shuffles": 50,
+SPEC = FeatureSpec("fake", "1", "0" * 64, 16_000, 1.0, 1.0, DIM)
+PROTOCOL = {"name": "few_shot", "k": 2, "transfer": "joint"}
+OPTIONS = {
+    "few_shot": {"k_values": [1, 4], "episodes": 5, "source_clips": 3},
+    "fine_tune": {},
+    "zero_shot": {"mode": "ontology", "shuffles": 50, "class_map": None},
 }
 
 PROTOTYPE = system("prototype")
@@ -53,34 +50,33 @@ def make_windows(
     values[np.arange(len(rows)), [axis[label] for label in rows["label"]]] += apart
     start = np.tile(np.arange(windows, dtype=float), len(clips))
     index = pd.DataFrame({"clip_id": rows["clip_id"], "start_s": start, "end_s": start + 1})
-    features = Features(values.astype(np.float32), index.reset_index(drop=True), MAKER)
+    features = Features(values.astype(np.float32), index.reset_index(drop=True), SPEC)
     return WindowTable(clips, features)
 
 
 def make_table(clips: pd.DataFrame, values: np.ndarray) -> WindowTable:
     """Features given as one window a clip."""
-    maker = FeatureSpec("fake", "1", "0" * 64, 16_000, 1.0, 1.0, values.shape[1])
+    spec = FeatureSpec("fake", "1", "0" * 64, 16_000, 1.0, 1.0, values.shape[1])
     index = clips[["clip_id"]].assign(start_s=0.0, end_s=1.0)
-    return WindowTable(clips, Features(values.astype(np.float32), index, maker))
+    return WindowTable(clips, Features(values.astype(np.float32), index, spec))
 
 
 @pytest.fixture(scope="session")
-def params() -> Callable[..., ProtocolParams]:
-    """Parameters of a protocol, with changes."""
-    return lambda **changes: all_params(**changes).protocol
-
-
-@pytest.fixture(scope="session")
-def run_params() -> Callable[..., Params]:
-    """All parameters, with changes of the protocol's."""
+def params() -> Callable[..., Params]:
+    """All parameters, with changes of the protocol's and of its options."""
     return all_params
 
 
 def all_params(**changes: Any) -> Params:
-    """The project's own parameters, the protocol's replaced."""
-    whole = load_params(Path(__file__).parents[2] / "params.yaml")
-    protocol = whole.protocol.model_copy(update=PROTOCOL | changes)
-    return whole.model_copy(update={"protocol": protocol})
+    """The project's own parameters, the protocol's replaced; each change goes to its block."""
+    whole = load_params(Path(__file__).parents[2] / "params.yaml").model_dump()
+    whole["protocol"] |= PROTOCOL
+    whole["protocols"] = copy.deepcopy(OPTIONS)
+    blocks = {"protocol": whole["protocol"], "unknown": whole["unknown"], **whole["protocols"]}
+    for key, value in changes.items():
+        (owner,) = (name for name, block in blocks.items() if key in block)
+        blocks[owner][key] = value
+    return Params.model_validate(whole)
 
 
 @pytest.fixture(scope="session")

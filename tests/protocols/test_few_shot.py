@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators import head
 from faunashot.estimators.calibration import Temperature, temper
-from faunashot.params import ProtocolParams
+from faunashot.params import Params
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.few_shot import CALIBRATION_FOLDS
 from faunashot.protocols.run import protocol_of
@@ -24,7 +24,7 @@ from faunashot.systems.catalogue import system
 THREE = {"cat": 20, "hen": 20, "owl": 20}
 
 
-def few_shot(task: Task, params: ProtocolParams) -> Outcome:
+def few_shot(task: Task, params: Params) -> Outcome:
     """Run the protocol."""
     return protocol_of(params).run(task)
 
@@ -106,7 +106,7 @@ def test_a_group_on_both_sides_is_learned_from_nowhere(task, clips, params, lear
     copied = clips(THREE)
     copied.loc[copied["clip_id"].isin([f"owl{n}" for n in range(10)]), "group"] = "one owl"
     group = copied.set_index("clip_id")["group"]
-    few_shot(task(copied), params(curve=[]))
+    few_shot(task(copied), params(k_values=[]))
     for learn in learned[:5]:
         assert "one owl" not in set(group[[*learn.labelled, *learn.unlabelled]])
 
@@ -115,7 +115,7 @@ def test_each_class_is_learned_from_k_clips_and_a_smaller_k_from_some_of_them(
     task, clips, params, learned
 ):
     label = clips(THREE).set_index("clip_id")["label"]
-    few_shot(task(clips(THREE)), params(k=4, curve=[1, 2]))
+    few_shot(task(clips(THREE)), params(k=4, k_values=[1, 2]))
     by_k = [learned[at : at + 5] for at in (0, 5, 10)]
     for k, sets in zip((1, 2, 4), by_k, strict=True):
         for learn in sets:
@@ -139,7 +139,7 @@ def test_the_served_head_learned_from_k_clips_of_each_class(plain, task, clips):
 
 
 def test_more_clips_learn_more(task, clips, params):
-    outcome = few_shot(task(clips(THREE), apart=2.5), params(k=8, curve=[1, 3]))
+    outcome = few_shot(task(clips(THREE), apart=2.5), params(k=8, k_values=[1, 3]))
     by_k = accuracy(outcome.held_out)
     assert 1 / 3 < by_k[1] < by_k[3] < by_k[8] <= 1
 
@@ -148,7 +148,7 @@ def test_the_temperature_comes_from_the_support_at_the_headline_k_alone(
     task, clips, params, learned
 ):
     """Every labelled clip is scored once by a head on the others; no other label is looked at."""
-    outcome = few_shot(task(clips(THREE), apart=2.0), params(k=7, curve=[1], episodes=2))
+    outcome = few_shot(task(clips(THREE), apart=2.0), params(k=7, k_values=[1], episodes=2))
     held_out = outcome.held_out
     assert (held_out.loc[held_out["k"] == 1, "temperature"] == 1).all()
     at_k = held_out[held_out["k"] == 7].groupby("episode")["temperature"]
@@ -162,14 +162,14 @@ def test_the_temperature_comes_from_the_support_at_the_headline_k_alone(
 
 
 def test_one_clip_a_class_leaves_nothing_to_temper_by(task, clips, params):
-    outcome = few_shot(task(clips(THREE)), params(k=1, curve=[]))
+    outcome = few_shot(task(clips(THREE)), params(k=1, k_values=[]))
     assert outcome.temperature == Temperature(value=1.0, clips=3)
     assert (outcome.held_out["temperature"] == 1).all()
 
 
 def test_a_head_that_is_too_sure_is_tempered_down(task, clips, params):
     sharp = replace(system("prototype"), settings={"temperature": 0.002})
-    outcome = few_shot(task(clips(THREE), apart=1.0, system=sharp), params(k=8, curve=[]))
+    outcome = few_shot(task(clips(THREE), apart=1.0, system=sharp), params(k=8, k_values=[]))
     assert outcome.temperature.value > 2
     highest = outcome.held_out.filter(regex="^p_").max(axis=1).mean()
     right = accuracy(outcome.held_out)[8]
@@ -185,7 +185,7 @@ def test_the_same_seed_draws_the_same_and_another_another(plain, task, clips, pa
 
 def test_episodes_are_the_same_at_another_k(task, clips, params):
     """Figures of k = 1 do not move when the curve goes further."""
-    short, long = (few_shot(task(clips(THREE)), params(curve=[1], k=k)).held_out for k in (2, 4))
+    short, long = (few_shot(task(clips(THREE)), params(k_values=[1], k=k)).held_out for k in (2, 4))
     pd.testing.assert_frame_equal(
         short[short["k"] == 1].reset_index(drop=True), long[long["k"] == 1].reset_index(drop=True)
     )
@@ -208,7 +208,7 @@ def test_an_episode_does_not_depend_on_how_many_follow(name, task, clips, params
 
 def test_one_thread_and_two_learn_the_same(task, clips, params, monkeypatch):
     of_clips = task(clips(THREE), apart=2.0, system=system("rectified"))
-    few = params(curve=[], episodes=3)
+    few = params(k_values=[], episodes=3)
     with threadpool_limits(2):
         two = few_shot(of_clips, few)
     monkeypatch.setattr(head, "Parallel", lambda **_: joblib.Parallel(n_jobs=1))
@@ -229,7 +229,7 @@ def test_on_the_curve_such_a_class_gets_one_note_and_is_learned_as_far_as_it_goe
     task, clips, params, learned
 ):
     few = clips({"cat": 20, "owl": 5})
-    outcome = few_shot(task(few), params(k=2, curve=[10]))
+    outcome = few_shot(task(few), params(k=2, k_values=[10]))
     assert [note.split(":")[0] for note in outcome.notes] == ["class owl"]
     assert "4 clips in the training folds, fewer than k = 10" in outcome.notes[0]
     label = few.set_index("clip_id")["label"]

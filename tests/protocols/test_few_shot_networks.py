@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators.calibration import Temperature, fit_temperature, temper
 from faunashot.estimators.windows import from_scratch
-from faunashot.params import ProtocolParams
+from faunashot.params import Params
 from faunashot.protocols import few_shot
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.few_shot import FINAL
@@ -26,12 +26,12 @@ from faunashot.protocols.support.task import Task, Training
 from faunashot.systems.catalogue import system
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
-CURVE = {"k": 5, "curve": [1, 4, 12], "episodes": 5}
+CURVE = {"k": 5, "k_values": [1, 4, 12], "episodes": 5}
 NOISE = np.ones((1, 3), np.float32)
 COLUMNS = ["p_cat", "p_hen", "p_owl"]
 
 
-def run_few_shot(task: Task, params: ProtocolParams) -> Outcome:
+def run_few_shot(task: Task, params: Params) -> Outcome:
     """Run the protocol."""
     return protocol_of(params).run(task)
 
@@ -53,8 +53,8 @@ def network_task(task, clips, table, tmp_path_factory) -> NetworkTask:
     def make(per_class: dict[str, int] | pd.DataFrame = THREE, **more: Any) -> Task:
         of = clips(per_class) if isinstance(per_class, dict) else per_class
         target = table(of, apart=3.0)
-        maker = replace(target.maker, backbone="logmel_frames")
-        frames = WindowTable(target.clips, replace(target.features, maker=maker))
+        spec = replace(target.spec, backbone="logmel_frames")
+        frames = WindowTable(target.clips, replace(target.features, spec=spec))
         training = Training(None, folder, noise=lambda: NOISE)
         settings = {"system": system("cnn1d"), "training": training, **more}
         return task(frames, **settings)
@@ -107,7 +107,7 @@ def test_supports_are_those_that_heads_draw(run, task, params) -> None:
     of_network, _, fits = run
     head = task(of_network.target)
     for k in (5, 12):
-        drawn = run_few_shot(head, params(**CURVE | {"k": k, "curve": [1, 4, 5, 12]}))
+        drawn = run_few_shot(head, params(**CURVE | {"k": k, "k_values": [1, 4, 5, 12]}))
         of_heads = {rotation.episode: set(rotation.learned) for rotation in drawn.rotations}
         of_networks = {
             named(fit)[0]: fit["learned"] | fit["held"] for fit in fits if named(fit)[1] == k
@@ -216,7 +216,7 @@ def test_too_few_labelled_clips_are_refused_before_anything_is_trained(
 ) -> None:
     Nearest.fits.clear()
     with pytest.raises(ParameterError) as caught:
-        run_few_shot(network_task(), params(k=k, curve=[10]))
+        run_few_shot(network_task(), params(k=k, k_values=[10]))
     assert str(caught.value) == (f"protocol.k: {k}; cnn1d needs 5 labelled clips a class or more")
     assert Nearest.fits == []
 

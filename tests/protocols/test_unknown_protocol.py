@@ -17,7 +17,7 @@ KINDS = ["rain", "road", "surf", "wind"]
 
 
 @pytest.fixture(scope="module")
-def run(task, clips, of_values, run_params):
+def run(task, clips, of_values, params):
     """The outcome with background that lies `apart` from the classes, all kinds of it alike."""
 
     @cache
@@ -33,7 +33,7 @@ def run(task, clips, of_values, run_params):
             source=of_values(source, around),
             transfer="background",
         )
-        asked = run_params(name=name, k=4, curve=[1], transfer="background", **changes)
+        asked = params(name=name, k=4, k_values=[1], transfer="background", **changes)
         return run_protocol(of_noise, asked, of_noise.target.spec), of_noise
 
     return make
@@ -114,10 +114,10 @@ def test_more_false_alarms_allowed_is_a_higher_threshold(run):
     assert strict.threshold < lax.threshold
 
 
-def test_background_changes_no_score_of_the_classes(run, task, run_params):
+def test_background_changes_no_score_of_the_classes(run, task, params):
     outcome, of_noise = run(3.0)
     alone = task(of_noise.target, system=of_noise.system)
-    plain = run_protocol(alone, run_params(k=4, curve=[1]), alone.target.spec)
+    plain = run_protocol(alone, params(k=4, k_values=[1]), alone.target.spec)
     columns = ["p_cat", "p_hen", "p_owl"]
     np.testing.assert_array_equal(outcome.held_out[columns], plain.held_out[columns])
 
@@ -129,4 +129,4 @@ def test_too_few_kinds_of_background_are_refused(run):
 
 def test_background_wants_a_head_on_clips(run):
     with pytest.raises(ParameterError, match="a system that learns from clips under few_shot or"):
-        run(3.0, name="zero_shot", zero_shot="assignment")
+        run(3.0, name="zero_shot", mode="assignment")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faunashot.systems.card import FIGURES, model_card
+from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
 
 YAMNET = {

@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from faunashot.errors import ParameterError
+from faunashot.params import Params
 from faunashot.tracking.studies import planned, read_study
+
+ROOT = Path(__file__).resolve().parents[2]
 
 STUDY = {
     "name": "heads",
@@ -72,3 +75,21 @@ def test_what_is_wrong_is_told_in_a_line(study, changed: dict, told: str) -> Non
         study(**changed)
     with pytest.raises(ParameterError, match="--set seed: needs KEY=VALUE"):
         study("seed")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda f: f.stem)
+def test_every_study_here_plans_experiments_that_params_take(file: Path) -> None:
+    asked = read_study(file)
+    experiments = planned(asked)
+    assert asked.name == file.stem
+    assert len({experiment.name for experiment in experiments}) == len(experiments)
+    for experiment in experiments:
+        params = yaml.safe_load((ROOT / "params.yaml").read_text())
+        for key, value in experiment.settings.items():
+            block, (*path, last) = params, key.split(".")
+            for name in path:
+                block = block[name]
+            block[last] = value
+        Params.model_validate(params)
+    is_reference = [asked.reference.items() <= each.axes.items() for each in experiments]
+    assert any(is_reference)

@@ -1,4 +1,4 @@
-"""Scores of windows to probabilities of clips, and the classes that are decided for."""
+"""Scores of clips to probabilities, and the classes that are decided for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from faunashot.evaluation.pooling import pool_windows
 from faunashot.targets import join_names
 
 THRESHOLD = 0.5
@@ -38,12 +37,9 @@ class Decisions:
             return table.assign(predicted=names[given.argmax(axis=1)])
         return table.assign(predicted=[join_names(names[row]) for row in given >= THRESHOLD])
 
-    def clips(self, windows: pd.DataFrame) -> pd.DataFrame:
-        """Probabilities of every clip of an episode, pooled by seconds, with ``predicted``."""
-        covered_s = windows["end_s"] - windows["start_s"]
-        key = ("episode", "fold", "clip_id")
-        pooled = pool_windows(windows, self.columns, by=key, weight=covered_s)
-        return self.rows(pooled if self.multi_label else self._normalised(pooled))
+    def clips(self, scores: pd.DataFrame) -> pd.DataFrame:
+        """Scores of whole clips as probabilities, with ``predicted``."""
+        return self.rows(scores if self.multi_label else self._normalised(scores))
 
     def untempered(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Scores as they were before temperature scaling, where a clip carries one label.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy.typing as npt
 from faunashot.audio import augment
 from faunashot.audio.melspec import FRAMES, N_MELS, is_there, normalised
 from faunashot.errors import ParameterError
+from faunashot.estimators.training.keras_fit import Batch
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -24,7 +23,7 @@ STEP = 32
 
 
 class Augmentation(NamedTuple):
-    """What is done to the clips that are learned from; see `from_scratch.FromScratch`."""
+    """What is done to the clips that are learned from; see `windows.from_scratch.FromScratch`."""
 
     passes: int
     noise: str
@@ -42,26 +41,23 @@ class Augmentation(NamedTuple):
     seed: int
 
 
-class Batch(NamedTuple):
-    """What one step learns from: spectrograms (N, frames, 128), targets (N, C), weights (N,)."""
-
-    spectrograms: FloatArray
-    target: FloatArray
-    weight: FloatArray
-
-
 class Epochs:
     """Batches of each epoch; what they hold depends on seed and number of the epoch alone.
 
     Parameters
     ----------
-    X : rows of features, (N, 64000); only rows are read from it, so it may be a memory map.
-    classes : number of the class of each, (N,).
-    target, weight : of each row, (N, C) and (N,).
-    noise : rows of noise recordings, where noise is mixed in.
-    how : the augmentation.
-    any_length : whether the network reads any number of frames: none that all clips of a batch
-        lack is passed to it.
+    X : ndarray, shape (N, 64000)
+        Rows of features; only rows are read from it, so it may be a memory map.
+    classes : ndarray of int, shape (N,)
+        Number of the class of each.
+    target, weight : ndarray, shapes (N, C) and (N,)
+        Of each row.
+    noise : ndarray, shape (n, 64000), optional
+        Rows of noise recordings, where noise is mixed in.
+    how : Augmentation
+    any_length : bool
+        Whether the network reads any number of frames: none that all clips of a batch lack is
+        passed to it.
     """
 
     def __init__(
@@ -88,26 +84,14 @@ class Epochs:
                 )
             self._noise = _clips(noise)
 
-    def __call__(self, number: int) -> Iterator[tuple[Batch, float]]:
-        """Batches of epoch `number`, each made while the one before it is learned from.
+    def __len__(self) -> int:
+        rows = self._drawn(np.random.default_rng(0))[0]  # as many in each epoch
+        return -(-len(rows) // self._how.batch_size)
 
-        With each comes how many seconds were spent waiting for it.
-        """
-        with ThreadPoolExecutor(1) as thread:
-            batches = self._batches(number)
-            coming = thread.submit(next, batches, None)
-            while True:
-                began = time.perf_counter()
-                batch = coming.result()
-                if batch is None:
-                    return
-                waited = time.perf_counter() - began
-                coming = thread.submit(next, batches, None)
-                yield batch, waited
-
-    def _batches(self, number: int) -> Iterator[Batch]:
+    def __call__(self, epoch: int) -> Iterator[Batch]:
+        """Batches of an epoch, the first being 1."""
         how = self._how
-        rng = np.random.default_rng([how.seed, number])
+        rng = np.random.default_rng([how.seed, epoch])
         rows, mixing_of, mixing = self._drawn(rng)
         for at in range(0, len(rows), how.batch_size):
             part = slice(at, at + how.batch_size)

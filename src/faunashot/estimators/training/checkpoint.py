@@ -27,9 +27,14 @@ class State:
 
     Attributes
     ----------
-    network, start, best : arrays by name: now, at the start, and what is kept so far.
-    optimizer : its variables in their order.
-    history : facts of each epoch.
+    network, start, best : dict of str to ndarray
+        Variables by name: now, at the start, and what is kept so far.
+    optimizer : list of ndarray
+        Its variables in their order.
+    history : list of dict
+        Facts of each epoch.
+    is_over : bool
+        Whether it was to be stopped then.
     """
 
     network: Arrays
@@ -37,6 +42,7 @@ class State:
     best: Arrays
     optimizer: list[npt.NDArray[Any]]
     history: list[dict[str, Any]]
+    is_over: bool
 
 
 class Checkpoint:
@@ -44,8 +50,10 @@ class Checkpoint:
 
     Parameters
     ----------
-    file : None for a training that is not to be resumed.
-    made_of : hashes of its parts by name; another training's file is refused.
+    file : Path, optional
+        None for a training that is not to be resumed.
+    made_of : mapping of str to str
+        Hashes of its parts by name; another training's file is refused.
     """
 
     def __init__(self, file: Path | None, made_of: Mapping[str, str]) -> None:
@@ -78,6 +86,7 @@ class Checkpoint:
                 _part(arrays, "best"),
                 [optimizer[str(i)] for i in range(len(optimizer))],
                 facts["history"],
+                facts["is_over"],
             )
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{self.file} is not a checkpoint: delete it ({error})") from error
@@ -86,7 +95,9 @@ class Checkpoint:
         """Write the state; the file is there as a whole or not at all."""
         if self.file is None:
             return
-        facts = json.dumps({"made_of": self.made_of, "history": state.history})
+        facts = json.dumps(
+            {"made_of": self.made_of, "history": state.history, "is_over": state.is_over}
+        )
         parts = {
             "network": state.network,
             "start": state.start,

@@ -10,10 +10,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from scipy.special import expit, softmax
 
+from faunashot import options
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, Level, TrainingContext
 from faunashot.estimators.calibration import fit_temperature, temper
@@ -35,7 +34,7 @@ LEAST = 1e-7
 Rows = npt.NDArray[np.float32]
 
 
-class NetworkClassifier(Estimator, BaseEstimator):
+class NetworkClassifier(Estimator):
     """An estimator that is a whole network, which learns from windows.
 
     Attributes
@@ -46,22 +45,31 @@ class NetworkClassifier(Estimator, BaseEstimator):
         Fitted.
     history_ : list of dict
         Facts of each epoch, JSON-ready.
+    multi_label_ : bool
+        Whether it learned several labels a clip, each a probability of its own.
     """
 
     KIND: ClassVar[str]
     """Its name; its files carry it."""
 
-    RANGES: ClassVar[tuple[tuple[str, float, float], ...]] = ()
-    """Names of settings with their least and their greatest value."""
+    Options: ClassVar[type[options.Options]]
+    """Its settings; ``threads`` among them, which changes nothing of what is learned."""
 
     level: ClassVar[Level] = "window"
     uses_validation = True
     least_k = 5
     threads_setting = "threads"
+    multi_label = True
+    packages = ("tensorflow",)
 
     classes_: npt.NDArray[Any]
     network_: Network
     history_: list[dict[str, Any]]
+    multi_label_: bool
+
+    def __init__(self, *, seed: int = 0, **settings: Any) -> None:
+        self.seed = seed
+        self.options: Any = self.Options.read(settings, key=f"head {self.KIND}")
 
     @property
     @abstractmethod
@@ -109,7 +117,7 @@ class NetworkClassifier(Estimator, BaseEstimator):
         StoreError
             The checkpoint is damaged, or was written with other settings, weights or windows.
         """
-        self._refuse_out_of_range()
+        self.multi_label_ = train.multi_label
         present = train.targets.any(axis=0)
         self.classes_ = np.asarray(train.classes)[present]
         if len(self.classes_) < 2:
@@ -123,22 +131,20 @@ class NetworkClassifier(Estimator, BaseEstimator):
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
         """Make `network_` for `classes_` and train it, to be stopped by the windows of `held`."""
 
-    @classmethod
     @abstractmethod
-    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
-        """An estimator with `network_` as it was built, from what `save` wrote of it."""
+    def _rebuild(self, architecture: Mapping[str, Any]) -> None:
+        """Make `network_` for `classes_` as it was built, from what `_architecture` told."""
 
-    @abstractmethod
     def _architecture(self) -> dict[str, Any]:
-        """What `_rebuilt` needs beside the settings and the classes, JSON-ready."""
+        """What `_rebuild` needs beside the settings and the classes, JSON-ready."""
+        return {}
 
     @abstractmethod
     def _logits(self, X: Rows) -> Any:
-        """Logits of at most `AT_ONCE` rows, (N, dim) -> (N, C)."""
+        """Logits of at most `AT_ONCE` rows of features, shape (N, dim) to (N, C)."""
 
     def cost(self) -> dict[str, int]:
         """Parameters and ``macs`` of the fitted network, see `training.cost.cost`."""
-        check_is_fitted(self)
         return cost(self.network_.model)
 
     def predict(self, examples: Examples) -> Scores:
@@ -157,24 +163,25 @@ class NetworkClassifier(Estimator, BaseEstimator):
         Returns
         -------
         ndarray, shape (N, C)
-            Rows sum to 1.
+            Rows sum to 1, but where clips carry several labels.
         """
         return self._probabilities(X.__getitem__, len(X))
 
     def _probabilities(self, rows: Callable[[slice], Rows], n: int) -> npt.NDArray[np.float64]:
-        check_is_fitted(self)
         logits = in_parts(lambda part: self._logits(rows(part)), n)
-        return np.asarray(softmax(logits, axis=1), dtype=np.float64)
+        scores = expit(logits) if self.multi_label_ else softmax(logits, axis=1)
+        return np.asarray(scores, dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         """Write the fitted network into `folder`, which is made, as arrays and JSON."""
-        check_is_fitted(self)
         folder.mkdir(parents=True, exist_ok=True)
         facts = {
             "format": FORMAT,
             "kind": self.KIND,
-            "settings": self.get_params(),
+            "settings": self.options.model_dump(),
+            "seed": self.seed,
             "classes": self.classes_.tolist(),
+            "multi_label": self.multi_label_,
             "history": self.history_,
             **self._architecture(),
         }
@@ -198,32 +205,31 @@ class NetworkClassifier(Estimator, BaseEstimator):
                 raise StoreError(f"{folder} has format {facts['format']}, this reads {FORMAT}")
             if facts["kind"] != cls.KIND:
                 raise StoreError(f"{folder} holds a network {facts['kind']}, not {cls.KIND}")
-            model = cls._rebuilt(facts)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            model = cls(seed=facts["seed"], **facts["settings"])
+            model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
+            model.multi_label_ = facts["multi_label"]
+            model._rebuild(facts)
+        except (OSError, ValueError, KeyError, TypeError, ParameterError) as error:
             raise StoreError(f"{folder} holds no network that can be read ({error})") from error
         model.network_.assign(read_arrays(folder / WEIGHTS))
         return model
 
-    def _refuse_out_of_range(self) -> None:
-        for names, least, most in self.RANGES:
-            for name in names.split():
-                value = getattr(self, name)
-                if value is not None and not least <= value <= most:
-                    raise ParameterError(
-                        f"{name}: {value}; needs to lie from {least:g} to {most:g}"
-                    )
-
     def _pooled(self, held: Windows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Probabilities of clips, shape (n, C), and which class each is of.
 
-        Those of a clip are the mean over its windows by their weight.
+        Those of a clip are the mean over its windows by their weight. Where clips carry several
+        labels each of them is a choice by itself, of shape (n * C, 2): without and with it.
         """
         clip_of, weight = held.clip_of, held.weight
         _, first = np.unique(clip_of, return_index=True)
         pooled = np.zeros((len(first), len(self.classes_)))
         np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
         pooled /= np.bincount(clip_of, weight)[:, None]
-        return pooled, held.target[first] > 0
+        hit = held.target[first] > 0
+        if self.multi_label_:
+            pooled = np.stack([1 - pooled, pooled], axis=-1).reshape(-1, 2)
+            hit = np.stack([~hit, hit], axis=-1).reshape(-1, 2)
+        return pooled, hit
 
 
 def validated(
@@ -233,9 +239,11 @@ def validated(
 
     Parameters
     ----------
-    pooled, hit : probabilities of the clips, (n, C), and which class each is of; of a class that
-        was not learned there may be none.
-    tempered : whether the loss is that under the best temperature: the surer network is not the
+    pooled, hit : ndarray, shape (n, C)
+        Probabilities of the clips, and which class each is of; of a class that was not learned
+        there may be none.
+    tempered : bool
+        Whether the loss is that under the best temperature: the surer network is not the
         better one.
     """
     known = hit.any(axis=1)

@@ -1,10 +1,10 @@
-"""Training of a network on drawn windows, each layer at a learning rate of its own."""
+"""Fine-tuning: batches of drawn windows, and a learning rate of its own for each layer."""
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from faunashot.audio.augment import mask, mixup
 from faunashot.errors import ParameterError
+from faunashot.estimators.training.keras_fit import Batch, Recipe
+from faunashot.estimators.training.losses import cross_entropy, smoothed
 from faunashot.estimators.training.windows import Windows
 from faunashot.runtimes.keras_network import LayeredNetwork
 
@@ -38,67 +40,56 @@ class Schedule(NamedTuple):
     seed: int
 
 
-class Training:
-    """Training of `network` on windows; what an epoch draws depends on seed and epoch alone."""
+class Drawn:
+    """Batches of drawn windows, masked and mixed.
 
-    def __init__(self, network: LayeredNetwork, learn: Windows, schedule: Schedule) -> None:
-        self._learn, self._schedule = learn, schedule
-        self._shape = network.model.input_shape[1:]
-        clip_of = learn.clip_of
-        self._clip_of = clip_of
-        there = np.bincount(clip_of)
+    Parameters
+    ----------
+    learn : Windows
+        Of all clips.
+    shape : sequence of int
+        Of what the network reads.
+    schedule : Schedule
+        How many are drawn, and what is done to them.
+    multi_label : bool
+        Whether each class is a choice by itself.
+    """
+
+    def __init__(
+        self,
+        learn: Windows,
+        shape: Sequence[int],
+        schedule: Schedule,
+        *,
+        multi_label: bool = False,
+    ) -> None:
+        self._learn, self._shape, self._schedule = learn, shape, schedule
+        self._clip_of = learn.clip_of
+        there = np.bincount(self._clip_of)
         drawn = np.minimum(there, schedule.windows_per_clip)
-        self._weight = learn.weight * (there / drawn)[clip_of].astype(np.float32)
-        n_classes = learn.target.shape[1]
-        smoothing = schedule.label_smoothing
-        self._target = (1 - smoothing) * learn.target + smoothing / n_classes
-        rates = layer_rates(network, schedule)
-        n_steps = schedule.epochs * -(-int(drawn.sum()) // schedule.batch_size)
-        self._optimizer = _adam(network, rates, n_steps=n_steps)
-        self._step = _step(network, self._optimizer, _trained(network, rates))
+        self._n = int(drawn.sum())
+        self._weight = learn.weight * (there / drawn)[self._clip_of].astype(np.float32)
+        self._target = smoothed(learn.target, schedule.label_smoothing, multi_label=multi_label)
 
-    def epoch(self, number: int) -> dict[str, Any]:
-        """Train for an epoch, the first being 1; returns facts of it.
+    def __len__(self) -> int:
+        return -(-self._n // self._schedule.batch_size)
 
-        Raises
-        ------
-        ParameterError
-            The loss is no longer finite.
-        """
-        began = time.perf_counter()
+    def __call__(self, epoch: int) -> Iterator[Batch]:
+        """Batches of an epoch, the first being 1."""
         s = self._schedule
-        rng = np.random.default_rng([s.seed, number])
+        rng = np.random.default_rng([s.seed, epoch])
         rows = self._draw(rng)
-        losses = []
         for at in range(0, len(rows), s.batch_size):
-            batch = np.sort(rows[at : at + s.batch_size])  # as a memory map is read fastest
-            x = mask(
-                as_inputs(self._learn.X[batch], self._shape),
+            part = np.sort(rows[at : at + s.batch_size])  # as a memory map is read fastest
+            inputs = mask(
+                as_inputs(self._learn.X[part], self._shape),
                 rng,
                 masks=s.masks,
                 frames=s.mask_frames,
                 bands=s.mask_bands,
             )
-            mixed = (x, self._target[batch], self._weight[batch])
-            if s.mixup > 0:
-                mixed = mixup(*mixed, rng, alpha=s.mixup)
-            losses.append(float(self._step(*mixed)))
-            if not np.isfinite(losses[-1]):
-                raise ParameterError(
-                    f"learning_rate: the loss is {losses[-1]} in epoch {number}; "
-                    f"lower it, {s.learning_rate} is too high"
-                )
-        took = time.perf_counter() - began
-        return {"epoch": number, "loss": float(np.mean(losses)), "train_s": round(took, 3)}
-
-    def state(self) -> list[npt.NDArray[Any]]:
-        """The optimizer's variables."""
-        return [np.array(variable.numpy()) for variable in self._optimizer.variables]
-
-    def resume(self, state: Sequence[npt.NDArray[Any]]) -> None:
-        """Go on from what `state` gave."""
-        for variable, value in zip(self._optimizer.variables, state, strict=True):
-            variable.assign(value)
+            batch = Batch(inputs, self._target[part], self._weight[part])
+            yield Batch(*mixup(*batch, rng, alpha=s.mixup)) if s.mixup > 0 else batch
 
     def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.intp]:
         """Rows of an epoch in drawn order, at most `windows_per_clip` of a clip."""
@@ -133,14 +124,34 @@ def layer_rates(network: LayeredNetwork, schedule: Schedule) -> list[float]:
     ]
 
 
-def _trained(network: LayeredNetwork, rates: Sequence[float]) -> list[Any]:
-    """Variables that change; the statistics of the norms never do."""
-    return [
+def recipe(
+    network: LayeredNetwork,
+    schedule: Schedule,
+    *,
+    n_steps: int,
+    multi_label: bool = False,
+    callbacks: Sequence[Any] = (),
+) -> Recipe:
+    """How each step changes the network; the statistics of its norms never change."""
+    rates = layer_rates(network, schedule)
+    trained = [
         variable
         for layer, rate in zip(network.layers, rates, strict=True)
         for variable in layer.values()
         if variable.trainable and rate > 0
     ]
+    optimizer = _adam(network, rates, n_steps=n_steps)
+    optimizer.build(trained)
+
+    loss = partial(cross_entropy, multi_label=multi_label)
+    return Recipe(
+        optimizer,
+        trained,
+        loss,
+        training=False,
+        peak=schedule.learning_rate,
+        callbacks=callbacks,
+    )
 
 
 def _adam(network: LayeredNetwork, rates: Sequence[float], *, n_steps: int) -> Any:
@@ -168,24 +179,4 @@ def _adam(network: LayeredNetwork, rates: Sequence[float], *, n_steps: int) -> A
     )
     if network.precision == "mixed_float16":  # whose small gradients would be 0
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(_trained(network, rates))
     return optimizer
-
-
-def _step(network: LayeredNetwork, optimizer: Any, variables: Sequence[Any]) -> Any:
-    """A step as a function of inputs (N, ...), targets (N, C) and weights (N,) -> loss."""
-    import tensorflow as tf
-
-    n_classes = network.model.output_shape[-1]
-
-    def step(inputs: Any, target: Any, weight: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logits = network.model(inputs, training=False)
-            losses = tf.nn.softmax_cross_entropy_with_logits(target, logits)
-            loss = tf.reduce_mean(weight * losses)
-            scaled = optimizer.scale_loss(loss)
-        optimizer.apply(tape.gradient(scaled, variables), variables)
-        return loss
-
-    shapes = ([None, *network.model.input_shape[1:]], [None, n_classes], [None])
-    return tf.function(step).get_concrete_function(*map(tf.TensorSpec, shapes))

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from faunashot.audio.melspec import FLOOR_DB, N_MELS
+from faunashot import options
+from faunashot.audio.melspec import FLOOR_DB, FRAMES, N_MELS
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.networks import NETWORKS
 from faunashot.estimators.training.batches import Augmentation, Epochs, inputs_of
-from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, State, array_hash
+from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
 from faunashot.estimators.training.classifier import NetworkClassifier, validated
-from faunashot.estimators.training.losses import class_weights, losses
+from faunashot.estimators.training.keras_fit import Fit, Recipe
+from faunashot.estimators.training.losses import class_weights, focal_loss, kinds, smoothed
 from faunashot.estimators.training.windows import Windows
 from faunashot.runtimes.keras_network import deterministic_tensorflow
 
@@ -38,292 +40,190 @@ class FromScratch(NetworkClassifier):
 
     Parameters
     ----------
-    network : name of one of `networks.NETWORKS`.
-    optimizer : "adam" or "adamw", whose `weight_decay` does not pass through the moments.
-    learning_rate : at the start.
-    schedule : whether it falls on a plateau.
-    early_stopping : whether training ends after `patience` epochs without a lower validation
-        loss, with the best weights; else it lasts all `epochs`, and the last ones are kept.
-    batch_size : windows a step.
-    passes : how often each window is seen in an epoch, augmented each time anew.
-    class_weights : "none", "inverse" or "effective", see `training.losses.class_weights`.
-    focal_gamma : of the focal loss, 0 for cross-entropy.
-    label_smoothing : share of the target that is spread over all classes.
-    noise : "none", or how noise is mixed in: "naive" or "calibrated", see `audio.augment`.
-    noise_share : of the clips of an epoch that are mixed with noise.
-    masks, mask_frames, mask_bands : of SpecAugment: at most so many masks, at least one, on each
-        axis, so wide at most.
-    mixup : alpha of the shares, 0 for none.
-    gain_db : level that is added or taken away, at most.
-    shift : whether a clip begins at a drawn frame of its input.
-    crop_frames : a longer clip is cut to so many frames, at a drawn place; 0 for none.
-    z_norm, pcen : of what the network reads, see `audio.melspec.normalised`.
-    threads : of TensorFlow.
-    seed : of all that is drawn.
+    seed : int
+        Of all that is drawn.
+    **settings
+        Of `Options`.
     """
 
-    KIND = "from_scratch"
-    RANGES = (
-        ("learning_rate", 1e-9, np.inf),
-        ("epochs patience batch_size passes threads", 1, np.inf),
-        ("weight_decay focal_gamma masks mask_frames mask_bands mixup gain_db", 0, np.inf),
-        ("label_smoothing noise_share", 0, 1),
-        ("crop_frames", 0, 500),
-    )
+    class Options(options.Options):
+        """Settings.
 
-    def __init__(
-        self,
-        network: str = "cnn1d",
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
-        schedule: bool = True,
-        early_stopping: bool = True,
-        epochs: int = 60,
-        patience: int = 6,
-        batch_size: int = 32,
-        passes: int = 1,
-        class_weights: str = "inverse",
-        focal_gamma: float = 0.0,
-        label_smoothing: float = 0.0,
-        noise: str = "none",
-        noise_share: float = 0.5,
-        masks: int = 0,
-        mask_frames: int = 24,
-        mask_bands: int = 16,
-        mixup: float = 0.0,
-        gain_db: float = 0.0,
-        shift: bool = False,
-        crop_frames: int = 0,
-        z_norm: bool = True,
-        pcen: bool = False,
-        threads: int = 2,
-        seed: int = 0,
-    ) -> None:
-        self.network = network
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.early_stopping = early_stopping
-        self.epochs = epochs
-        self.patience = patience
-        self.batch_size = batch_size
-        self.passes = passes
-        self.class_weights = class_weights
-        self.focal_gamma = focal_gamma
-        self.label_smoothing = label_smoothing
-        self.noise = noise
-        self.noise_share = noise_share
-        self.masks = masks
-        self.mask_frames = mask_frames
-        self.mask_bands = mask_bands
-        self.mixup = mixup
-        self.gain_db = gain_db
-        self.shift = shift
-        self.crop_frames = crop_frames
-        self.z_norm = z_norm
-        self.pcen = pcen
-        self.threads = threads
-        self.seed = seed
+        Attributes
+        ----------
+        network : str
+            One of `networks.NETWORKS`.
+        optimizer : "adam" or "adamw"
+            Of the latter `weight_decay` does not pass through the moments.
+        learning_rate : float
+            At the start.
+        schedule : bool
+            Whether it falls on a plateau.
+        early_stopping : bool
+            Whether training ends after `patience` epochs without a lower validation loss, with the
+            best weights; else it lasts all `epochs`, and the last ones are kept.
+        batch_size : int
+            Windows a step.
+        passes : int
+            How often each window is seen in an epoch, augmented each time anew.
+        class_weights : "none", "inverse" or "effective"
+            See `training.losses.class_weights`.
+        focal_gamma : float
+            Of the focal loss, 0 for cross-entropy.
+        label_smoothing : float
+            Share of the target that is spread over all classes.
+        noise : "none", "naive" or "calibrated"
+            How noise is mixed in, see `audio.augment`.
+        noise_share : float
+            Share of the clips of an epoch that are mixed with noise.
+        masks, mask_frames, mask_bands : int
+            Of SpecAugment: at most so many masks, at least one, on each axis, so wide at most.
+        mixup : float
+            Alpha of the shares, 0 for none.
+        gain_db : float
+            Level that is added or taken away, at most.
+        shift : bool
+            Whether a clip begins at a drawn frame of its input.
+        crop_frames : int
+            A longer clip is cut to so many frames, at a drawn place; 0 for none.
+        z_norm, pcen : bool
+            Of what the network reads, see `audio.melspec.normalised`.
+        threads : int
+            Of TensorFlow.
+        """
+
+        network: str = "cnn1d"
+        optimizer: str = "adam"
+        learning_rate: float = Field(1e-3, ge=1e-9)
+        weight_decay: float = Field(1e-4, ge=0)
+        schedule: bool = True
+        early_stopping: bool = True
+        epochs: int = Field(60, ge=1)
+        patience: int = Field(6, ge=1)
+        batch_size: int = Field(32, ge=1)
+        passes: int = Field(1, ge=1)
+        class_weights: str = "inverse"
+        focal_gamma: float = Field(0.0, ge=0)
+        label_smoothing: float = Field(0.0, ge=0, le=1)
+        noise: str = "none"
+        noise_share: float = Field(0.5, ge=0, le=1)
+        masks: int = Field(0, ge=0)
+        mask_frames: int = Field(24, ge=0)
+        mask_bands: int = Field(16, ge=0)
+        mixup: float = Field(0.0, ge=0)
+        gain_db: float = Field(0.0, ge=0)
+        shift: bool = False
+        crop_frames: int = Field(0, ge=0, le=FRAMES)
+        z_norm: bool = True
+        pcen: bool = False
+        threads: int = Field(2, ge=1)
+
+    KIND = "from_scratch"
+    options: Options
 
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
         _refuse_silence(learn.X)
         self._build()
         noise = context.noise()
-        epochs = self._epochs(learn, noise)
+        batches = self._epochs(learn, noise)
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held, noise))
-        training = _Training(self, epochs, kept.read())
-        self.history_ = training.history
-        while not training.is_over:
-            facts = training.epoch(context.checkpoint)
-            if held is not None:
-                facts |= validated(*self._pooled(held), tempered=False)
-            training.ended(facts)
-            kept.write(training.state())
-            context.on_epoch(facts)
-        self.network_.assign(training.best)
+        self.history_ = []
+        fit = Fit(self, batches, evaluate=lambda: self._evaluated(held), context=context, kept=kept)
+        fit(self._recipe(stops=held is not None), epochs=self.options.epochs, state=kept.read())
+
+    def _evaluated(self, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
+        facts = {} if held is None else validated(*self._pooled(held), tempered=False)
+        return self.network_.arrays(), facts
+
+    def _recipe(self, *, stops: bool) -> Recipe:
+        """How each step changes the network; `stops` where there are validation clips."""
+        from keras import callbacks, optimizers
+
+        if self.options.optimizer == "adam":
+            optimizer = optimizers.Adam(self.options.learning_rate)
+        else:
+            optimizer = optimizers.AdamW(
+                self.options.learning_rate, weight_decay=self.options.weight_decay
+            )
+        variables = self.network_.model.trainable_variables
+        optimizer.build(variables)
+        used = []
+        if stops and self.options.schedule:
+            used.append(callbacks.ReduceLROnPlateau("validation_loss", **PLATEAU))
+        if (
+            stops and self.options.early_stopping
+        ):  # the best weights are kept with the state of dropout
+            used.append(
+                callbacks.EarlyStopping(
+                    "validation_loss", mode="min", patience=self.options.patience
+                )
+            )
+        loss = partial(focal_loss, gamma=self.options.focal_gamma, multi_label=self.multi_label_)
+        return Recipe(optimizer, variables, loss, training=True, callbacks=used)
 
     @property
     def best_epoch_(self) -> int:
         """The epoch whose weights are kept: of the lowest validation loss, or the last."""
         known = [facts.get("validation_loss") for facts in self.history_]
-        if None in known or not self.early_stopping:
+        if None in known or not self.options.early_stopping:
             return len(known)
         return int(np.argmin(np.asarray(known, dtype=float))) + 1
 
     def _epochs(self, learn: Windows, noise: npt.NDArray[np.float32] | None) -> Epochs:
-        n, classes = len(self.classes_), learn.target.argmax(axis=1)
-        of_class = class_weights(classes, n, balance=self.class_weights, weight=learn.weight)
-        smoothing = self.label_smoothing
-        settings = self.get_params()
+        target = learn.target
+        of_class = class_weights(target, balance=self.options.class_weights, weight=learn.weight)
+        of_row = (target @ of_class) / np.maximum(target.sum(axis=1), 1)  # the mean of its classes'
+        settings = {**self.options.model_dump(), "seed": self.seed}
         return Epochs(
             learn.X,
-            classes,
-            (1 - smoothing) * learn.target + np.float32(smoothing / n),
-            learn.weight * of_class[classes],
+            kinds(target),
+            smoothed(target, self.options.label_smoothing, multi_label=self.multi_label_),
+            learn.weight * np.where(target.any(axis=1), of_row, np.float32(1)),
             noise=noise,
             how=Augmentation(**{name: settings[name] for name in Augmentation._fields}),
             any_length=self._any_length,
         )
 
     def _build(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise ParameterError.unknown("optimizer", self.optimizer, OPTIMIZERS)
-        tf = deterministic_tensorflow(self.threads)
-        self.network_ = NETWORKS[self.network]().with_weights(len(self.classes_), seed=self.seed)
+        if self.options.optimizer not in OPTIMIZERS:
+            raise ParameterError.unknown("optimizer", self.options.optimizer, OPTIMIZERS)
+        tf = deterministic_tensorflow(self.options.threads)
+        self.network_ = NETWORKS[self.options.network]().with_weights(
+            len(self.classes_), seed=self.seed
+        )
         frames = self.network_.model.input_shape[1]
         self._any_length = frames is None
-        if self.crop_frames and not self._any_length:
-            raise ParameterError(f"crop_frames: {self.network} reads {frames} frames, no fewer")
+        if self.options.crop_frames and not self._any_length:
+            raise ParameterError(
+                f"crop_frames: {self.options.network} reads {frames} frames, no fewer"
+            )
         read = tf.TensorSpec([None, frames, N_MELS])
         self._to_logits = tf.function(
             lambda inputs: self.network_.model(inputs, training=False)
         ).get_concrete_function(read)
 
     def _logits(self, X: npt.NDArray[np.float32]) -> Any:
-        how = {"z_norm": self.z_norm, "pcen": self.pcen, "any_length": self._any_length}
+        how = {
+            "z_norm": self.options.z_norm,
+            "pcen": self.options.pcen,
+            "any_length": self._any_length,
+        }
         return self._to_logits(inputs_of(X, **how))
 
-    def _architecture(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def _rebuilt(cls, facts: Mapping[str, Any]) -> Self:
-        model = cls(**facts["settings"])
-        model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
-        model._build()
-        return model
+    def _rebuild(self, architecture: Mapping[str, Any]) -> None:
+        self._build()
 
     def _made_of(
         self, learn: Windows, held: Windows | None, noise: npt.NDArray[np.float32] | None
     ) -> dict[str, str]:
-        settings = {k: v for k, v in self.get_params().items() if k != "threads"}
+        settings = {**self.options.model_dump(exclude={"threads"}), "seed": self.seed}
         arrays = [*learn.arrays, self.classes_, *(held.arrays if held else ())]
         return {
-            "network": self.network,
+            "network": self.options.network,
             "settings": json.dumps(settings, sort_keys=True),
             "windows": array_hash(arrays),
-            "noise": array_hash([noise if self.noise != "none" else None]),
+            "noise": array_hash([noise if self.options.noise != "none" else None]),
         }
-
-
-class _Training:
-    """Training of a classifier's network, whose Keras callbacks say what becomes of it."""
-
-    def __init__(self, model: FromScratch, epochs: Epochs, state: State | None) -> None:
-        import keras
-
-        self._model, self._epochs = model, epochs
-        self._optimizer = _optimizer(model)
-        self._step = _step(model, self._optimizer)
-        callbacks = []
-        if model.schedule:
-            callbacks.append(keras.callbacks.ReduceLROnPlateau("validation_loss", **PLATEAU))
-        if model.early_stopping:
-            callbacks.append(
-                keras.callbacks.EarlyStopping(
-                    "validation_loss", mode="min", patience=model.patience
-                )
-            )
-        keras_model = model.network_.model
-        keras_model.optimizer = self._optimizer
-        keras_model.stop_training = False
-        self._callbacks = keras.callbacks.CallbackList(callbacks, model=keras_model)
-        self._callbacks.on_train_begin()
-        self.history: list[dict[str, Any]] = []
-        self.best: Arrays = model.network_.arrays()
-        if state is not None:
-            for facts in state.history:
-                self._tell(facts)
-            model.network_.assign(state.network)
-            for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
-                variable.assign(value)
-            self.best = state.best
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no further epoch is to be trained."""
-        return len(self.history) >= self._model.epochs or self._model.network_.model.stop_training
-
-    def epoch(self, checkpoint: Path | None) -> dict[str, Any]:
-        """Train for one epoch more; facts of it.
-
-        Raises
-        ------
-        ParameterError
-            The loss is no longer finite.
-        """
-        number = len(self.history) + 1
-        began, waited, seen = time.perf_counter(), 0.0, []
-        rate = float(self._optimizer.learning_rate.numpy())
-        for at, (batch, seconds) in enumerate(self._epochs(number), 1):
-            waited += seconds
-            seen.append(float(self._step(*batch)))
-            if not np.isfinite(seen[-1]):
-                is_kept = checkpoint is not None and checkpoint.exists()
-                kept = f"; {checkpoint} has the state before it" if is_kept else ""
-                raise ParameterError(
-                    f"learning_rate: the loss is {seen[-1]} in batch {at} of epoch {number} at "
-                    f"{rate:g}: lower it{kept}"
-                )
-        took = time.perf_counter() - began
-        return {
-            "epoch": number,
-            "loss": float(np.mean(seen)),
-            "learning_rate": rate,
-            "train_s": round(took, 3),
-            "waited": round(waited / took, 4),
-        }
-
-    def ended(self, facts: dict[str, Any]) -> None:
-        """Take note of an epoch and how its network does."""
-        self._tell(facts)
-        if self._model.best_epoch_ == facts["epoch"]:
-            self.best = self._model.network_.arrays()
-
-    def state(self) -> State:
-        """What goes on from here."""
-        optimizer = [np.array(variable.numpy()) for variable in self._optimizer.variables]
-        now = self._model.network_.arrays()
-        return State(now, {}, self.best, optimizer, self.history)
-
-    def _tell(self, facts: dict[str, Any]) -> None:
-        self.history.append(facts)
-        if "validation_loss" in facts:
-            self._callbacks.on_epoch_end(facts["epoch"] - 1, facts)
-
-
-def _optimizer(model: FromScratch) -> Any:
-    from keras import optimizers
-
-    if model.optimizer == "adam":
-        optimizer = optimizers.Adam(model.learning_rate)
-    else:
-        optimizer = optimizers.AdamW(model.learning_rate, weight_decay=model.weight_decay)
-    optimizer.build(model.network_.model.trainable_variables)
-    return optimizer
-
-
-def _step(model: FromScratch, optimizer: Any) -> Any:
-    """A step as a function of spectrograms, targets and weights -> loss."""
-    import tensorflow as tf
-
-    network = model.network_.model
-    variables, n_classes = network.trainable_variables, network.output_shape[-1]
-
-    def step(spectrograms: Any, target: Any, weight: Any) -> Any:
-        with tf.GradientTape() as tape:
-            each = losses(
-                network(spectrograms, training=True), target, focal_gamma=model.focal_gamma
-            )
-            loss = tf.reduce_mean(weight * each)
-        gradient = tape.gradient(loss, variables)
-        optimizer.apply(gradient, variables)
-        return loss + 0 * tf.linalg.global_norm(gradient)
-
-    shapes = ([None, network.input_shape[1], N_MELS], [None, n_classes], [None])
-    return tf.function(step).get_concrete_function(*map(tf.TensorSpec, shapes))
 
 
 def _refuse_silence(X: npt.NDArray[np.float32]) -> None:
