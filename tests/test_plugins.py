@@ -38,7 +38,7 @@ KINDS = {
 }
 """Registries, and what the page adds to each: its name and its class in the package."""
 
-MADE_BY_A_RUN = {"dvc.lock", "metrics.json", "dvcplots"}
+MADE_BY_A_RUN = {"dvc.lock", "metrics.json", "dvcplots/dvc.yaml"}
 """What git sees of a run beside the parameters that were set for it."""
 
 
@@ -88,6 +88,12 @@ def test_every_kind_is_on_the_page() -> None:
         for name in registries.findall(module.read_text("utf-8"))
     }
     assert {name.replace(".__init__:", ":") for name in there} == set(KINDS)
+
+
+def test_each_kind_takes_one_module() -> None:
+    modules = {f"nightjar/{of.partition(':')[0]}.py" for _, of in KINDS.values()}
+    assert files_of_page().keys() == {"pyproject.toml", *modules}
+    assert len(modules) == len(KINDS)
 
 
 def test_each_registry_finds_the_package_s_class(nightjar: Path) -> None:
@@ -318,10 +324,11 @@ class TestRun:
         self, project: Path, nightjar: Path, tmp_path: Path
     ) -> None:
         copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
-        change(copy, corpus="named_files", backbone="octaves", system="window_means")
-        change(copy, protocol__name="one_fold", protocols__one_fold={"fold": 2})
-        change(copy, frontends__octaves={"hop_s": 1.0})
-        done = call(copy, "dvc", "repro", site=nightjar)
+        axes = ["corpus=named_files", "backbone=octaves", "system=window_means"]
+        axes += ["protocol.name=one_fold", "+protocols.one_fold.fold=2"]
+        axes += ["+frontends.octaves.hop_s=1.0"]
+        set_by = [argument for axis in axes for argument in ("-S", axis)]
+        done = call(copy, "dvc", "exp", "run", *set_by, site=nightjar)
         assert done.returncode == 0, done.stdout + done.stderr
         assert embedded_now(done.stdout) == {"named_files": 120, "named_files, distant_50": 120}
         scored = pd.read_csv(copy / "predictions.csv")

@@ -82,8 +82,8 @@ class FineTuned(NetworkClassifier):
             Of the classifier, at its peak.
         layer_decay : float
             Rate of a layer as a share of that of the layer above it.
-        frozen : int
-            Lowest layers that stay as they are.
+        frozen : int, optional
+            Lowest layers that stay as they are; what suits the backbone if not given.
         epochs : int
             Length of the schedule.
         stop_at : int, optional
@@ -111,7 +111,7 @@ class FineTuned(NetworkClassifier):
 
         learning_rate: float = Field(3e-4, ge=1e-9)
         layer_decay: float = Field(0.8, ge=0, le=1)
-        frozen: int = Field(5, ge=0)
+        frozen: int | None = Field(None, ge=0)
         epochs: int = Field(5, ge=1)
         stop_at: int | None = Field(None, ge=0)
         patience: int = Field(3, ge=1)
@@ -139,8 +139,9 @@ class FineTuned(NetworkClassifier):
 
         network: LayeredNetwork = context.backbone().build(len(self.classes_), seed=self.seed)
         top = len(network.layers) - 1
-        if self.options.frozen > top:
-            raise ParameterError(f"frozen: {self.options.frozen}; needs to lie from 0 to {top}")
+        frozen = network.frozen if self.options.frozen is None else self.options.frozen
+        if frozen > top:
+            raise ParameterError(f"frozen: {frozen}; needs to lie from 0 to {top}")
         self._use(network)
         shape = network.model.input_shape[1:]
         embed = tf.function(partial(network.body, training=False)).get_concrete_function(
@@ -148,7 +149,7 @@ class FineTuned(NetworkClassifier):
         )
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
         state = kept.read()
-        settings = {**self.options.model_dump(), "seed": self.seed}
+        settings = {**self.options.model_dump(), "frozen": frozen, "seed": self.seed}
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
         batches = Drawn(learn, shape, schedule, multi_label=self.multi_label_)
         callbacks = []
