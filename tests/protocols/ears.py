@@ -34,7 +34,7 @@ class Deaf(Backbone):
 
     card = Card("deaf", "1", licence="", citation="", source="", trained_on="nothing")
     Options = options.Options
-    layers = {"embedding": 8}
+    layers = {"embedding": 8}  # noqa: RUF012
     weights_hash = "1" * 64
 
     def __init__(self) -> None:
