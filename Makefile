@@ -15,11 +15,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 # Its cache lies in the same folder, so that files are linked, not copied, and goes afterwards.
 define install
 	@export VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_CACHE_DIR=$(CURDIR)/$(VENV)/.uv UV_SYSTEM_CERTS=1; \
-	index=$${PIP_INDEX_URL:-$$(python -m pip config get global.index-url 2>/dev/null)}; \
-	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
+	index=$$(python -m pip config list | sed -n "s/^[^=]*\.index-url='\(.*\)'/\1/p" | head -n 1); \
+	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
 	uv pip install --quiet --no-config --require-hashes --no-deps -r $(1) 2>/dev/null; status=$$?; \
 	rm -rf $(VENV)/.uv; \
-	[ $$status = 0 ] || python -m pip install --quiet --require-hashes --no-deps -r $(1)
+	[ $$status = 0 ] || python -m pip install --quiet --no-compile --require-hashes --no-deps -r $(1)
 endef
 compile = uv pip compile pyproject.toml --extra birdnet --extra uv --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
@@ -55,7 +55,7 @@ lint: $(TEST_READY)
 # A folder without its stamp was left half made: it is made anew.
 $(READY): requirements.lock pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then echo "faunashot needs Python 3.11.4 or later, 3.12 or 3.13 on the path"; exit 1; fi
-	@echo "Making $(VENV) with $(PYTHON); this takes half a minute and 3.4 GB."
+	@echo "Making $(VENV) with $(PYTHON); this takes half a minute and 3.2 GB."
 	@[ -e $@ ] || rm -rf $(VENV)
 	@rm -f $@ $(TEST_READY)
 	$(PYTHON) -m venv $(VENV)

@@ -68,9 +68,11 @@ def test_run_needs_no_tools_of_developers():
 STUB = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$*" in
+    "pip install "*) [ -z "$UV_DEFAULT_INDEX" ] || echo "from $UV_DEFAULT_INDEX" >> "$CALLS" ;;
+    "-m pip config list") echo "global.extra-index-url='other'"; echo "$PIP_SETTING" ;;
     "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; cp "$UV" "$3/bin/uv" ;;
-    *"${FAILS:-nothing fails}"*) exit 1 ;;
 esac
+case "$*" in *"${FAILS:-nothing fails}"*) exit 1 ;; esac
 """
 
 
@@ -85,12 +87,15 @@ def make(tmp_path):
         (stubs / name).write_text(STUB)
         (stubs / name).chmod(0o755)
     calls = tmp_path / "calls"
+    outside = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "UV_"))
+    }
     given = {"PYTHON": str(stubs / "python"), "UV": str(stubs / "uv"), "CALLS": str(calls)}
 
     def run(target: str, **variables: str) -> tuple[int, list[str]]:
         calls.write_text("")
         status = subprocess.run(
-            ["make", target], cwd=tmp_path, env={**os.environ, **given, **variables}, check=False
+            ["make", target], cwd=tmp_path, env={**outside, **given, **variables}, check=False
         ).returncode
         return status, calls.read_text().splitlines()
 
@@ -136,6 +141,13 @@ def test_pip_installs_what_uv_cannot(make):
     status, calls = make("setup", FAILS="--no-config")
     assert status == 0
     assert installs(calls, "requirements.lock") == ["uv", "python"]
+
+
+def test_uv_is_told_the_index_of_pip(make):
+    _, calls = make("setup", PIP_SETTING="global.index-url='http://mirror/simple'")
+    assert "from http://mirror/simple" in calls
+    _, calls = make("test")
+    assert not [call for call in calls if call.startswith("from")]
 
 
 def test_tools_are_installed_by_the_first_command_that_needs_them(make):
