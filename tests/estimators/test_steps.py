@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from faunashot.errors import ParameterError
+from faunashot.estimators import steps as steps_module
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.head import make_head
 from faunashot.estimators.steps import STEPS, Power, Steps, Whiten
@@ -161,3 +162,13 @@ def test_steps_are_fitted_on_the_rows_that_may_be_used(fit_steps_on):
     head.fit(train)  # without others both are the same
     found = head.steps_.transform(np.zeros((1, 4)))
     np.testing.assert_allclose(found, [-rows.mean(axis=0)])
+
+
+@pytest.mark.parametrize("names", [("power", "centre", "unit"), ("standardise",), ("unit",), ()])
+def test_steps_of_many_rows_are_fitted_part_by_part_and_are_the_same(names, monkeypatch):
+    rows = skewed(50, 6)
+    whole = Steps(names, [2, 4]).fit(rows)
+    monkeypatch.setattr(steps_module, "WHOLE", 20)
+    monkeypatch.setattr(steps_module, "AT_ONCE", 7)
+    parts = Steps(names, [2, 4]).fit(rows)
+    np.testing.assert_allclose(parts.transform(rows), whole.transform(rows), atol=1e-9)

@@ -160,10 +160,14 @@ def _fitted_in_parts(names: Sequence[str], X: Any, columns: slice) -> Pipeline:
     steps: list[Any] = []
     for name in names:
         step = STEPS[name]()
+        learn = getattr(step, "partial_fit", None)
+        steps.append(step)
+        if learn is None:  # it has nothing to learn
+            step.fit(np.asarray(X[:1])[:, columns])
+            continue
         for at in gen_batches(len(X), AT_ONCE):
             rows = np.asarray(X[at])[:, columns].astype(np.float64)
-            for before in steps:
+            for before in steps[:-1]:
                 rows = before.transform(rows)
-            getattr(step, "partial_fit", step.fit)(rows)
-        steps.append(step)
+            learn(rows)
     return make_pipeline(*steps)
