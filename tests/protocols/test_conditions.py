@@ -182,5 +182,5 @@ def test_ontology_wants_the_backbone_that_made_the_features(task, clips, params,
     assert outcome.facts["unmapped"] == []
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
     for other in (replace(spec, weights_hash="0" * 64), replace(spec, layer="other")):
-        with pytest.raises(StoreError, match="features are stale: of ears 1 .*, not of ears"):
+        with pytest.raises(StoreError, match=r"features are stale: of ears 1 .*, not of ears"):
             run_protocol(alone, asked, other)

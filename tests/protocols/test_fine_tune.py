@@ -269,9 +269,9 @@ def test_clips_of_a_whole_network_are_pooled_and_tempered_on_the_fourth_fold(net
 
 def test_a_whole_network_wants_the_features_that_it_reads(network_task, task, clips):
     of_network, _ = network_task
-    with pytest.raises(ParameterError, match="end_to_end trains .* front_end, not .* of fake"):
+    with pytest.raises(ParameterError, match=r"end_to_end trains .* front_end, not .* of fake"):
         FineTune().run(replace(of_network, target=task(clips(THREE)).target))
     target = of_network.target
     embedded = replace(target.features, spec=replace(target.spec, layer="embedding"))
-    with pytest.raises(ParameterError, match="front_end, not those of yamnet.embedding"):
+    with pytest.raises(ParameterError, match=r"front_end, not those of yamnet\.embedding"):
         FineTune().run(replace(of_network, target=WindowTable(target.clips, embedded)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from faunashot.evaluation.metrics import titles
 from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
 
