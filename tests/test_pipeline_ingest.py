@@ -62,18 +62,18 @@ def test_noise_of_the_corpus_is_listed(project):
     for at in (file, wind):
         at.parent.mkdir(parents=True)
         sf.write(at, tone("owl", 1, seconds=0.5), RATE)
-    change(project, corpus="animals_sounds", corpora__animals_sounds__root="data/animals")
+    change(project, corpus="animals_sounds", root="data/animals")
     done = ingest(project)
-    change(project, corpus="folder")
+    change(project, corpus="folder", root="data/recordings")
     assert done.returncode == 0, done.stderr
     noise = pd.read_parquet(project / "clips/noise.parquet")
     assert noise["path"].tolist() == ["Noise/Wind/w.wav"]
 
 
 def test_a_corpus_that_is_not_here_is_one_line_that_says_what_to_do(project):
-    change(project, corpus="gtzan")
+    change(project, corpus="gtzan", root="data/gtzan")
     done = ingest(project)
-    change(project, corpus="folder")
+    change(project, corpus="folder", root="data/recordings")
     assert done.returncode == 1
     said = own_line(done.stderr)
     assert said.startswith("corpus gtzan is not here")

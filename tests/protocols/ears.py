@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Deaf(Backbone):
 
     card = Card("deaf", "1", licence="", citation="", source="", trained_on="nothing")
     Options = options.Options
-    layers = {"embedding": 8}  # noqa: RUF012
+    layers = MappingProxyType({"embedding": 8})
     weights_hash = "1" * 64
 
     def __init__(self) -> None:
