@@ -47,19 +47,20 @@ def test_made_up_weights_give_the_originals_embeddings(shared: Path) -> None:
 def test_published_weights_give_the_published_embeddings(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from faunashot.backbones import registry
+    from faunashot.backbones.base import load
     from faunashot.features.cut import cut
+    from faunashot.features.extractors import extractor
 
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared / "tfhub"))
-    yamnet, front_end = registry.load("yamnet"), registry.load("yamnet_patches")
-    network = build(2, seed=0)
+    yamnet = load("yamnet")
+    front_end, network = yamnet.front_end, build(2, seed=0)
     files = sorted((shared / "data" / "esc50-mini" / "audio").iterdir())[::50]
     assert len(files) > 5
-    noise = np.random.default_rng(0).normal(0, 0.1, (8, yamnet.window_samples))
-    heard = np.concatenate([yamnet.front_end(window) for window in noise.astype(np.float32)])
-    for patches in [heard, *(cut(file, yamnet).inputs for file in files)]:
-        ours = _embed(network, front_end.network(patches))
-        np.testing.assert_allclose(ours, yamnet.network(patches), rtol=0, atol=HUB_TOLERANCE)
+    noise = np.random.default_rng(0).normal(0, 0.1, (8, front_end.window_samples))
+    heard = np.concatenate([front_end(window) for window in noise.astype(np.float32)])
+    for patches in [heard, *(cut(file, extractor("yamnet")).inputs for file in files)]:
+        ours = _embed(network, patches)
+        np.testing.assert_allclose(ours, yamnet.embed(patches), rtol=0, atol=HUB_TOLERANCE)
 
 
 def test_layers_go_from_the_patches_to_the_classifier(tiny: LayeredNetwork) -> None:

@@ -24,7 +24,7 @@ WARM_UP = 0.1
 
 
 class Schedule(NamedTuple):
-    """How a training goes; see `faunashot.estimators.windows.end_to_end.FineTuned`."""
+    """How a training goes; see `windows.end_to_end.FineTuned.Options`."""
 
     learning_rate: float
     layer_decay: float
