@@ -23,7 +23,7 @@ STEP = 32
 
 
 class Augmentation(NamedTuple):
-    """What is done to the clips that are learned from; see `windows.from_scratch.FromScratch.Options`."""
+    """What is done to the clips that are learned from, see `FromScratch.Options`."""
 
     passes: int
     noise: str

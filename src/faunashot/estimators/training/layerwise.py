@@ -24,7 +24,7 @@ WARM_UP = 0.1
 
 
 class Schedule(NamedTuple):
-    """How a training goes; see `windows.end_to_end.FineTuned.Options`."""
+    """How a training goes, see `FineTuned.Options`."""
 
     learning_rate: float
     layer_decay: float
