@@ -81,6 +81,7 @@ class Subject:
             if sum(map(len, inputs)) < READY:
                 inputs.append(np.array(found))
         self.ready = np.concatenate(inputs)[:READY]
+        features.network(self.ready[:1])  # loads it
 
     def store(self, workers: int | None = None) -> None:
         """From files to features, which are thrown away with a cache of their own."""

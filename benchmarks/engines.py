@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
+from stream import own_cache
+
 from faunashot.audio.decode import quiet_native, recordings_in
 from faunashot.features.build import store_features
 from faunashot.features.cluster import ray_actors
@@ -38,7 +41,7 @@ def timed(made: Plan, folder: Path, engine: Engine) -> dict[str, Any]:
             first.append(time.perf_counter())
 
     began = time.perf_counter()
-    with mock.patch.dict(os.environ, {CACHE: f"{folder} cache"}):
+    with mock.patch.dict(os.environ, {CACHE: str(own_cache(folder))}):
         outcome = store_features(made, folder, engine, on_progress=on_progress)
     ended = time.perf_counter()
     assert not outcome.bad, outcome.bad[0]
@@ -64,6 +67,7 @@ def main() -> None:
     ]
     with quiet_native(), tempfile.TemporaryDirectory() as folder:
         features = extractor(asked.backbone)
+        features.network(np.zeros((1, *features.front_end.shape), np.float32))  # loads it
         made = plan(recordings, features)
         answer: dict[str, Any] = {"backbone": asked.backbone, "clips": len(recordings)}
         answer["shards"] = len(made.shards)

@@ -22,18 +22,22 @@ RATE = 16_000
 PITCH_HZ = {"frog": 500, "owl": 800, "wren": 1200}
 
 
-def call(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in the project, with the project's own code."""
+def call(
+    project: Path, *command: str, site: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in the project, with the project's own code, and packages of `site`."""
+    env = environment(project, site=site)
     return subprocess.run(
-        command, cwd=project, env=environment(project), capture_output=True, text=True, timeout=400
+        command, cwd=project, env=env, capture_output=True, text=True, timeout=400
     )
 
 
-def environment(project: Path) -> dict[str, str]:
+def environment(project: Path, *, site: Path | None = None) -> dict[str, str]:
     """The caller's, less what DVC and MLflow would take for theirs."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    own = {"PYTHONPATH": str(project / "src"), "FAUNASHOT_CACHE": str(project / ".cache")}
+    found = os.pathsep.join(map(str, filter(None, (project / "src", site))))
+    own = {"PYTHONPATH": found, "FAUNASHOT_CACHE": str(project / ".cache")}
     return {**kept, **own, "PATH": programs, "PYTHONWARNINGS": ""}
 
 

@@ -11,15 +11,15 @@ import pytest
 import soundfile as sf
 
 from faunashot.audio.resample import resample
-from faunashot.backbones import registry
 from faunashot.data.audit import SOURCE, TARGET, Audited, audit, examine
 from faunashot.data.corpora import create
 from faunashot.data.ingest import ingest
 from faunashot.data.near_duplicates import near_duplicates
 from faunashot.evaluation.summary import Summary, summarise
 from faunashot.features.extract import embed_clips
+from faunashot.features.extractors import extractor
 from faunashot.features.store import Features, empty
-from faunashot.params import load_params
+from faunashot.params import Params, load_params
 from faunashot.protocols.run import run_protocol
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
@@ -47,16 +47,22 @@ class Study:
         ).clips
         self._features: dict[str, Features] = {}
 
-    def run(self, backbone: str, *, head: str = "rectified", **protocol: object) -> Summary:
-        params = load_params(PARAMS)
-        params = params.model_copy(
-            update={
-                "backbone": backbone,
-                "protocol": params.protocol.model_copy(update=protocol),
-            }
-        )
+    def run(
+        self,
+        backbone: str,
+        protocol: str,
+        *,
+        head: str = "rectified",
+        k: int = 5,
+        **options: object,
+    ) -> Summary:
+        given = load_params(PARAMS).model_dump()
+        given["backbone"] = backbone
+        given["protocol"] |= {"name": protocol, "k": k}
+        given["protocols"][protocol] |= options
+        params = Params.model_validate(given)
         features = self._embedded(backbone, params.options_of(backbone))
-        nothing = empty(registry.backbone_class(backbone), hop_s=features.spec.hop_s)
+        nothing = empty(features.spec)
         task = Task(
             target=WindowTable(self.clips[self.clips["role"] == TARGET], features),
             source=WindowTable(self.clips[self.clips["role"] == SOURCE], nothing),
@@ -75,7 +81,7 @@ class Study:
     def _embedded(self, backbone: str, options: dict) -> Features:
         if backbone not in self._features:
             clips = [(c.clip_id, self.root / c.path) for c in self.clips.itertuples()]
-            self._features[backbone] = embed_clips(clips, registry.load(backbone, **options))
+            self._features[backbone] = embed_clips(clips, extractor(backbone, options=options))
         return self._features[backbone]
 
 
@@ -86,7 +92,7 @@ def animals(shared: Path) -> Study:
 
 def test_yamnet_with_logistic_regression_on_esc10_official_folds(shared: Path) -> None:
     study = Study(shared / "data" / "esc50-mini", "esc50", "esc10")
-    figures = study.run("yamnet", head="logistic", name="fine_tune").metrics
+    figures = study.run("yamnet", "fine_tune", head="logistic").metrics
     assert figures["clips"] == 400
     assert figures["accuracy"] >= 0.95
     assert figures["accuracy_low"] < figures["accuracy"] < figures["accuracy_high"]
@@ -94,7 +100,7 @@ def test_yamnet_with_logistic_regression_on_esc10_official_folds(shared: Path) -
 
 def test_yamnet_zero_shot_by_class_names_on_the_animals_of_fold_4(shared: Path) -> None:
     study = Study(shared / "data" / "esc50-mini", "esc50", "animals")
-    predicted = study.run("yamnet", name="zero_shot", zero_shot="ontology").predictions
+    predicted = study.run("yamnet", "zero_shot", mode="ontology").predictions
     fold = predicted[predicted["fold"] == "4"]
     assert len(fold) == 80
     assert (fold["label"] == fold["predicted"]).mean() >= 0.80
@@ -102,7 +108,7 @@ def test_yamnet_zero_shot_by_class_names_on_the_animals_of_fold_4(shared: Path) 
 
 @pytest.mark.parametrize("backbone", ["yamnet", "birdnet"])
 def test_few_shot_rises_with_k_on_the_animal_sound_dataset(animals: Study, backbone: str) -> None:
-    curve = animals.run(backbone, name="few_shot", k=5, curve=[1, 2, 5, 10, 20]).curve
+    curve = animals.run(backbone, "few_shot", k_values=[1, 2, 5, 10, 20]).curve
     assert curve["k"].tolist() == [1, 2, 5, 10, 20]
     assert (curve["runs"] == 20).all()
     # of the smallest class the training part has five clips, so that k = 20 adds little
@@ -122,7 +128,7 @@ def test_duplicates_of_the_animal_sound_dataset_are_found(animals: Study) -> Non
 
 
 def test_scored_clips_are_never_learned_from_under_another_name(animals: Study) -> None:
-    animals.run("birdnet", name="few_shot", k=1, curve=[1], episodes=2)
+    animals.run("birdnet", "few_shot", k=1, k_values=[1], episodes=2)
     scored = pd.Index(animals.held_out["clip_id"].unique())
     by_clip = animals.clips.set_index("clip_id")
     assert (by_clip.loc[scored, "fold"] == "test").all()

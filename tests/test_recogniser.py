@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from scipy.special import logit
 
-from faunashot.backbones import registry
+from faunashot import recogniser as module
+from faunashot.backbones.base import ClassList
 from faunashot.errors import AudioError, ParameterError, StoreError
 from faunashot.estimators import kinds
 from faunashot.estimators.base import Estimator
@@ -22,12 +24,14 @@ from faunashot.estimators.head import make_head
 from faunashot.estimators.pooling import pool
 from faunashot.estimators.unknown import Novelty, UnknownThreshold, threshold_at
 from faunashot.features.extract import embed_clips, embed_recording
+from faunashot.features.extractors import Extractor, extractor, of_front_end
 from faunashot.features.join import join
-from faunashot.frontends.logmel_stats import LogMel
+from faunashot.frontends.logmel_stats import LogMelStats
 from faunashot.recogniser import Recogniser
 from faunashot.systems.record import BackboneRecord, TrainedSystem
 
 RATE = 32_000
+LOGMEL = extractor("logmel_stats")
 PITCH_HZ = {"frog": 400, "wren": 3000}
 
 
@@ -41,17 +45,19 @@ def recording(label: str, *, seconds: float = 1.0, seed: int = 0) -> bytes:
 
 def means(recordings: list[bytes]) -> np.ndarray:
     """Mean embedding of each recording, by the seconds that its windows cover."""
-    backbone, rows = LogMel(), []
+    rows = []
     for audio in recordings:
-        found = embed_recording(audio, backbone)
+        found = embed_recording(audio, LOGMEL)
         weights = found.index["end_s"] - found.index["start_s"]
         rows.append(np.average(found.windows, axis=0, weights=weights))
     return np.stack(rows)
 
 
-def record_of(*backbones: LogMel, estimator: str = "head", **more) -> TrainedSystem:
+def record_of(*backbones: Extractor, estimator: str = "head", **more) -> TrainedSystem:
     made_with = [
-        BackboneRecord(name=b.name, options={"hop_s": b.hop_s}, weights_hash=b.weights_hash)
+        BackboneRecord(
+            name=b.name, layer=b.layer, options={"hop_s": b.hop_s}, weights_hash=b.weights_hash
+        )
         for b in backbones
     ]
     return TrainedSystem(estimator=estimator, backbones=made_with, classes=sorted(PITCH_HZ), **more)
@@ -68,7 +74,7 @@ def recogniser() -> Recogniser:
     labels = [label for label, _ in learned]
     head.fit(Examples.of_rows(means([audio for _, audio in learned]), labels))
     temperature = Temperature(value=1.3, clips=8)
-    return Recogniser(head, record_of(LogMel(), temperature=temperature))
+    return Recogniser(head, record_of(LOGMEL, temperature=temperature))
 
 
 def noise(*, seed: int, seconds: float = 1.0) -> bytes:
@@ -116,7 +122,7 @@ def test_a_head_of_clips_hears_the_mean_by_the_seconds_that_windows_cover(recogn
     assert spans == [(0.0, 1.0), (0.5, 1.5), (1.0, pytest.approx(1.7))]
     (expected,) = temper(recogniser.estimator.predict_proba(means([sound])), 1.3)
     assert list(heard.probabilities.values()) == pytest.approx(list(expected), abs=1e-6)
-    embeddings = embed_recording(sound, LogMel()).windows
+    embeddings = embed_recording(sound, LOGMEL).windows
     of_windows = [list(scores.values()) for *_, scores in heard.windows]
     plain = recogniser.estimator.predict_proba(embeddings)
     np.testing.assert_allclose(of_windows, temper(plain, 1.3), atol=1e-6)
@@ -154,10 +160,10 @@ def test_of_a_head_of_windows_each_counts_by_the_seconds_that_it_covers(tmp_path
     monkeypatch.setitem(kinds._STORED, "loud", f"{__name__}:Loud")
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Loud.__module__])
     temperature = Temperature(value=2.0, clips=9)
-    loud = Recogniser(Loud(), record_of(LogMel(), estimator="loud", temperature=temperature))
+    loud = Recogniser(Loud(), record_of(LOGMEL, estimator="loud", temperature=temperature))
     sound = recording("frog", seconds=1.7)
     heard = loud.recognise(sound)
-    plain = Loud().predict_proba(embed_recording(sound, LogMel()).windows)
+    plain = Loud().predict_proba(embed_recording(sound, LOGMEL).windows)
     assert len(set(plain[:, 0])) == 3
     pooled = np.average(plain, axis=0, weights=[1.0, 1.0, 0.7])[None]
     (expected,) = temper(pooled, 2.0)  # once pooled, as clips that are scored are
@@ -173,7 +179,7 @@ def test_a_model_is_not_run_on_other_weights(recogniser: Recogniser, folder: Pat
     facts["backbones"][0]["weights_hash"] = "0" * 64
     (folder / "model.json").write_text(json.dumps(facts))
     with pytest.raises(
-        StoreError, match="the head was trained on logmel with weights 000000000000"
+        StoreError, match="the head was trained on logmel_stats with weights 000000000000"
     ):
         Recogniser.load(folder).recognise(recording("frog"))
 
@@ -205,17 +211,23 @@ def test_where_nothing_is_heard_every_class_is_as_likely(recogniser: Recogniser)
     assert heard.probabilities == {"frog": 0.5, "wren": 0.5}
 
 
-def test_a_zero_shot_model_reads_the_backbone_s_own_scores(recogniser: Recogniser) -> None:
-    class WithClasses(LogMel):
-        def classify(self, embeddings):
-            return np.tile([0.1, 0.9, 0.3], (len(embeddings), 1))
+def test_a_zero_shot_model_reads_the_backbone_s_own_scores(recogniser, monkeypatch) -> None:
+    class WithClasses:
+        class_list = ClassList("audioset", ("a", "b", "c"), several="max")
 
+        def logits(self, embeddings):
+            return np.tile(logit([0.1, 0.9, 0.3]), (len(embeddings), 1))
+
+    loaded = []
+    monkeypatch.setattr(
+        module, "load", lambda *of, **how: loaded.append((of, how)) or WithClasses()
+    )
     head = ClassMap(["frog", "wren"], [[0, 2], [1]])
     zero_shot = Recogniser(head, changed(recogniser.record, temperature=None))
-    zero_shot.__dict__["backbones"] = [WithClasses()]
     heard = zero_shot.recognise(recording("frog"))
     assert heard.label == "wren"
     assert heard.probabilities == pytest.approx({"frog": 0.2 / 1.1, "wren": 0.9 / 1.1})
+    assert loaded == [(("logmel_stats",), {"hop_s": 0.5})]
 
 
 @pytest.mark.parametrize("seconds", [1.0, 3.0])
@@ -275,24 +287,32 @@ def test_detector_and_threshold_come_together_and_no_class_has_their_name(wary) 
         Recogniser(wary.estimator, changed(record, classes=["frog", "unknown"]), wary.novelty)
 
 
-class Slow(LogMel):
+class Slow(LogMelStats):
     """Means of the same statistics over the bands, of three seconds at half the rate."""
 
     name, version = "slow", "7"
     sample_rate, window_s, window_samples = 16_000, 3.0, 48_000
-    dim = 4
+    shape = (4,)
 
-    def network(self, inputs):
-        statistics = super().network(inputs)
+    def __call__(self, samples):
+        statistics = super().__call__(samples)
         return np.stack([statistics[:, at].mean(axis=1) for at in np.split(np.arange(256), 4)], 1)
 
 
+def by_name(name: str, *, layer: str = "", options: dict) -> Extractor:
+    """What yields the features of either name."""
+    assert layer == ""
+    return of_front_end({"logmel_stats": LogMelStats, "slow": Slow}[name](**options))
+
+
 @pytest.fixture
-def joined(monkeypatch) -> list[LogMel]:
-    """Two backbones of different windows, both to be loaded by name."""
-    classes = {"logmel": LogMel, "slow": Slow}
-    monkeypatch.setattr(registry, "load", lambda name, **options: classes[name](**options))
-    return [LogMel(hop_s=0.5), Slow(hop_s=1.5)]
+def joined(monkeypatch) -> list[Extractor]:
+    """Two front ends of different windows, both to be loaded by name."""
+    monkeypatch.setattr(module, "extractor", by_name)
+    return [
+        by_name("logmel_stats", options={"hop_s": 0.5}),
+        by_name("slow", options={"hop_s": 1.5}),
+    ]
 
 
 @pytest.mark.parametrize("seconds", [0.4, 1.7, 3.0, 7.9])
@@ -307,7 +327,7 @@ def test_joined_backbones_hear_what_joined_stores_hold(joined, seconds, turned, 
     np.testing.assert_array_equal(found.windows, stored.windows)
     np.testing.assert_array_equal(found.index["start_s"], stored.index["start_s"])
     np.testing.assert_array_equal(found.index["end_s"], stored.index["end_s"])
-    assert model.backbone_name == ("slow+logmel" if turned else "logmel+slow")
+    assert model.backbone_name == ("slow+logmel_stats" if turned else "logmel_stats+slow")
 
 
 def test_a_joined_model_is_saved_and_tells_classes_apart(joined, tmp_path) -> None:
@@ -316,7 +336,7 @@ def test_a_joined_model_is_saved_and_tells_classes_apart(joined, tmp_path) -> No
         (tmp_path / f"{n}.wav").write_bytes(audio)
     clips = [(str(n), tmp_path / f"{n}.wav") for n in range(len(learned))]
     features = join([embed_clips(clips, backbone) for backbone in joined])
-    head = make_head("logistic", {"C": 1.0}, blocks=features.maker.blocks)
+    head = make_head("logistic", {"C": 1.0}, blocks=features.spec.blocks)
     labels = [label for label, _ in learned]
     head.fit(Examples.of_rows(features.windows, labels))  # of one window each
     Recogniser(head, record_of(*joined)).save(tmp_path / "model")

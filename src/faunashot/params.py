@@ -164,6 +164,11 @@ class Params(Options):
         _read_blocks("frontends", self.frontends, FRONT_ENDS)
         for name in self.backbone_names:
             _known("backbone", name, [*BACKBONES, *FRONT_ENDS])
+            if name in BACKBONES and name in FRONT_ENDS:
+                raise ParameterError(
+                    f"backbone: {name!r} is a backbone and a front end: rename or remove one"
+                )
+            self.options_of(name)  # refuses one that two packages give, or that does not import
         if len(set(self.backbone_names)) < len(self.backbone_names):
             raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
         _known("system", self.system, system_names())

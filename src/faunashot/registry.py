@@ -87,26 +87,36 @@ class Registry(Generic[T]):
         ParameterError
             There is none, several packages give one of this name, or its module does not import.
         """
-        self._refuse_unknown(name)
-        entries = self._entry_points.get(name, [])
-        givers = [_distribution(entry) for entry in entries]
-        if name in self._modules:
-            givers.insert(0, "faunashot")
-        if len(givers) > 1:
-            raise ParameterError(
-                f"{self.kind} {name!r} is given by {' and by '.join(givers)}: rename or remove one"
-            )
+        giver = self.giver_of(name)
         try:
-            if entries:
-                return self._checked(entries[0].load(), name)
-            return self._only_class_in(self._modules[name])
+            if name in self._modules:
+                return self._only_class_in(self._modules[name])
+            return self._checked(self._entry_points[name][0].load(), name)
         except ParameterError:
             raise
         except Exception as error:  # whatever importing the code of others raises
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ParameterError(
-                f"{self.kind} {name!r} of {givers[0]} cannot be imported: {reason}"
+                f"{self.kind} {name!r} of {giver} cannot be imported: {reason}"
             ) from error
+
+    def giver_of(self, name: str) -> str:
+        """The one that gives the entry `name`: ``faunashot``, or ``package NAME``.
+
+        Raises
+        ------
+        ParameterError
+            There is none, or several packages give one of this name; nothing is imported.
+        """
+        if name not in self:
+            raise ParameterError.unknown(self.kind, name, self.names())
+        givers = ["faunashot"] if name in self._modules else []
+        givers += [_distribution(entry) for entry in self._entry_points.get(name, [])]
+        if len(givers) > 1:
+            raise ParameterError(
+                f"{self.kind} {name!r} is given by {' and by '.join(givers)}: rename or remove one"
+            )
+        return givers[0]
 
     def name_of(self, dotted: str) -> str | None:
         """The name of the entry that the class ``package.module.Class`` is of; nothing is loaded.
@@ -121,6 +131,11 @@ class Registry(Generic[T]):
             if any(entry.value == f"{module}:{attribute}" for entry in entries):
                 return name
         return None
+
+    def package_of(self, name: str) -> str | None:
+        """The package, as pip calls it, that gives the entry `name`; None where it is ours."""
+        entries = self._entry_points.get(name, [])
+        return next((entry.dist.name for entry in entries if entry.dist is not None), None)
 
     def classes(self) -> dict[str, type[T]]:
         """All classes by name; one that cannot be had is told in a line, and the others go on."""
@@ -137,10 +152,6 @@ class Registry(Generic[T]):
     @cached_property
     def _told(self) -> set[str]:
         return set()
-
-    def _refuse_unknown(self, name: str) -> None:
-        if name not in self:
-            raise ParameterError.unknown(self.kind, name, self.names())
 
     @cached_property
     def _contract_class(self) -> type[T]:

@@ -35,7 +35,7 @@ class Nearest(from_scratch.FromScratch):
         X, y = train.windows(), train.labels[train.clip_of]
         self.classes_, self.history_ = np.unique(y), [{"epoch": 1}]
         self.means = np.stack([X[y == name, :8].mean(axis=0) for name in self.classes_])
-        assert (context.noise() is not None) or self.noise == "none"
+        assert (context.noise() is not None) or self.options.noise == "none"
         return self
 
     def predict(self, examples: Any) -> Scores:
@@ -43,7 +43,7 @@ class Nearest(from_scratch.FromScratch):
         return Scores(tuple(self.classes_), windows, pool(windows, examples))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        blur = 0.0 if self.noise == "calibrated" else 2.5
+        blur = 0.0 if self.options.noise == "calibrated" else 2.5
         drawn = np.random.default_rng(self.seed).normal(0, blur, (len(X), 1, 8))
         closeness = -np.linalg.norm(X[:, None, :8] + drawn - self.means, axis=2)
         return np.exp(closeness) / np.exp(closeness).sum(axis=1, keepdims=True)
@@ -68,11 +68,11 @@ def workspace(tmp_path, monkeypatch) -> Path:
     rng = np.random.default_rng(0)
     windows = np.zeros((60, DIM), np.float32)
     windows[:, :8] = rng.normal(size=(60, 8)) + 2 * np.eye(8)[np.repeat(range(3), 20)]
-    maker = FeatureSpec("logmel_frames", "1", "", 16_000, 16.0, 16.0, DIM)
+    spec = FeatureSpec("logmel_frames", "1", "", 16_000, 16.0, 16.0, DIM)
     index = pd.DataFrame({"clip_id": ids, "start_s": 0.0, "end_s": 1.0})
-    store.save(Features(windows, index, maker), tmp_path / "features/recorded/demo/logmel_frames")
-    noise = Features(windows[:2], index.iloc[:2], maker)
-    store.save(noise, tmp_path / "features/noise/logmel_frames/recordings")
+    store.save(Features(windows, index, spec), tmp_path / "features/main/demo/logmel_frames")
+    noise = Features(windows[:2], index.iloc[:2], spec)
+    store.save(noise, tmp_path / "features/noise/logmel_frames")
     return tmp_path
 
 

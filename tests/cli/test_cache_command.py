@@ -31,7 +31,7 @@ def embedded(faunashot, cache, tmp_path) -> Callable:
     def run(hop_s: float, *, days: float = 0) -> None:
         before = {*cache.rglob("*.parquet")}
         out = ["--out", f"by {hop_s}", "--hop-s", str(hop_s)]
-        assert faunashot("embed", "owl.wav", "--backbone", "logmel", *out).code == 0
+        assert faunashot("embed", "owl.wav", "--backbone", "logmel_stats", *out).code == 0
         for file in {*cache.rglob("*.parquet")} - before:
             used = file.stat().st_mtime - days * 86_400
             os.utime(file, (used, used))
@@ -51,18 +51,23 @@ def test_an_empty_cache_is_told_of(faunashot, cache):
     assert f"0 bytes in {cache}" in answer.out
 
 
-def test_what_is_kept_is_listed_the_latest_first(faunashot, embedded):
+def test_what_is_kept_is_listed_the_latest_first(faunashot, embedded, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     embedded(0.5, days=3)
     embedded(1.0)
     latest, older = rows(faunashot("cache", "--json"))
     assert set(latest) == KEYS
-    assert (latest["kind"], latest["backbone"], latest["version"]) == ("features", "logmel", "1")
+    assert (latest["kind"], latest["backbone"], latest["version"]) == (
+        "features",
+        "logmel_stats",
+        "1",
+    )
     assert (latest["windows"], older["windows"]) == (2, 3)
     assert latest["last_used"] > older["last_used"]
     assert latest["bytes"] == sum(
         file.stat().st_size for file in Path(latest["folder"]).iterdir() if file.stem != "spec"
     )
-    assert "logmel" in faunashot("cache").out
+    assert "logmel_stats" in faunashot("cache").out
 
 
 def test_what_is_old_is_removed_and_made_anew(faunashot, embedded, cache):

@@ -29,7 +29,7 @@ LENGTHS = np.random.default_rng(0).integers(20, 90, N)
 PLAIN = Augmentation(
     **{
         name: default
-        for name, default in FromScratch(batch_size=4, seed=1).get_params().items()
+        for name, default in {**FromScratch.Options(batch_size=4).model_dump(), "seed": 1}.items()
         if name in Augmentation._fields
     }
 )

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skops.io
-from faunashot.backbones.registry import load
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -17,6 +16,7 @@ from faunashot.data.corpora.esc50 import Esc50
 from faunashot.errors import ParameterError
 from faunashot.estimators.unknown import Novelty, threshold_at
 from faunashot.features.extract import embed_clips
+from faunashot.features.extractors import extractor
 
 DIM = 40
 FINITE = st.floats(-1e6, 1e6)
@@ -173,7 +173,7 @@ def test_real_background_of_other_recordings_passes_about_as_often_as_asked(shar
     root: Path = shared / "data" / "esc50-mini"
     learned, heard = {"1"}, {"2"}
     found = [c for c in Esc50(classes="esc10").clips(root) if c.fold in learned | heard]
-    features = embed_clips([(c.clip_id, root / c.path) for c in found], load("birdnet"))
+    features = embed_clips([(c.clip_id, root / c.path) for c in found], extractor("birdnet"))
     rows = features.index.groupby("clip_id").indices
     X = np.stack([features.windows[rows[c.clip_id]].mean(axis=0) for c in found])
     animal = np.array([c.label in ("dog", "rooster") for c in found])

@@ -56,5 +56,5 @@ def rows_of(examples: Examples) -> np.ndarray:
 
 def of_rows(examples: Examples, X: np.ndarray) -> Examples:
     """The same clips with other rows of features."""
-    maker = replace(examples.features.maker, dim=X.shape[1])
-    return replace(examples, features=replace(examples.features, windows=X, maker=maker))
+    spec = replace(examples.features.spec, dim=X.shape[1])
+    return replace(examples, features=replace(examples.features, windows=X, spec=spec))

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
+from ears import Ears
 
-from faunashot.backbones import registry
+from faunashot.conditions.equalised import Equalised
+from faunashot.conditions.target_only import TargetOnly
 from faunashot.data.splits import Splits
 from faunashot.errors import SplitError, StoreError
-from faunashot.estimators.class_map import read_class_map
-from faunashot.evaluation.summary import MAIN, summarise
-from faunashot.features.store import FeatureSpec
-from faunashot.frontends.logmel_stats import LogMel
-from faunashot.protocols import zero_shot
+from faunashot.evaluation import MAIN
+from faunashot.evaluation.summary import summarise
+from faunashot.features.extractors import of_layer
+from faunashot.features.spec import FeatureSpec
+from faunashot.params import Params
+from faunashot.pipeline.train import altered_tasks
+from faunashot.protocols import run as run_module
 from faunashot.protocols.base import Outcome
-from faunashot.protocols.run import EQUALISED, TARGET_ONLY, run_protocol
+from faunashot.protocols.run import run_protocol
+from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import system
 
 TWO = {"cat": 20, "dog": 20}
 SCENES = {"rain": 20, "wind": 20}
+EQUALISED, TARGET_ONLY = Equalised.name, TargetOnly.name
+
+
+def run(task: Task, params: Params, **altered: Task) -> Outcome:
+    """Run the protocol under every condition that the train stage asks for, and those given."""
+    asked = altered_tasks(params, task.target.clips, task)
+    return run_protocol(task, params, task.target.spec, altered={**asked, **altered})
 
 
 def apart(clips: pd.DataFrame) -> pd.DataFrame:
@@ -37,7 +48,7 @@ def worth(outcome: Outcome) -> pd.Series:
         outcome.classes,
         headline_k=outcome.headline_k,
         windows=outcome.windows,
-        draws=100,
+        n_bootstrap=100,
     )
     return found.conditions.set_index(["condition", "k"]).loc[(TARGET_ONLY, outcome.headline_k)]
 
@@ -64,7 +75,7 @@ def test_a_source_is_worth_what_it_tells(useful, gains, scenes, task, params):
     """Who knows wind does not take it for the dog; random features tell nothing."""
     of_scenes = task(**scenes(useful=useful), system=system("logistic"))
     drawn = params(k_values=[], episodes=30, source_clips=10)
-    found = worth(run_protocol(of_scenes, drawn, of_scenes.target.spec))
+    found = worth(run(of_scenes, drawn))
     assert (found["difference_low"] > 0) == gains
     assert found["difference_high"] > 0
 
@@ -80,14 +91,14 @@ def test_what_was_learned_before_is_worth_what_it_tells(clips, of_values, task, 
         around = of_values(source, far * axes + rng.normal(size=(60, 64)))
         sequential = task(heard, source=around, system=system("logistic"), transfer="sequential")
         drawn = params(k=1, k_values=[], episodes=20, transfer="sequential")
-        found.append(worth(run_protocol(sequential, drawn, heard.spec)))
+        found.append(worth(run(sequential, drawn)))
     useful, random = found
     assert useful["difference_low"] > 0
     assert random["difference_low"] <= 0 <= random["difference_high"]
 
 
 def test_without_a_source_there_is_the_run_itself_alone(task, clips, params):
-    outcome = run_protocol(alone := task(clips(TWO)), params(), alone.target.spec)
+    outcome = run(task(clips(TWO)), params())
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
     assert outcome.unknown is None
     assert outcome.novelty is None
@@ -96,7 +107,7 @@ def test_without_a_source_there_is_the_run_itself_alone(task, clips, params):
 def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table, params):
     source = table(clips(SCENES), apart=-6.0, seed=9)
     both, alone = task(clips(TWO), source=source), task(clips(TWO))
-    of_both, of_alone = (run_protocol(t, params(), t.target.spec) for t in (both, alone))
+    of_both, of_alone = (run(t, params()) for t in (both, alone))
     columns = of_alone.held_out.columns.drop("condition")
     target_only = of_both.held_out.query("condition == @TARGET_ONLY")[columns]
     pd.testing.assert_frame_equal(target_only, of_alone.held_out[columns])
@@ -113,7 +124,7 @@ def test_the_target_alone_is_what_a_run_without_source_scores(task, clips, table
 def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, table, params):
     """The recorder is all that tells the classes, and it is hidden in the equalised features."""
     recorded, equalised = (task(table(clips(TWO), apart=apart)) for apart in (6.0, 0.0))
-    outcome = run_protocol(recorded, params(name=name), recorded.target.spec, equalised=equalised)
+    outcome = run(recorded, params(name=name), equalised=equalised)
     by_condition = dict(list(outcome.held_out.groupby("condition")))
     assert set(by_condition) == {MAIN, EQUALISED}
     accuracy = {
@@ -126,7 +137,7 @@ def test_equalised_features_are_scored_on_the_same_clips(name, task, clips, tabl
     pd.testing.assert_frame_equal(
         *(rows[key].reset_index(drop=True) for rows in by_condition.values())
     )
-    plain = run_protocol(recorded, params(name=name), recorded.target.spec)
+    plain = run(recorded, params(name=name))
     clips = recorded.target.examples(["cat0", "dog3"])
     np.testing.assert_array_equal(  # what is served has learned from recordings as they are
         outcome.estimator.predict_clips(clips), plain.estimator.predict_clips(clips)
@@ -137,16 +148,16 @@ def test_fine_tune_has_no_run_of_the_target_alone(task, clips, table, params):
     source = table(clips(SCENES), apart=6.0, seed=9)
     of_source = task(clips(TWO), source=source, transfer="sequential")
     tuned = params(name="fine_tune", transfer="sequential")
-    outcome = run_protocol(of_source, tuned, of_source.target.spec)
+    outcome = run(of_source, tuned)
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
 
 
 def test_heads_come_with_what_a_leak_would_be_worth(task, clips, params):
     alone = task(clips(TWO))
-    assert run_protocol(alone, params(), alone.target.spec).leak is not None
+    assert run(alone, params()).leak is not None
     source = replace(alone, source=task(clips(SCENES)).target)
     zero_shot = params(name="zero_shot", mode="assignment")
-    assert run_protocol(source, zero_shot, alone.target.spec).leak is None
+    assert run(source, zero_shot).leak is None
 
 
 @pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
@@ -155,34 +166,21 @@ def test_a_split_with_a_planted_leak_is_refused(name, task, clips, params, monke
     copied = clips(TWO)
     copied.loc[copied["clip_id"] == "cat3", "group"] = "cat-0-0"
     alone = task(copied)
-    run_protocol(alone, params(name=name), alone.target.spec)
+    run(alone, params(name=name))
     monkeypatch.setattr(Splits, "_without", lambda splits, ids, tested: list(ids))
     with pytest.raises(SplitError, match=r"leak: clips of cat-0-0 sit on both sides of a split"):
-        run_protocol(alone, params(name=name), alone.target.spec)
+        run(alone, params(name=name))
 
 
-class Ears(LogMel):
-    """A backbone of the features of the tests, with two classes of AudioSet's."""
-
-    name, version, dim = "ears", "1", 8
-    classes, vocabulary = ["Meow", "Dog"], "audioset"
-
-    def classify(self, embeddings):
-        return np.clip(embeddings[:, :2] / 8, 0, 1)
-
-
-def test_ontology_wants_the_backbone_that_made_the_features(
-    task, clips, params, monkeypatch, tmp_path
-):
+def test_ontology_wants_the_backbone_that_made_the_features(task, clips, params, monkeypatch):
     ears = Ears()
-    monkeypatch.setattr(registry, "load", lambda name, **options: ears)
-    own = tmp_path / "own.csv"
-    own.write_text("label,source_class\ncat,Meow\ndog,Dog\n")
-    own_alone = partial(read_class_map, own)
-    monkeypatch.setattr(zero_shot, "read_class_map", lambda path, known: own_alone(known))
+    monkeypatch.setattr(run_module, "load", lambda name, **options: ears)
     alone, asked = task(clips(TWO)), params(name="zero_shot")
-    outcome = run_protocol(alone, asked, FeatureSpec.of(ears))
+    spec = FeatureSpec.of(of_layer(ears))
+    outcome = run_protocol(alone, asked, spec)
     assert outcome.estimator.reads_class_scores
+    assert outcome.facts["unmapped"] == []
     assert outcome.held_out["condition"].unique().tolist() == [MAIN]
-    with pytest.raises(StoreError, match="features are stale: made by"):
-        run_protocol(alone, asked, replace(FeatureSpec.of(ears), weights_hash="0" * 64))
+    for other in (replace(spec, weights_hash="0" * 64), replace(spec, layer="other")):
+        with pytest.raises(StoreError, match=r"features are stale: of ears 1 .*, not of ears"):
+            run_protocol(alone, asked, other)

@@ -210,7 +210,7 @@ def network_task(task, clips, table, monkeypatch, tmp_path) -> tuple[Task, list]
     monkeypatch.setattr(end_to_end, "FineTuned", Tuned.standing_for(end_to_end))
     Nearest.fits.clear()
     target = table(clips(THREE), apart=3.0)
-    patches = replace(target.spec, backbone="yamnet_patches")
+    patches = replace(target.spec, backbone="yamnet", layer="front_end")
     of_patches = WindowTable(target.clips, replace(target.features, spec=patches))
     epochs: list[tuple[str, dict]] = []
     training = Training(
@@ -269,5 +269,9 @@ def test_clips_of_a_whole_network_are_pooled_and_tempered_on_the_fourth_fold(net
 
 def test_a_whole_network_wants_the_features_that_it_reads(network_task, task, clips):
     of_network, _ = network_task
-    with pytest.raises(ParameterError, match="end_to_end reads the features of yamnet_patches"):
+    with pytest.raises(ParameterError, match=r"end_to_end trains .* front_end, not .* of fake"):
         FineTune().run(replace(of_network, target=task(clips(THREE)).target))
+    target = of_network.target
+    embedded = replace(target.features, spec=replace(target.spec, layer="embedding"))
+    with pytest.raises(ParameterError, match=r"front_end, not those of yamnet\.embedding"):
+        FineTune().run(replace(of_network, target=WindowTable(target.clips, embedded)))

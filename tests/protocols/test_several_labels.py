@@ -54,10 +54,10 @@ def mean_average_precision(outcome: Outcome) -> float:
 @pytest.mark.parametrize(
     "of", [system("standardised"), LIGHTGBM, system("logistic-windows")], ids=lambda s: s.name
 )
-def test_each_class_is_told_by_itself(name, of, several, task, run_params):
+def test_each_class_is_told_by_itself(name, of, several, task, params):
     of_several = task_of(task, several, of)
-    asked = run_params(name=name, k=8, curve=[2], episodes=5)
-    outcome = run_protocol(of_several, asked, several.maker)
+    asked = params(name=name, k=8, k_values=[2], episodes=5)
+    outcome = run_protocol(of_several, asked, several.spec)
     assert outcome.multi_label
     assert outcome.classes == NAMES
     assert outcome.leak is None
@@ -106,9 +106,9 @@ def test_a_class_that_all_clips_or_none_are_of_has_their_share(several, task):
 
 
 @pytest.mark.parametrize("name", ["rectified", "pooled"])
-def test_a_system_that_learns_one_label_says_so_in_a_line(name, several, task, run_params):
+def test_a_system_that_learns_one_label_says_so_in_a_line(name, several, task, params):
     with pytest.raises(ParameterError, match="learns one label a clip") as caught:
-        run_protocol(task_of(task, several, system(name)), run_params(), several.maker)
+        run_protocol(task_of(task, several, system(name)), params(), several.spec)
     assert "\n" not in str(caught.value)
 
 
@@ -116,10 +116,10 @@ def test_a_system_that_learns_one_label_says_so_in_a_line(name, several, task, r
     ("changes", "reason"),
     [
         ({"name": "few_shot", "transfer": "background"}, "background is for clips of one label"),
-        ({"name": "zero_shot", "zero_shot": "assignment"}, "assignment matches one label a clip"),
+        ({"name": "zero_shot", "mode": "assignment"}, "assignment matches one label a clip"),
     ],
 )
-def test_what_is_for_one_label_says_so(changes, reason, several, task, clips, table, run_params):
+def test_what_is_for_one_label_says_so(changes, reason, several, task, clips, table, params):
     source = table(clips(dict.fromkeys(["rain", "road", "surf", "wind"], 10)), apart=1.0)
     of_several = replace(
         task_of(task, several, system("standardised")),
@@ -127,7 +127,7 @@ def test_what_is_for_one_label_says_so(changes, reason, several, task, clips, ta
         transfer=changes.get("transfer", "joint"),
     )
     with pytest.raises(ParameterError, match=reason):
-        run_protocol(of_several, run_params(**changes), several.maker)
+        run_protocol(of_several, params(**changes), several.spec)
 
 
 def test_one_label_a_clip_gives_the_same_order_of_classes_either_way(clips, table, task):

@@ -8,18 +8,21 @@ from importlib import resources
 
 import numpy as np
 import pytest
-from faunashot.evaluation.pooling import pool_windows
+from ears import Deaf, Ears, audioset_names, mapped_names
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faunashot.backbones import registry
+from faunashot.backbones.base import class_scores, load
+from faunashot.backbones.birdnet.published import LABELS_FILE, published_file
 from faunashot.data.corpora import CORPORA, create
 from faunashot.data.corpora.demo import Demo
 from faunashot.data.corpora.esc50 import Esc50
 from faunashot.data.ingest import located
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import ClassMap, spelled
+from faunashot.estimators.pooling import pool
 from faunashot.features.extract import embed_clips
+from faunashot.features.extractors import of_layer
 from faunashot.params import Params
 from faunashot.protocols import zero_shot
 from faunashot.protocols.base import Outcome
@@ -28,47 +31,13 @@ from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 
 ANIMALS = {"cat": 10, "dog": 10, "zebra": 10}
+VOCABULARIES = ("audioset", "birdnet")
 ASSIGNMENT = {"mode": "assignment", "name": "zero_shot"}
-
-
-def mapped_names(vocabulary: str) -> dict[str, list[str]]:
-    """Names by label, as the table that comes with faunashot has them."""
-    file = resources.files("faunashot.protocols").joinpath(f"classmaps/{vocabulary}.csv")
-    names: dict[str, list[str]] = {}
-    with file.open(encoding="utf-8", newline="") as opened:
-        for row in csv.DictReader(opened):
-            names.setdefault(row["label"], []).append(row["source_class"])
-    return names
-
-
-def audioset_names() -> list[str]:
-    """Every name that the table maps."""
-    return sorted({name for names in mapped_names("audioset").values() for name in names} - {""})
-
-
-class Ears:
-    """A backbone with AudioSet's classes: it hears cats on the first axis, dogs on the second."""
-
-    name, vocabulary = "ears", "audioset"
-    classes = audioset_names()
-
-    def classify(self, embeddings):
-        scores = np.zeros((len(embeddings), len(self.classes)), np.float32)
-        for axis, label in enumerate(["cat", "dog"]):
-            columns = [self.classes.index(name) for name in mapped_names("audioset")[label]]
-            scores[:, columns] = np.clip(embeddings[:, [axis]] / 8, 0, 1)
-        return scores
 
 
 def run(task: Task, params: Params, *, backbone: object = None) -> Outcome:
     """Run the protocol."""
     return protocol_of(params).run(replace(task, backbone=lambda: backbone))
-
-
-class Deaf:
-    """A backbone without classes of its own."""
-
-    name, vocabulary, classes = "deaf", None, None
 
 
 ANIMALS_SOUNDS = (
@@ -87,7 +56,13 @@ def classes_of_corpora() -> list[tuple[str, str]]:
     return sorted(named | {("animals_sounds", label) for label in ANIMALS_SOUNDS})
 
 
-@pytest.mark.parametrize("vocabulary", zero_shot.POOL)
+def test_every_table_that_comes_with_faunashot_is_tested():
+    folder = resources.files("faunashot.protocols").joinpath("classmaps")
+    tables = sorted(file.name for file in folder.iterdir() if file.name.endswith(".csv"))
+    assert tables == [f"{vocabulary}.csv" for vocabulary in VOCABULARIES]
+
+
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
 def test_every_class_of_every_corpus_is_mapped_or_said_to_have_no_name(vocabulary):
     listed = mapped_names(vocabulary)
     assert {corpus for corpus, _ in classes_of_corpora()} == set(CORPORA) - {"folder", "none"}
@@ -95,7 +70,7 @@ def test_every_class_of_every_corpus_is_mapped_or_said_to_have_no_name(vocabular
     assert [pair for pair in classes_of_corpora() if pair[1] not in listed] == []
 
 
-@pytest.mark.parametrize("vocabulary", zero_shot.POOL)
+@pytest.mark.parametrize("vocabulary", VOCABULARIES)
 def test_tables_are_tidy(vocabulary):
     listed = mapped_names(vocabulary)
     labels = {label for _, label in classes_of_corpora()}
@@ -116,9 +91,7 @@ def test_every_audioset_name_is_one_of_yamnets(shared):
 
 
 def test_every_birdnet_name_is_one_of_birdnets():
-    from faunashot.backbones import birdnet
-
-    known = birdnet.published_file(birdnet.LABELS_FILE).read_text("utf-8").split("\n")
+    known = published_file(LABELS_FILE).read_text("utf-8").split("\n")
     assert zero_shot.class_map("birdnet", known, ["dog", "cow"]) == {"dog": ["Dog_Dog"], "cow": []}
 
 
@@ -195,7 +168,7 @@ def test_ontology_reads_a_table_of_ones_own(task, clips, params, tmp_path):
 def test_the_served_head_takes_the_backbones_scores(task, clips, params):
     outcome = run(task(clips(ANIMALS)), params(name="zero_shot"), backbone=Ears())
     embeddings = np.eye(8, dtype=np.float32)[:2] * 8
-    scores = outcome.estimator.scores(Ears().classify(embeddings))
+    scores = outcome.estimator.scores(class_scores(Ears(), embeddings))
     assert scores.argmax(axis=1).tolist() == [0, 1]
 
 
@@ -206,10 +179,17 @@ def test_ontology_of_no_mapped_class_raises(task, clips, params):
         run(task(clips({"zebra": 5, "quagga": 5})), params(name="zero_shot"), backbone=Ears())
 
 
-@pytest.mark.parametrize("backbone", [Deaf(), None])
-def test_ontology_needs_a_backbone_with_classes(task, clips, params, backbone):
-    with pytest.raises(ParameterError, match="needs a backbone with classes of its own"):
-        run(task(clips(ANIMALS)), params(name="zero_shot"), backbone=backbone)
+@pytest.mark.parametrize(
+    ("backbone", "said"),
+    [
+        (Deaf(), "backbone: deaf has no classes of its own; use birdnet or yamnet"),
+        (None, r"protocols\.zero_shot\.mode: ontology needs a backbone with classes of its own"),
+    ],
+)
+def test_ontology_needs_a_backbone_with_classes(task, clips, params, backbone, said):
+    asked = replace(task(clips(ANIMALS)), backbone=backbone and (lambda: backbone))
+    with pytest.raises(ParameterError, match=said):
+        protocol_of(params(name="zero_shot")).run(asked)
 
 
 def test_the_best_matching_is_found_though_greed_would_miss_it():
@@ -363,30 +343,29 @@ def test_assignment_needs_a_source(task, clips, params):
 @pytest.mark.shared
 @pytest.mark.slow
 def test_names_are_pooled_by_the_rule_that_is_best_on_classes_that_are_no_animals(shared):
-    """ESC-50's environment classes, ten at a time: the evidence for `POOL`."""
+    """ESC-50's environment classes, ten at a time: the evidence for `several`."""
     root = shared / "data" / "esc50-mini"
     clips = (
         located(create("esc50", classes="environment"), root)
         .query("label != 'wind'")
         .reset_index(drop=True)
     )
-    yamnet = registry.load("yamnet", handle=str(next(shared.glob("tfhub/*/saved_model.pb")).parent))
+    yamnet = load("yamnet", handle=str(next(shared.glob("tfhub/*/saved_model.pb")).parent))
     paths = [(clip.clip_id, root / clip.path) for clip in clips.itertuples()]
-    target = WindowTable(clips, embed_clips(paths, yamnet))
-    mapped = zero_shot.class_map("audioset", yamnet.classes, Esc50.class_sets["environment"])
+    target = WindowTable(clips, embed_clips(paths, of_layer(yamnet)))
+    known = yamnet.class_list.names
+    mapped = zero_shot.class_map("audioset", known, Esc50.class_sets["environment"])
     classes = sorted(label for label, names in mapped.items() if names)
-    columns = [[yamnet.classes.index(name) for name in mapped[label]] for label in classes]
-    heard = yamnet.classify(target.examples(clips["clip_id"].tolist()).windows())
+    columns = [[known.index(name) for name in mapped[label]] for label in classes]
+    heard = class_scores(yamnet, target.examples(clips["clip_id"].tolist()).windows())
     truth = np.array([classes.index(label) for label in clips["label"]])
     by_rule = {}
     for rule in ("geometric", "mean", "max"):
         scores = ClassMap(classes, columns, names=rule).scores(heard)
-        table = target.held_out(clips["clip_id"].tolist(), scores, classes)
-        names = [f"p_{label}" for label in classes]
-        pooled = pool_windows(table, names, weight=table["end_s"] - table["start_s"])
-        by_rule[rule] = _accuracy_of_ten(pooled[names].to_numpy(), truth)
+        pooled = pool(scores, target.examples(clips["clip_id"].tolist()))
+        by_rule[rule] = _accuracy_of_ten(pooled, truth)
     assert by_rule["geometric"] > by_rule["mean"] + 0.01 > by_rule["max"] + 0.02
-    assert zero_shot.POOL["audioset"] == max(by_rule, key=by_rule.__getitem__)
+    assert yamnet.class_list.several == max(by_rule, key=by_rule.__getitem__)
 
 
 def _accuracy_of_ten(scores: np.ndarray, truth: np.ndarray) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from faunashot.conditions.base import asked_for, sentence_of
+from faunashot.evaluation.uncertainty import Interval
 from faunashot.reporting.findings import of_data, of_figures
 from faunashot.reporting.page import report_page
 
@@ -35,6 +37,7 @@ METRICS = {
         }
     },
 }
+CONDITIONS = asked_for({"equalised": {"score": True}, "noise": {"snr_db": [-5]}})
 CURVE = pd.DataFrame(
     {"k": [1, 5], "runs": 20, "macro_f1": [0.6, 0.78], "macro_f1_low": None, "macro_f1_high": None}
 )
@@ -48,7 +51,7 @@ def page(**more: object) -> str:
         metrics=metrics,
         curve=CURVE,
         figures=[],
-        sentences=of_figures(metrics, []),
+        sentences=of_figures(metrics, CONDITIONS),
         findings=["one & all"],
         licence="MIT",
     )
@@ -71,27 +74,36 @@ def test_every_class_has_a_row_and_names_are_escaped() -> None:
 
 @pytest.mark.parametrize("name", ["equalised", "target_only", "snr_-5", "reverb", "snr", "a_b_c"])
 def test_every_condition_gives_its_numbers(name: str) -> None:
-    (sentence,) = of_figures({"conditions": {name: ROW}}, [])
+    (sentence,) = of_figures({"conditions": {name: ROW}}, CONDITIONS)
     for number in ("+0.170", "0.61", "0.08 to 0.26", "p = 0.034"):
         assert number in sentence
     assert sentence in page(conditions={name: ROW})
 
 
+def test_conditions_have_sentences_of_their_own() -> None:
+    names = ("equalised", "target_only", "snr_-5", "reverb")
+    sentences = {sentence_of(name, CONDITIONS, Interval(-0.02, None, None)) for name in names}
+    assert len(sentences) == 4
+    assert all("-0.020" in sentence for sentence in sentences)
+    assert "-5 dB" in sentence_of("snr_-5", CONDITIONS, Interval(0.1, 0.0, 0.2))
+    assert "reverb" in sentence_of("reverb", CONDITIONS, Interval(0.1, 0.0, 0.2))
+
+
 def test_a_condition_without_interval_or_p_value_is_no_obstacle() -> None:
     bare = {**ROW, "difference_low": None, "difference_high": None, "p_value": None}
-    (sentence,) = of_figures({"conditions": {"equalised": bare}}, [])
+    (sentence,) = of_figures({"conditions": {"equalised": bare}}, CONDITIONS)
     assert "none" in sentence
-    (sentence,) = of_figures({"conditions": {"reverb": dict.fromkeys(ROW)}}, [])
+    (sentence,) = of_figures({"conditions": {"reverb": dict.fromkeys(ROW)}}, CONDITIONS)
     assert "reverb" in sentence
 
 
 def test_leakage_and_the_unknown_give_their_numbers() -> None:
     leak = {"grouped": 0.89, "leaking": 0.95, "worth": 0.06, "worth_low": 0.01, "worth_high": 0.1}
     unknown = {"auroc": 0.97, "auroc_low": 0.9, "auroc_high": 0.99, "false_alarms_at_recall": 0.125}
-    of_leak, of_unknown = of_figures({"leak": leak, "unknown": unknown}, [])
+    of_leak, of_unknown = of_figures({"leak": leak, "unknown": unknown}, CONDITIONS)
     assert all(number in of_leak for number in ("+0.060", "0.01 to 0.1", "0.95", "0.89"))
     assert all(number in of_unknown for number in ("0.97", "0.9 to 0.99", "12.5 %"))
-    assert of_figures({"leak": None}, []) == []
+    assert of_figures({"leak": None}, CONDITIONS) == []
 
 
 def test_what_was_found_in_the_data_is_a_line_each() -> None:

@@ -21,6 +21,7 @@ from faunashot.registry import Registry
 from faunashot.reporting.page import report_page
 from faunashot.reporting.plot_files import DVC_LIST, read_figures
 from faunashot.systems.card import model_card
+from faunashot.systems.record import TrainedSystem
 
 CLASSES = ["frog", "owl"]
 METRIC = """
@@ -191,15 +192,9 @@ def test_another_package_s_metric_is_printed_and_on_the_card(capsys) -> None:
     show.show()
     out = capsys.readouterr().out
     assert str(summary.metrics["misses"]) in out
-    facts = {
-        **dict.fromkeys(("corpus", "source", "protocol", "k", "temperature", "unknown"), ""),
-        "backbones": [],
-        "system": {"name": "s"},
-        "classes": CLASSES,
-        "facts": {},
-    }
+    record = TrainedSystem(estimator="head", backbones=[], classes=CLASSES, system={"name": "s"})
     named = metrics.titles(summary.metrics)
-    card = model_card(facts, summary.metrics, titles=named, corpus_licence="", corpus_citation="")
+    card = model_card(record, summary.metrics, titles=named, corpus_licence="", corpus_citation="")
     assert f"| missed share | {summary.metrics['misses']} |" in card
 
 

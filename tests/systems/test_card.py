@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from faunashot.systems.card import FIGURES, model_card
+from faunashot.evaluation.metrics import titles
+from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
 
 YAMNET = {
@@ -36,6 +37,13 @@ FACTS = {
     "estimator": "head",
     "learned_from": ["a", "b"],
 }
+FIGURES = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "weighted_f1": "weighted F1",
+    "map": "mAP",
+    "calibration_error": "calibration error",
+}
 OF_WINDOWS = dict.fromkeys(("macro_f1", "accuracy", "weighted_f1"), 0.25)
 METRICS = {
     **{key + end: 0.5 for key in FIGURES for end in ("", "_low", "_high")},
@@ -52,8 +60,9 @@ UNKNOWN = {
 
 def card(*, metrics: dict | None = None, **more) -> str:
     record = TrainedSystem.model_validate({**FACTS, **more})
+    figures = METRICS | (metrics or {})
     text = model_card(
-        record, METRICS | (metrics or {}), corpus_licence="CC0", corpus_citation="Us."
+        record, figures, titles=titles(figures), corpus_licence="CC0", corpus_citation="Us."
     )
     return " ".join(text.split())
 

@@ -27,7 +27,7 @@ each_system = pytest.mark.parametrize("system", FROM_SCRATCH_SYSTEMS, ids=lambda
 
 def everything(system: System) -> dict[str, Any]:
     """All settings of its network."""
-    return FromScratch(**system.settings).get_params()
+    return FromScratch(**system.settings).options.model_dump()
 
 
 def has(system: System, settings: dict[str, Any]) -> bool:
@@ -36,7 +36,7 @@ def has(system: System, settings: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("name", ingredients())
 def test_every_setting_of_an_ingredient_is_one_of_the_networks(name: str) -> None:
-    known, levels = FromScratch().get_params(), ingredients()[name]
+    known, levels = FromScratch.Options().model_dump(), ingredients()[name]
     assert len(levels) > 1
     first = next(iter(levels.values()))
     for level, settings in levels.items():

@@ -39,8 +39,9 @@ def estimator_class(name: str, *, level: Level | None = None) -> type[Estimator]
     Raises
     ------
     ParameterError
-        There is none, or it is no head and does not learn from that level.
+        There is none, or several, or it is no head and does not learn from that level.
     """
+    refuse_ambiguous(name)
     if name in HEADS:
         return _loaded(_STORED["head_on_windows" if level == "window" else "head"])
     if name not in WINDOWS:
@@ -49,6 +50,24 @@ def estimator_class(name: str, *, level: Level | None = None) -> type[Estimator]
     if level not in (None, found.level):
         raise ParameterError(f"level: {level}; {name} learns from {found.level}s alone")
     return found
+
+
+def refuse_ambiguous(name: str) -> None:
+    """Raise `ParameterError` where several estimators have this name; nothing is imported."""
+    if name in HEADS and name in WINDOWS:
+        raise ParameterError(
+            f"head {name!r} is given as a head and as an estimator on windows: rename or remove one"
+        )
+    for registry in (HEADS, WINDOWS):
+        if name in registry:
+            registry.giver_of(name)
+
+
+def packages_of(name: str) -> tuple[str, ...]:
+    """Python packages that the estimator that a system names needs when it is served."""
+    own = (HEADS if name in HEADS else WINDOWS).package_of(name)
+    declared = estimator_class(name).packages
+    return declared if own is None else (*declared, own)
 
 
 def stored_class(kind: str) -> type[Estimator]:

@@ -159,7 +159,11 @@ def licence_of(name: str) -> str:
 
 def packages_of(name: str) -> tuple[str, ...]:
     """Python packages that a backbone or a front end needs when it is served."""
-    return BACKBONES[name].card.packages if name in BACKBONES else FRONT_ENDS[name].packages
+    if name in BACKBONES:
+        own, declared = BACKBONES.package_of(name), BACKBONES[name].card.packages
+    else:
+        own, declared = FRONT_ENDS.package_of(name), FRONT_ENDS[name].packages
+    return declared if own is None else (*declared, own)
 
 
 def feature_names() -> list[str]:

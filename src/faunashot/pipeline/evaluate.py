@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from faunashot.data.corpora import create
-from faunashot.estimators.kinds import stored_class
+from faunashot.estimators.kinds import packages_of, stored_class
 from faunashot.evaluation.metrics import titles
 from faunashot.evaluation.plots import plot_tables, plots_for
 from faunashot.evaluation.summary import DIGITS, Summary, summarise
@@ -99,9 +99,7 @@ def register(
         run,
         model,
         card=card,
-        requirements=requirements(
-            params.backbone_names, more=stored_class(record.estimator).packages
-        ),
+        requirements=requirements(params.backbone_names, more=_packages(record)),
         example_audio=example_audio(),
         tags={
             "corpus": params.corpus,
@@ -116,6 +114,12 @@ def register(
         f"macro-F1 {metrics['macro_f1']} [{metrics['macro_f1_low']}, {metrics['macro_f1_high']}], "
         f"registered as {alias}"
     )
+
+
+def _packages(record: TrainedSystem) -> list[str]:
+    """Python packages that the estimator needs when it is served."""
+    named = packages_of(record.system["head"])
+    return [*named, *stored_class(record.estimator).packages]
 
 
 def _of_training(record: TrainedSystem) -> dict[str, Any]:

@@ -181,8 +181,8 @@ class FewShot(Protocol):
         if counts[label] < self.k:
             raise ParameterError(
                 f"protocol.k: {self.k}, but class {label} has {counts[label]} clips; a larger k "
-                "can only stand in protocol.curve, where such a class is learned from all of its "
-                "clips"
+                "can only stand in protocols.few_shot.k_values, where such a class is learned "
+                "from all of its clips"
             )
 
     def _learn(self, task: Task, episodes: Sequence[Episode], k: int) -> list[Learn]:

@@ -95,7 +95,8 @@ def class_map(
 
     Parameters
     ----------
-    vocabulary : of the table that comes with faunashot.
+    vocabulary : of the table that comes with faunashot; where none of that name does, a class is
+        mapped to those of the backbone that are spelled as it is.
     known : the backbone's classes.
     wanted : target classes; case does not count, and a space or hyphen is an underscore.
     extra : a table of the same columns; what it says of a label replaces what ours says.
@@ -106,8 +107,13 @@ def class_map(
         A table cannot be read, or maps a name that the backbone does not know.
     """
     file = resources.files("faunashot.protocols").joinpath(f"classmaps/{vocabulary}.csv")
-    with resources.as_file(file) as path:
-        table = read_class_map(path, known)
+    table: dict[str, list[str]] = {}
+    if file.is_file():
+        with resources.as_file(file) as path:
+            table = read_class_map(path, known)
+    else:  # that of another package's backbone
+        for name in known:
+            table.setdefault(spelled(name), []).append(name)
     if extra is not None:
         table |= read_class_map(extra, known)
     return {label: table.get(spelled(label)) for label in wanted}

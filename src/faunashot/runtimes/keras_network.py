@@ -78,11 +78,14 @@ class LayeredNetwork(Network):
         are standard/moving_mean, standard/moving_variance, logits/kernel and logits/bias.
     precision : str
         Keras' dtype policy; variables are float32 in any.
+    frozen : int
+        Lowest layers that stay as they are, unless the training is told otherwise.
     """
 
     body: Any
     layers: list[dict[str, Any]]
     precision: str
+    frozen: int = 0
 
 
 def deterministic_tensorflow(threads: int) -> Any:

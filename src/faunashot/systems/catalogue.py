@@ -12,8 +12,14 @@ import yaml
 
 from faunashot.errors import ParameterError
 from faunashot.estimators.heads import HEADS
-from faunashot.estimators.kinds import estimator_class, estimator_names, make_estimator
+from faunashot.estimators.kinds import (
+    estimator_class,
+    estimator_names,
+    make_estimator,
+    refuse_ambiguous,
+)
 from faunashot.estimators.networks import NETWORKS
+from faunashot.estimators.windows import WINDOWS
 
 if TYPE_CHECKING:
     from faunashot.estimators.base import Estimator, Level
@@ -124,8 +130,18 @@ def system(name: str) -> System:
     Raises
     ------
     ParameterError
-        There is none.
+        There is none, or several things have its name.
     """
     if name not in systems():
         raise ParameterError.unknown("system", name, systems())
-    return systems()[name]
+    found = systems()[name]
+    refuse_ambiguous(found.head)
+    network = found.settings.get("network")
+    for registry, own in ((HEADS, found.head), (WINDOWS, found.head), (NETWORKS, network)):
+        package = registry.package_of(name)
+        if package is not None and name != own:
+            raise ParameterError(
+                f"system: {name!r} is one of ours, and a {registry.kind} of package {package}: "
+                "rename or remove that"
+            )
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -99,6 +98,5 @@ def _level(system: System, levels: Levels) -> str:
     """The level that a system has; one that is none of them counts as "own"."""
     from faunashot.estimators.windows.from_scratch import FromScratch
 
-    parameters = inspect.signature(FromScratch).parameters.values()
-    has = {each.name: each.default for each in parameters} | system.settings
+    has = FromScratch.Options.model_validate({}).model_dump() | system.settings
     return next((level for level, s in levels.items() if s.items() <= has.items()), "own")

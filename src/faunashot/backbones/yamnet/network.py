@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ PATCH = (96, 64)
 
 EPSILON = 1e-4
 """Of YAMNet's batch normalisation, which has no scale."""
+
+FROZEN = 5
+"""Lowest layers that are not trained: edges and bands are the same for all sounds."""
 
 Blocks = Sequence[tuple[int, int]]
 """Stride and filters of the layers: a convolution, then depthwise separable ones."""
@@ -45,7 +49,7 @@ def build(n_targets: int, *, seed: int, handle: str = HANDLE) -> LayeredNetwork:
     """
     network = yamnet_network(n_targets, seed=seed, precision=training_precision())
     network.assign(yamnet_variables(handle), but=CLASSIFIER)
-    return network
+    return replace(network, frozen=FROZEN)
 
 
 def yamnet_network(

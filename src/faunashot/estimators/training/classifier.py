@@ -11,9 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
+from faunashot import options
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, Level, TrainingContext
 from faunashot.estimators.calibration import fit_temperature, temper
@@ -35,7 +34,7 @@ LEAST = 1e-7
 Rows = npt.NDArray[np.float32]
 
 
-class NetworkClassifier(Estimator, BaseEstimator):
+class NetworkClassifier(Estimator):
     """An estimator that is a whole network, which learns from windows.
 
     Attributes
@@ -53,8 +52,8 @@ class NetworkClassifier(Estimator, BaseEstimator):
     KIND: ClassVar[str]
     """Its name; its files carry it."""
 
-    RANGES: ClassVar[tuple[tuple[str, float, float], ...]] = ()
-    """Names of settings with their least and their greatest value."""
+    Options: ClassVar[type[options.Options]]
+    """Its settings; ``threads`` among them, which changes nothing of what is learned."""
 
     level: ClassVar[Level] = "window"
     uses_validation = True
@@ -67,6 +66,10 @@ class NetworkClassifier(Estimator, BaseEstimator):
     network_: Network
     history_: list[dict[str, Any]]
     multi_label_: bool
+
+    def __init__(self, *, seed: int = 0, **settings: Any) -> None:
+        self.seed = seed
+        self.options: Any = self.Options.read(settings, key=f"head {self.KIND}")
 
     @property
     @abstractmethod
@@ -114,7 +117,6 @@ class NetworkClassifier(Estimator, BaseEstimator):
         StoreError
             The checkpoint is damaged, or was written with other settings, weights or windows.
         """
-        self._refuse_out_of_range()
         self.multi_label_ = train.multi_label
         present = train.targets.any(axis=0)
         self.classes_ = np.asarray(train.classes)[present]
@@ -143,7 +145,6 @@ class NetworkClassifier(Estimator, BaseEstimator):
 
     def cost(self) -> dict[str, int]:
         """Parameters and ``macs`` of the fitted network, see `training.cost.cost`."""
-        check_is_fitted(self)
         return cost(self.network_.model)
 
     def predict(self, examples: Examples) -> Scores:
@@ -167,19 +168,18 @@ class NetworkClassifier(Estimator, BaseEstimator):
         return self._probabilities(X.__getitem__, len(X))
 
     def _probabilities(self, rows: Callable[[slice], Rows], n: int) -> npt.NDArray[np.float64]:
-        check_is_fitted(self)
         logits = in_parts(lambda part: self._logits(rows(part)), n)
         scores = expit(logits) if self.multi_label_ else softmax(logits, axis=1)
         return np.asarray(scores, dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         """Write the fitted network into `folder`, which is made, as arrays and JSON."""
-        check_is_fitted(self)
         folder.mkdir(parents=True, exist_ok=True)
         facts = {
             "format": FORMAT,
             "kind": self.KIND,
-            "settings": self.get_params(),
+            "settings": self.options.model_dump(),
+            "seed": self.seed,
             "classes": self.classes_.tolist(),
             "multi_label": self.multi_label_,
             "history": self.history_,
@@ -205,23 +205,14 @@ class NetworkClassifier(Estimator, BaseEstimator):
                 raise StoreError(f"{folder} has format {facts['format']}, this reads {FORMAT}")
             if facts["kind"] != cls.KIND:
                 raise StoreError(f"{folder} holds a network {facts['kind']}, not {cls.KIND}")
-            model = cls(**facts["settings"])
+            model = cls(seed=facts["seed"], **facts["settings"])
             model.classes_, model.history_ = np.asarray(facts["classes"]), facts["history"]
             model.multi_label_ = facts["multi_label"]
             model._rebuild(facts)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, ParameterError) as error:
             raise StoreError(f"{folder} holds no network that can be read ({error})") from error
         model.network_.assign(read_arrays(folder / WEIGHTS))
         return model
-
-    def _refuse_out_of_range(self) -> None:
-        for names, least, most in self.RANGES:
-            for name in names.split():
-                value = getattr(self, name)
-                if value is not None and not least <= value <= most:
-                    raise ParameterError(
-                        f"{name}: {value}; needs to lie from {least:g} to {most:g}"
-                    )
 
     def _pooled(self, held: Windows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Probabilities of clips, shape (n, C), and which class each is of.
@@ -248,9 +239,11 @@ def validated(
 
     Parameters
     ----------
-    pooled, hit : probabilities of the clips, (n, C), and which class each is of; of a class that
-        was not learned there may be none.
-    tempered : whether the loss is that under the best temperature: the surer network is not the
+    pooled, hit : ndarray, shape (n, C)
+        Probabilities of the clips, and which class each is of; of a class that was not learned
+        there may be none.
+    tempered : bool
+        Whether the loss is that under the best temperature: the surer network is not the
         better one.
     """
     known = hit.any(axis=1)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from faunashot import options
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
@@ -46,29 +48,23 @@ class FineTuned(NetworkClassifier):
 
     Parameters
     ----------
-    learning_rate : of the classifier, at its peak.
-    layer_decay : rate of a layer as a share of that of the layer above it.
-    frozen : lowest layers that stay as they are.
-    epochs : length of the schedule.
-    stop_at : epoch after which to end all the same, such as the best one of an earlier fit.
-    patience : epochs without a lower validation loss after which to end.
-    batch_size : windows a step.
-    windows_per_clip : windows that are drawn from each clip in each epoch.
-    masks, mask_frames, mask_bands : of SpecAugment.
-    mixup : alpha of the shares, 0 for none.
-    label_smoothing : share of the target that is spread over all classes.
-    start_share : of the start in the mean of the weights, 0 for the trained ones alone; chosen
-        from `SHARES` on the validation clips if not given, and even without them.
-    C : of the logistic regression.
-    threads : of TensorFlow.
-    seed : of all that is drawn.
+    seed : int
+        Of all that is drawn.
+    **settings
+        Of `Options`.
 
     Attributes
     ----------
-    classes_ : labels, sorted.
-    network_ : the fitted network.
-    history_ : facts of each epoch, the start first.
-    best_epoch_, best_share_ : the epoch whose weights are kept, and the start's share in them.
+    classes_ : ndarray of str, shape (C,)
+        The classes that it learned, sorted.
+    network_ : Network
+        Fitted.
+    history_ : list of dict
+        Facts of each epoch, the start first.
+    best_epoch_ : int
+        The epoch whose weights are kept.
+    best_share_ : float
+        The start's share in them.
 
     References
     ----------
@@ -77,64 +73,75 @@ class FineTuned(NetworkClassifier):
     lower rates for lower layers.
     """
 
-    KIND = "end_to_end"
-    RANGES = (
-        ("learning_rate C", 1e-9, np.inf),
-        ("epochs patience batch_size windows_per_clip", 1, np.inf),
-        ("stop_at masks mask_frames mask_bands mixup threads", 0, np.inf),
-        ("layer_decay label_smoothing start_share", 0, 1),
-    )
+    class Options(options.Options):
+        """Settings.
 
-    def __init__(
-        self,
-        learning_rate: float = 3e-4,
-        layer_decay: float = 0.8,
-        frozen: int = 5,
-        epochs: int = 5,
-        stop_at: int | None = None,
-        patience: int = 3,
-        batch_size: int = 32,
-        windows_per_clip: int = 4,
-        masks: int = 1,
-        mask_frames: int = 16,
-        mask_bands: int = 8,
-        mixup: float = 0.0,
-        label_smoothing: float = 0.0,
-        start_share: float | None = None,
-        C: float = 0.1,
-        threads: int = 2,
-        seed: int = 0,
-    ) -> None:
-        self.learning_rate = learning_rate
-        self.layer_decay = layer_decay
-        self.frozen = frozen
-        self.epochs = epochs
-        self.stop_at = stop_at
-        self.patience = patience
-        self.batch_size = batch_size
-        self.windows_per_clip = windows_per_clip
-        self.masks = masks
-        self.mask_frames = mask_frames
-        self.mask_bands = mask_bands
-        self.mixup = mixup
-        self.label_smoothing = label_smoothing
-        self.start_share = start_share
-        self.C = C
-        self.threads = threads
-        self.seed = seed
+        Attributes
+        ----------
+        learning_rate : float
+            Of the classifier, at its peak.
+        layer_decay : float
+            Rate of a layer as a share of that of the layer above it.
+        frozen : int, optional
+            Lowest layers that stay as they are; what suits the backbone if not given.
+        epochs : int
+            Length of the schedule.
+        stop_at : int, optional
+            Epoch after which to end all the same, such as the best one of an earlier fit.
+        patience : int
+            Epochs without a lower validation loss after which to end.
+        batch_size : int
+            Windows a step.
+        windows_per_clip : int
+            Windows that are drawn from each clip in each epoch.
+        masks, mask_frames, mask_bands : int
+            Of SpecAugment.
+        mixup : float
+            Alpha of the shares, 0 for none.
+        label_smoothing : float
+            Share of the target that is spread over all classes.
+        start_share : float, optional
+            Of the start in the mean of the weights, 0 for the trained ones alone; chosen from
+            `SHARES` on the validation clips if not given, and even without them.
+        C : float
+            Of the logistic regression.
+        threads : int
+            Of TensorFlow.
+        """
+
+        learning_rate: float = Field(3e-4, ge=1e-9)
+        layer_decay: float = Field(0.8, ge=0, le=1)
+        frozen: int | None = Field(None, ge=0)
+        epochs: int = Field(5, ge=1)
+        stop_at: int | None = Field(None, ge=0)
+        patience: int = Field(3, ge=1)
+        batch_size: int = Field(32, ge=1)
+        windows_per_clip: int = Field(4, ge=1)
+        masks: int = Field(1, ge=0)
+        mask_frames: int = Field(16, ge=0)
+        mask_bands: int = Field(8, ge=0)
+        mixup: float = Field(0.0, ge=0)
+        label_smoothing: float = Field(0.0, ge=0, le=1)
+        start_share: float | None = Field(None, ge=0, le=1)
+        C: float = Field(0.1, ge=1e-9)
+        threads: int = Field(2, ge=1)
+
+    KIND = "end_to_end"
+    options: Options
 
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
         if context.backbone is None:
             raise ParameterError(
                 "backbone: end_to_end trains a pretrained network, which this one has none of"
             )
-        tf = deterministic_tensorflow(self.threads)
+        tf = deterministic_tensorflow(self.options.threads)
         import keras
 
         network: LayeredNetwork = context.backbone().build(len(self.classes_), seed=self.seed)
         top = len(network.layers) - 1
-        if not 0 <= self.frozen <= top:
-            raise ParameterError(f"frozen: {self.frozen}; needs to lie from 0 to {top}")
+        frozen = network.frozen if self.options.frozen is None else self.options.frozen
+        if frozen > top:
+            raise ParameterError(f"frozen: {frozen}; needs to lie from 0 to {top}")
         self._use(network)
         shape = network.model.input_shape[1:]
         embed = tf.function(partial(network.body, training=False)).get_concrete_function(
@@ -142,19 +149,21 @@ class FineTuned(NetworkClassifier):
         )
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
         state = kept.read()
-        settings = self.get_params()
+        settings = {**self.options.model_dump(), "frozen": frozen, "seed": self.seed}
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
         batches = Drawn(learn, shape, schedule, multi_label=self.multi_label_)
         callbacks = []
         if held is not None:
             callbacks.append(
-                keras.callbacks.EarlyStopping("validation_loss", patience=self.patience, mode="min")
+                keras.callbacks.EarlyStopping(
+                    "validation_loss", patience=self.options.patience, mode="min"
+                )
             )
         how = recipe(
             network,
             schedule,
             multi_label=self.multi_label_,
-            n_steps=self.epochs * len(batches),
+            n_steps=self.options.epochs * len(batches),
             callbacks=callbacks,
         )
         if state is None:
@@ -194,7 +203,7 @@ class FineTuned(NetworkClassifier):
         return float(self.history_[self.best_epoch_]["start_share"])
 
     def _use(self, network: Network) -> None:
-        tf = deterministic_tensorflow(self.threads)
+        tf = deterministic_tensorflow(self.options.threads)
         self.network_ = network
         self._to_logits = tf.function(partial(network.model, training=False)).get_concrete_function(
             tf.TensorSpec([None, *network.model.input_shape[1:]])
@@ -210,7 +219,7 @@ class FineTuned(NetworkClassifier):
         }
 
     def _rebuild(self, architecture: Mapping[str, Any]) -> None:
-        deterministic_tensorflow(self.threads)
+        deterministic_tensorflow(self.options.threads)
         import keras
 
         layers = json.dumps(architecture["layers"])
@@ -223,7 +232,7 @@ class FineTuned(NetworkClassifier):
         return self._to_logits(as_inputs(X, self.network_.model.input_shape[1:]))
 
     def _made_of(self, learn: Windows, held: Windows | None) -> dict[str, str]:
-        settings = {k: v for k, v in self.get_params().items() if k != "threads"}
+        settings = {**self.options.model_dump(exclude={"threads"}), "seed": self.seed}
         arrays = [*learn.arrays, self.classes_, *(held.arrays if held else ())]
         return {
             "settings": json.dumps(settings, sort_keys=True),
@@ -249,7 +258,7 @@ class FineTuned(NetworkClassifier):
 
         Where clips carry several labels there is one a class.
         """
-        probe = LogisticRegression(C=self.C, tol=1e-3, max_iter=5000)
+        probe = LogisticRegression(C=self.options.C, tol=1e-3, max_iter=5000)
         if self.multi_label_:
             kernel, bias = np.zeros((len(self.classes_), X.shape[1])), np.zeros(len(self.classes_))
             for at, target in enumerate(learn.target.T):
@@ -268,7 +277,7 @@ class FineTuned(NetworkClassifier):
     def _best_mean(self, start: Arrays, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
         """The mean of the weights with the lowest validation loss; ties go to the larger share."""
         now = self.network_.arrays()
-        given = () if self.start_share is None else (self.start_share,)
+        given = () if self.options.start_share is None else (self.options.start_share,)
         tried = []
         for share in given or (SHARES if held else (EVEN,)):
             own = np.float32(share)
@@ -284,4 +293,8 @@ class FineTuned(NetworkClassifier):
 
     @property
     def _last(self) -> int:
-        return self.epochs if self.stop_at is None else min(self.stop_at, self.epochs)
+        return (
+            self.options.epochs
+            if self.options.stop_at is None
+            else min(self.options.stop_at, self.options.epochs)
+        )

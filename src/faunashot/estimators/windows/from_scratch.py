@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from faunashot.audio.melspec import FLOOR_DB, N_MELS
+from faunashot import options
+from faunashot.audio.melspec import FLOOR_DB, FRAMES, N_MELS
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.networks import NETWORKS
@@ -38,94 +40,86 @@ class FromScratch(NetworkClassifier):
 
     Parameters
     ----------
-    network : name of one of `networks.NETWORKS`.
-    optimizer : "adam" or "adamw", whose `weight_decay` does not pass through the moments.
-    learning_rate : at the start.
-    schedule : whether it falls on a plateau.
-    early_stopping : whether training ends after `patience` epochs without a lower validation
-        loss, with the best weights; else it lasts all `epochs`, and the last ones are kept.
-    batch_size : windows a step.
-    passes : how often each window is seen in an epoch, augmented each time anew.
-    class_weights : "none", "inverse" or "effective", see `training.losses.class_weights`.
-    focal_gamma : of the focal loss, 0 for cross-entropy.
-    label_smoothing : share of the target that is spread over all classes.
-    noise : "none", or how noise is mixed in: "naive" or "calibrated", see `audio.augment`.
-    noise_share : of the clips of an epoch that are mixed with noise.
-    masks, mask_frames, mask_bands : of SpecAugment: at most so many masks, at least one, on each
-        axis, so wide at most.
-    mixup : alpha of the shares, 0 for none.
-    gain_db : level that is added or taken away, at most.
-    shift : whether a clip begins at a drawn frame of its input.
-    crop_frames : a longer clip is cut to so many frames, at a drawn place; 0 for none.
-    z_norm, pcen : of what the network reads, see `audio.melspec.normalised`.
-    threads : of TensorFlow.
-    seed : of all that is drawn.
+    seed : int
+        Of all that is drawn.
+    **settings
+        Of `Options`.
     """
 
-    KIND = "from_scratch"
-    RANGES = (
-        ("learning_rate", 1e-9, np.inf),
-        ("epochs patience batch_size passes threads", 1, np.inf),
-        ("weight_decay focal_gamma masks mask_frames mask_bands mixup gain_db", 0, np.inf),
-        ("label_smoothing noise_share", 0, 1),
-        ("crop_frames", 0, 500),
-    )
+    class Options(options.Options):
+        """Settings.
 
-    def __init__(
-        self,
-        network: str = "cnn1d",
-        optimizer: str = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 1e-4,
-        schedule: bool = True,
-        early_stopping: bool = True,
-        epochs: int = 60,
-        patience: int = 6,
-        batch_size: int = 32,
-        passes: int = 1,
-        class_weights: str = "inverse",
-        focal_gamma: float = 0.0,
-        label_smoothing: float = 0.0,
-        noise: str = "none",
-        noise_share: float = 0.5,
-        masks: int = 0,
-        mask_frames: int = 24,
-        mask_bands: int = 16,
-        mixup: float = 0.0,
-        gain_db: float = 0.0,
-        shift: bool = False,
-        crop_frames: int = 0,
-        z_norm: bool = True,
-        pcen: bool = False,
-        threads: int = 2,
-        seed: int = 0,
-    ) -> None:
-        self.network = network
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.early_stopping = early_stopping
-        self.epochs = epochs
-        self.patience = patience
-        self.batch_size = batch_size
-        self.passes = passes
-        self.class_weights = class_weights
-        self.focal_gamma = focal_gamma
-        self.label_smoothing = label_smoothing
-        self.noise = noise
-        self.noise_share = noise_share
-        self.masks = masks
-        self.mask_frames = mask_frames
-        self.mask_bands = mask_bands
-        self.mixup = mixup
-        self.gain_db = gain_db
-        self.shift = shift
-        self.crop_frames = crop_frames
-        self.z_norm = z_norm
-        self.pcen = pcen
-        self.threads = threads
-        self.seed = seed
+        Attributes
+        ----------
+        network : str
+            One of `networks.NETWORKS`.
+        optimizer : "adam" or "adamw"
+            Of the latter `weight_decay` does not pass through the moments.
+        learning_rate : float
+            At the start.
+        schedule : bool
+            Whether it falls on a plateau.
+        early_stopping : bool
+            Whether training ends after `patience` epochs without a lower validation loss, with the
+            best weights; else it lasts all `epochs`, and the last ones are kept.
+        batch_size : int
+            Windows a step.
+        passes : int
+            How often each window is seen in an epoch, augmented each time anew.
+        class_weights : "none", "inverse" or "effective"
+            See `training.losses.class_weights`.
+        focal_gamma : float
+            Of the focal loss, 0 for cross-entropy.
+        label_smoothing : float
+            Share of the target that is spread over all classes.
+        noise : "none", "naive" or "calibrated"
+            How noise is mixed in, see `audio.augment`.
+        noise_share : float
+            Share of the clips of an epoch that are mixed with noise.
+        masks, mask_frames, mask_bands : int
+            Of SpecAugment: at most so many masks, at least one, on each axis, so wide at most.
+        mixup : float
+            Alpha of the shares, 0 for none.
+        gain_db : float
+            Level that is added or taken away, at most.
+        shift : bool
+            Whether a clip begins at a drawn frame of its input.
+        crop_frames : int
+            A longer clip is cut to so many frames, at a drawn place; 0 for none.
+        z_norm, pcen : bool
+            Of what the network reads, see `audio.melspec.normalised`.
+        threads : int
+            Of TensorFlow.
+        """
+
+        network: str = "cnn1d"
+        optimizer: str = "adam"
+        learning_rate: float = Field(1e-3, ge=1e-9)
+        weight_decay: float = Field(1e-4, ge=0)
+        schedule: bool = True
+        early_stopping: bool = True
+        epochs: int = Field(60, ge=1)
+        patience: int = Field(6, ge=1)
+        batch_size: int = Field(32, ge=1)
+        passes: int = Field(1, ge=1)
+        class_weights: str = "inverse"
+        focal_gamma: float = Field(0.0, ge=0)
+        label_smoothing: float = Field(0.0, ge=0, le=1)
+        noise: str = "none"
+        noise_share: float = Field(0.5, ge=0, le=1)
+        masks: int = Field(0, ge=0)
+        mask_frames: int = Field(24, ge=0)
+        mask_bands: int = Field(16, ge=0)
+        mixup: float = Field(0.0, ge=0)
+        gain_db: float = Field(0.0, ge=0)
+        shift: bool = False
+        crop_frames: int = Field(0, ge=0, le=FRAMES)
+        z_norm: bool = True
+        pcen: bool = False
+        threads: int = Field(2, ge=1)
+
+    KIND = "from_scratch"
+    options: Options
 
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
         _refuse_silence(learn.X)
@@ -135,7 +129,7 @@ class FromScratch(NetworkClassifier):
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held, noise))
         self.history_ = []
         fit = Fit(self, batches, evaluate=lambda: self._evaluated(held), context=context, kept=kept)
-        fit(self._recipe(stops=held is not None), epochs=self.epochs, state=kept.read())
+        fit(self._recipe(stops=held is not None), epochs=self.options.epochs, state=kept.read())
 
     def _evaluated(self, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
         facts = {} if held is None else validated(*self._pooled(held), tempered=False)
@@ -145,39 +139,45 @@ class FromScratch(NetworkClassifier):
         """How each step changes the network; `stops` where there are validation clips."""
         from keras import callbacks, optimizers
 
-        if self.optimizer == "adam":
-            optimizer = optimizers.Adam(self.learning_rate)
+        if self.options.optimizer == "adam":
+            optimizer = optimizers.Adam(self.options.learning_rate)
         else:
-            optimizer = optimizers.AdamW(self.learning_rate, weight_decay=self.weight_decay)
+            optimizer = optimizers.AdamW(
+                self.options.learning_rate, weight_decay=self.options.weight_decay
+            )
         variables = self.network_.model.trainable_variables
         optimizer.build(variables)
         used = []
-        if stops and self.schedule:
+        if stops and self.options.schedule:
             used.append(callbacks.ReduceLROnPlateau("validation_loss", **PLATEAU))
-        if stops and self.early_stopping:  # the best weights are kept with the state of dropout
+        if (
+            stops and self.options.early_stopping
+        ):  # the best weights are kept with the state of dropout
             used.append(
-                callbacks.EarlyStopping("validation_loss", mode="min", patience=self.patience)
+                callbacks.EarlyStopping(
+                    "validation_loss", mode="min", patience=self.options.patience
+                )
             )
-        loss = partial(focal_loss, gamma=self.focal_gamma, multi_label=self.multi_label_)
+        loss = partial(focal_loss, gamma=self.options.focal_gamma, multi_label=self.multi_label_)
         return Recipe(optimizer, variables, loss, training=True, callbacks=used)
 
     @property
     def best_epoch_(self) -> int:
         """The epoch whose weights are kept: of the lowest validation loss, or the last."""
         known = [facts.get("validation_loss") for facts in self.history_]
-        if None in known or not self.early_stopping:
+        if None in known or not self.options.early_stopping:
             return len(known)
         return int(np.argmin(np.asarray(known, dtype=float))) + 1
 
     def _epochs(self, learn: Windows, noise: npt.NDArray[np.float32] | None) -> Epochs:
         target = learn.target
-        of_class = class_weights(target, balance=self.class_weights, weight=learn.weight)
+        of_class = class_weights(target, balance=self.options.class_weights, weight=learn.weight)
         of_row = (target @ of_class) / np.maximum(target.sum(axis=1), 1)  # the mean of its classes'
-        settings = self.get_params()
+        settings = {**self.options.model_dump(), "seed": self.seed}
         return Epochs(
             learn.X,
             kinds(target),
-            smoothed(target, self.label_smoothing, multi_label=self.multi_label_),
+            smoothed(target, self.options.label_smoothing, multi_label=self.multi_label_),
             learn.weight * np.where(target.any(axis=1), of_row, np.float32(1)),
             noise=noise,
             how=Augmentation(**{name: settings[name] for name in Augmentation._fields}),
@@ -185,21 +185,29 @@ class FromScratch(NetworkClassifier):
         )
 
     def _build(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise ParameterError.unknown("optimizer", self.optimizer, OPTIMIZERS)
-        tf = deterministic_tensorflow(self.threads)
-        self.network_ = NETWORKS[self.network]().with_weights(len(self.classes_), seed=self.seed)
+        if self.options.optimizer not in OPTIMIZERS:
+            raise ParameterError.unknown("optimizer", self.options.optimizer, OPTIMIZERS)
+        tf = deterministic_tensorflow(self.options.threads)
+        self.network_ = NETWORKS[self.options.network]().with_weights(
+            len(self.classes_), seed=self.seed
+        )
         frames = self.network_.model.input_shape[1]
         self._any_length = frames is None
-        if self.crop_frames and not self._any_length:
-            raise ParameterError(f"crop_frames: {self.network} reads {frames} frames, no fewer")
+        if self.options.crop_frames and not self._any_length:
+            raise ParameterError(
+                f"crop_frames: {self.options.network} reads {frames} frames, no fewer"
+            )
         read = tf.TensorSpec([None, frames, N_MELS])
         self._to_logits = tf.function(
             lambda inputs: self.network_.model(inputs, training=False)
         ).get_concrete_function(read)
 
     def _logits(self, X: npt.NDArray[np.float32]) -> Any:
-        how = {"z_norm": self.z_norm, "pcen": self.pcen, "any_length": self._any_length}
+        how = {
+            "z_norm": self.options.z_norm,
+            "pcen": self.options.pcen,
+            "any_length": self._any_length,
+        }
         return self._to_logits(inputs_of(X, **how))
 
     def _rebuild(self, architecture: Mapping[str, Any]) -> None:
@@ -208,13 +216,13 @@ class FromScratch(NetworkClassifier):
     def _made_of(
         self, learn: Windows, held: Windows | None, noise: npt.NDArray[np.float32] | None
     ) -> dict[str, str]:
-        settings = {k: v for k, v in self.get_params().items() if k != "threads"}
+        settings = {**self.options.model_dump(exclude={"threads"}), "seed": self.seed}
         arrays = [*learn.arrays, self.classes_, *(held.arrays if held else ())]
         return {
-            "network": self.network,
+            "network": self.options.network,
             "settings": json.dumps(settings, sort_keys=True),
             "windows": array_hash(arrays),
-            "noise": array_hash([noise if self.noise != "none" else None]),
+            "noise": array_hash([noise if self.options.noise != "none" else None]),
         }
 
 

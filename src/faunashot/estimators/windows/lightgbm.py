@@ -57,6 +57,8 @@ class LightGbm(Estimator):
         pooling : str, optional
             One of `faunashot.estimators.pooling.METHODS`; chosen on the validation clips if not
             given, and the first of them where there are none.
+        num_threads : int
+            More than one pay on free cores alone: LightGBM's wait for each other at every node.
         """
 
         rounds: int = Field(120, ge=1)
@@ -70,7 +72,7 @@ class LightGbm(Estimator):
         max_bin: int = Field(63, ge=2)
         class_weights: Literal["balanced", "none"] = "balanced"
         pooling: str | None = None
-        num_threads: int = Field(2, ge=1)
+        num_threads: int = Field(1, ge=1)
 
     KIND = "lightgbm"
     level: ClassVar[Level] = "window"
@@ -233,7 +235,7 @@ class LightGbm(Estimator):
         of = {"objective": "binary"} if self.multi_label_ else {"objective": "multiclass"}
         if not self.multi_label_:
             of["num_class"] = len(self.classes_)  # type: ignore[assignment]
-        fixed = {"deterministic": True, "force_row_wise": True, "verbosity": -1, "bagging_freq": 1}
+        fixed = {"deterministic": True, "force_col_wise": True, "verbosity": -1, "bagging_freq": 1}
         return {**given, **of, **fixed, "seed": self.seed}
 
     def _proba(self, X: Any) -> FloatArray:

@@ -16,6 +16,7 @@ from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
 from faunashot.estimators.examples import Examples, FloatArray
 from faunashot.estimators.head import Head
+from faunashot.features.extractors import FRONT_END
 from faunashot.protocols.support.table import WindowTable, joined
 from faunashot.systems.catalogue import System
 
@@ -153,11 +154,16 @@ class Task:
             The features are not those that the system reads, or clips carry several labels and it
             learns one.
         """
-        required = self.system.requires_features
-        if required not in ("", "front_end", self.target.spec.backbone):
+        required, spec = self.system.requires_features, self.target.spec
+        if required == FRONT_END and spec.layer != FRONT_END:
+            raise ParameterError(
+                f"system: {self.system.name} trains the layers of a backbone, and reads its layer "
+                f"{FRONT_END}, not those of {'.'.join(filter(None, (spec.backbone, spec.layer)))}"
+            )
+        if required not in ("", FRONT_END, spec.backbone):
             raise ParameterError(
                 f"system: {self.system.name} reads the features of {required}, not of "
-                f"{self.target.spec.backbone}: set backbone={required}"
+                f"{spec.backbone}: set backbone={required}"
             )
         if self.target.multi_label and not self.kind.multi_label:
             raise ParameterError(
