@@ -75,6 +75,7 @@ class LightGbm(Estimator):
         num_threads: int = Field(1, ge=1)
 
     KIND = "lightgbm"
+    packages = ("lightgbm",)
     level: ClassVar[Level] = "window"
     uses_validation = True
     multi_label = True
