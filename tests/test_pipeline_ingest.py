@@ -70,13 +70,15 @@ def test_noise_of_the_corpus_is_listed(project):
     assert noise["path"].tolist() == ["Noise/Wind/w.wav"]
 
 
-def test_a_corpus_that_is_not_here_is_one_line_that_says_what_to_do(project):
-    change(project, corpus="gtzan", root="data/gtzan")
+@pytest.mark.parametrize("root", ["data/none", "data/gtzan"])
+def test_a_corpus_that_is_not_here_is_one_line_that_says_what_to_do(project, root):
+    change(project, corpus="gtzan", root=root)
     done = ingest(project)
     change(project, corpus="folder", root="data/recordings")
     assert done.returncode == 1
     said = own_line(done.stderr)
     assert said.startswith("corpus gtzan is not here")
+    assert root in said
     assert "faunashot fetch gtzan" in said
 
 

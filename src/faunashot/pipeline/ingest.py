@@ -22,10 +22,11 @@ def run(params: Params) -> None:
     names = [params.corpus, params.source]
     corpora = {name: corpus_of(params, name) for name in names}
     roots = {name: params.root_of(name) for name in names}
-    if roots[params.corpus] == ABSENT:
+    root = roots[params.corpus]
+    if root == ABSENT or not root.exists():
         raise CorpusError(
-            f"corpus {params.corpus} is not here: run `faunashot fetch {params.corpus}`, "
-            "and set root to the folder where it lies"
+            f"corpus {params.corpus} is not here (root: {root}): run `faunashot fetch "
+            f"{params.corpus}`, and set root to the folder where it lies"
         )
     with (
         quiet_native(),
@@ -52,7 +53,6 @@ def run(params: Params) -> None:
         target = done[params.corpus]
         if target.clips.empty:
             raise CorpusError(f"{params.corpus}: no clip is good; reports/ingest.json says why")
-        root = roots[params.corpus]
         hashed(corpora[params.corpus].noise(root), root).to_parquet(NOISE_CLIPS, index=False)
         counts = {
             "clips": len(target.clips),
