@@ -12,7 +12,6 @@ from faunashot.errors import ParameterError
 from faunashot.estimators.heads import HEADS
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.run import run_protocol
-from faunashot.protocols.support.draws import draw_clips
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import System, system
@@ -35,7 +34,7 @@ def several(clips, of_values) -> WindowTable:
     of[::5] = np.maximum(of[::5], np.roll(of[::5], 1, axis=1))
     label = [";".join(np.array(NAMES)[row > 0]) for row in of]
     values = 3 * of @ np.eye(3, 8) + rng.normal(size=(90, 8))
-    table = of_values(found.assign(label=label), values)
+    table = of_values(found.assign(label=label, multi_label=True), values)
     return WindowTable(table.clips, table.features, multi_label=True)
 
 
@@ -68,20 +67,6 @@ def test_each_class_is_told_by_itself(name, of, several, task, params):
     assert scores.sum(axis=1).max() > 1.3  # of two
     assert set(outcome.held_out["label"]) == set(several.clips["label"])
     assert outcome.temperature.value > 0
-
-
-def test_a_support_holds_k_clips_of_each_class_and_the_smaller_is_part_of_the_larger(several):
-    few, more = (
-        draw_clips(several.clips, k, rng=np.random.default_rng(1), multi_label=True) for k in (3, 7)
-    )
-    label = several.clips.set_index("clip_id")["label"]
-    assert sorted(few) == NAMES
-    for name in NAMES:
-        assert len(few[name]) == 3
-        assert few[name] == more[name][:3]
-        assert all(name in label[clip].split(";") for clip in more[name])
-    alone = draw_clips(several.clips, 3, rng=np.random.default_rng(1))
-    assert "frog;owl" in alone  # where they are one label, it is a class
 
 
 @pytest.mark.parametrize("name", LEARNS_SEVERAL)

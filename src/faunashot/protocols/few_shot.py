@@ -11,12 +11,11 @@ import pandas as pd
 from pydantic import Field
 
 from faunashot import options
-from faunashot.data.splits import Split, held_back
+from faunashot.data.splits import Split, draw_support, held_back
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator
 from faunashot.estimators.calibration import Temperature, clip_temperature
 from faunashot.protocols.base import Outcome, Protocol, Rotation
-from faunashot.protocols.support.draws import draw_clips
 from faunashot.protocols.support.scoring import Scored, scored, together, validated_temperature
 from faunashot.protocols.support.task import Learn, Task, clip_scores
 
@@ -158,8 +157,8 @@ class FewShot(Protocol):
         if split is not None:
             clips = clips[clips["clip_id"].isin(split.learnable)]
         most = max([*self.settings.k_values, self.k])
-        support = draw_clips(clips, most, rng=rng, multi_label=task.target.multi_label)
-        drawn = draw_clips(task.source.clips, self.settings.source_clips, rng=rng)
+        support = draw_support(clips, most, rng=rng)
+        drawn = draw_support(task.source.clips, self.settings.source_clips, rng=rng)
         source = [i for ids in drawn.values() for i in ids]
         nowhere = Split("all", (), (), ())
         return Episode(number, split or nowhere, tuple(clips["clip_id"]), support, source)
