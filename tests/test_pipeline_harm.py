@@ -29,6 +29,7 @@ from pipeline_project import (
     tone,
 )
 
+from faunashot.errors import StoreError
 from faunashot.features import store
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -176,7 +177,8 @@ def test_a_killed_stage_leaves_nothing_half_done_and_the_next_run_ends_the_same(
     _, stderr = running.communicate(timeout=60)
     assert running.returncode != 0
     assert f"failed to reproduce '{EMBED}'" in stderr
-    assert not (copy / FEATURES).exists()
+    with pytest.raises(StoreError):
+        store.load(copy / FEATURES)
     assert open_embed_runs(copy)
 
     again = call(copy, "dvc", "repro")

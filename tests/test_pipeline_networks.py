@@ -85,7 +85,7 @@ def test_the_card_says_what_the_network_costs(trained):
     facts = json.loads((trained / MODEL / "model.json").read_text())
     assert facts["system"]["settings"]["noise"] == "naive"
     card = (trained / "reports/model_card.md").read_text()
-    assert f"a network of {facts['network']['parameters']:,} parameters" in card
+    assert f"a network of {facts['cost']['parameters']:,} parameters" in card
     assert "million multiply-adds" in card
 
 
