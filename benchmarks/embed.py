@@ -151,7 +151,7 @@ def birdnet_rivals(subject: Subject) -> dict[str, tuple[Callable[[], Any], int]]
     from ai_edge_litert.interpreter import Interpreter
 
     from faunashot.audio.windows import split_windows
-    from faunashot.backbones.birdnet import MODEL_FILE, published_file
+    from faunashot.backbones.birdnet.published import MODEL_FILE, published_file
 
     features, threads = subject.features, cores()
     net = Interpreter(
