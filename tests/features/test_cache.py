@@ -128,7 +128,7 @@ def test_a_job_whose_recordings_are_bad_is_refused(clips, tiny, tmp_path) -> Non
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_what_is_cached_changes_no_byte(order, clips, tiny, fresh, tmp_path) -> None:
     """Parts of a corpus, in any order, and then all of it."""
     parts = (clips[:5], clips[1::2], clips[3:])
