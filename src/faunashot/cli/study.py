@@ -69,9 +69,8 @@ def _dvc(*arguments: str, quiet: bool = False) -> None:
 def _row(record: dict[Any, Any], asked: Any, *, whole: bool) -> dict[str, Any]:
     if whole:
         return {str(key): value for key, value in record.items()}
-    axes = list(dict.fromkeys(key for grid in asked.grid for key in grid))
     low, high = record["macro_f1_low"], record["macro_f1_high"]
-    row = {key: record.get(key) for key in axes}
+    row = {key: record.get(key) for key in asked.axes}
     row |= {"k": record["k"], "macro-F1": record["macro_f1"]}
     row["interval"] = None if low is None else f"{low} to {high}"
     if record.get("difference") is not None:
@@ -84,8 +83,7 @@ def _draw(table: Any, asked: Any, png: Path) -> None:
     from faunashot.evaluation.plots.curve import curve_figure
     from faunashot.evaluation.systems_plots import scores_figure
 
-    axes = list(dict.fromkeys(key for grid in asked.grid for key in grid))
-    varied = [key for key in axes if table[key].nunique() > 1] or axes
+    varied = [key for key in asked.axes if table[key].nunique() > 1] or asked.axes
     named = table.assign(system=[", ".join(map(str, row)) for row in table[varied].to_numpy()])
     curves = named["k"].nunique() > 1
     (curve_figure if curves else scores_figure)(named, title=asked.name).savefig(png)

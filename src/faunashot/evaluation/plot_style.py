@@ -5,6 +5,7 @@ Made with matplotlib's object API: no figure outlives its caller, and no display
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -46,6 +47,15 @@ def plain(axes: Axes) -> None:
     axes.tick_params(colors=INK, labelsize=9, length=3)
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set(color=MUTED, fontsize=9.5)
+
+
+def named_rows(axes: Axes, names: Sequence[str], xlabel: str, **text: Any) -> None:
+    """Name the rows, the first on top; `text` is of the names' look."""
+    axes.set_yticks(range(len(names)), names, **text)
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel=xlabel)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
 
 
 def head_line(axes: Axes, title: str, shows: str) -> None:

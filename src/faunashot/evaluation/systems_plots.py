@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from faunashot.evaluation.plot_style import (
     MARKERS,
     MUTED,
     head_line,
+    named_rows,
     need_columns,
     new_figure,
     one_panel,
@@ -109,7 +109,7 @@ def scores_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
             color=INK,
         )
     axes.set_xlim(0, 1)
-    _system_rows(axes, list(table["system"]), "accuracy")
+    named_rows(axes, list(table["system"]), "accuracy")
     if more and table["published"].notna().any():
         look = _look(1, hollow=True) | {"marker": "D", "markersize": 6.5}
         axes.plot(table["published"], rows, linestyle="", label="published", **look)
@@ -149,7 +149,7 @@ def macro_weighted_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
         axes.plot(table[mean], places[mean], linestyle="", label=name, **look)
     low, high = axes.get_xlim()
     axes.set_xlim(max(low, 0), min(high, 1))
-    _system_rows(axes, list(table["system"]), "F1")
+    named_rows(axes, list(table["system"]), "F1")
     _legend_below(figure, axes, 7.6)
     head_line(axes, title, f"Macro and weighted F1{_interval_of(table, *means)}")
     return figure
@@ -191,7 +191,7 @@ def ablation_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
             look["in_layout"] = bool(which.any())  # points that are none would take room
             axes.plot(part["difference"][which], at[which], linestyle="", label=name, **look)
         axes.xaxis.set_major_locator(MaxNLocator(5))
-        _system_rows(axes, order, "difference in accuracy")
+        named_rows(axes, order, "difference in accuracy")
         head_line(axes, "", side)
     _legend_below(figure, panels[0], width_in)
     shows = title or "Difference in accuracy by ingredient"
@@ -280,15 +280,6 @@ def _interval_of(table: pd.DataFrame, *scores: str) -> str:
     """What the headline says of the whiskers or bands, where there are any."""
     given = table[[f"{name}_low" for name in scores]].notna().any(axis=None)
     return ", with the 95 % interval" if given else ""
-
-
-def _system_rows(axes: Axes, names: Sequence[str], xlabel: str) -> None:
-    """Name the rows, the first on top."""
-    axes.set_yticks(range(len(names)), names)
-    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel=xlabel)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
 
 
 def _legend_below(figure: Figure, axes: Axes, width_in: float) -> None:

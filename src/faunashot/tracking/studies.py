@@ -55,6 +55,11 @@ class Study(Options):
     def _one_or_several(cls, grid: Any) -> Any:
         return [grid] if isinstance(grid, Mapping) else grid
 
+    @property
+    def axes(self) -> list[str]:
+        """What its grids vary, each key once."""
+        return list(dict.fromkeys(key for grid in self.grid for key in grid))
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -189,8 +194,7 @@ def _rows(client: MlflowClient, experiment: Planned, run: Run) -> list[dict[str,
 
 
 def _with_differences(root: Path, study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    axes = list(dict.fromkeys(key for grid in study.grid for key in grid))
-    others = [key for key in axes if key not in study.reference]
+    others = [key for key in study.axes if key not in study.reference]
     if not study.reference:
         return table
     at_headline = table[table["headline"]]

@@ -11,7 +11,7 @@ from faunashot.evaluation.calibration import expected_calibration_error
 from faunashot.evaluation.plot_style import (
     COLOURS,
     GRID,
-    INK,
+    LEGEND,
     MUTED,
     head_line,
     need_columns,
@@ -74,7 +74,7 @@ def reliability_figure(
         shows = f"{name}: calibration error {expected_calibration_error(table):.3f}"
         head_line(axes, title if number == 0 else " " * bool(title), shows)
     panels[0, 0].set(ylabel="accuracy")
-    panels[0, 0].legend(loc="best", frameon=False, labelcolor=INK, fontsize=9.5)
+    panels[0, 0].legend(loc="best", **LEGEND)
     panels[1, 0].set(ylabel="count")
     return figure
 

@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 
 from faunashot.evaluation.plot_style import (
     COLOURS,
-    GRID,
     INK,
+    LEGEND,
     MARKERS,
     head_line,
+    named_rows,
     need_columns,
     one_panel,
 )
@@ -75,18 +76,10 @@ def conditions_figure(conditions: pd.DataFrame, *, title: str = "") -> Figure:
             markeredgecolor="white",
             label=f"k = {k}",
         )
-    axes.set_yticks(range(len(names)), names)
-    axes.set(
-        ylim=(len(names) - 0.4, -0.6), xlabel="macro-F1 of the run less that under the condition"
-    )
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    named_rows(axes, names, "macro-F1 of the run less that under the condition")
     if len(ks) > 1:
         columns = min(len(ks), 6)
-        figure.legend(
-            loc="outside lower center", ncols=columns, frameon=False, labelcolor=INK, fontsize=9.5
-        )
+        figure.legend(loc="outside lower center", ncols=columns, **LEGEND)
     interval = ", with the 95 % interval" if table[ends].notna().any(axis=None) else ""
     head_line(axes, title, f"Macro-F1 that goes under each condition{interval}")
     return figure

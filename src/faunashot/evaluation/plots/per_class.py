@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from faunashot.evaluation.plot_style import (
     COLOURS,
-    GRID,
     INK,
     MUTED,
     head_line,
+    named_rows,
     need_columns,
     one_panel,
 )
@@ -80,10 +80,7 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
         macro = float(per_class.loc[scored, "f1"].mean())
         axes.axvline(macro, color=COLOURS[1], linewidth=1.5, linestyle=(0, (4, 3)), zorder=3)
         shows += f"; dashed: macro-F1 {macro:.3f}"
-    axes.set_yticks(rows, list(map(str, table["label"])), fontsize=9)
-    axes.set(xlim=(0, 1), ylim=(n - 0.4, -0.6), xlabel="F1")
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0, 1)
+    named_rows(axes, list(map(str, table["label"])), "F1", fontsize=9)
     head_line(axes, title, shows)
     return figure

@@ -14,6 +14,7 @@ from faunashot.evaluation.plot_style import (
     COLOURS,
     GRID,
     INK,
+    LEGEND,
     MUTED,
     head_line,
     new_figure,
@@ -70,7 +71,7 @@ def rejection_figure(
         axes.hist(values, bins, weights=each, color=colour, alpha=0.6, label=label)
     axes.axvline(threshold, color=INK, linewidth=1.5, linestyle=(0, (4, 3)), label="threshold")
     axes.set(xlabel="unknown score", ylabel="share of the recordings")
-    axes.legend(loc="best", frameon=False, labelcolor=INK, fontsize=9.5)
+    axes.legend(loc="best", **LEGEND)
     passed, alarms = ((values <= threshold).mean() for values in kinds.values())
     head_line(
         axes, title, f"{passed:.0%} of the known pass the threshold, {alarms:.0%} of background"
