@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import saved_with_nothing_cut_off
 from matplotlib.figure import Figure
 
 from faunashot.errors import ParameterError
@@ -46,16 +47,7 @@ def shown(figure: Figure) -> list[str]:
 @pytest.mark.parametrize("kind", ["reliability", "tempered", "rejection"])
 def test_a_figure_is_saved_with_nothing_cut_off(kind, title, tmp_path):
     figure = make(kind, title)
-
-    figure.savefig(tmp_path / "figure.png")
-
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    drawn = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
-    assert drawn.x0 >= 0
-    assert drawn.y0 >= 0
-    assert drawn.x1 <= width
-    assert drawn.y1 <= height
+    saved_with_nothing_cut_off(figure, tmp_path)
 
 
 @pytest.mark.parametrize(

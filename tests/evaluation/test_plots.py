@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import saved_with_nothing_cut_off
 from dvc_render.vega_templates import TEMPLATES
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_fscore_support
@@ -83,16 +84,7 @@ def texts(figure: Figure) -> list[str]:
 )
 def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
     figure = make(kind, n_classes, TITLE)
-
-    figure.savefig(tmp_path / "figure.png")
-
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    drawn = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
-    assert drawn.x0 >= 0
-    assert drawn.y0 >= 0
-    assert drawn.x1 <= width
-    assert drawn.y1 <= height
+    saved_with_nothing_cut_off(figure, tmp_path)
 
 
 @pytest.mark.parametrize(

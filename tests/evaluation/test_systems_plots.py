@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import saved_with_nothing_cut_off
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
@@ -113,16 +114,7 @@ def points(axes, label: str) -> np.ndarray:
 def test_a_figure_is_saved_with_nothing_cut_off(kind, title, tmp_path):
     draw, table = FIGURES[kind]
     figure = draw(table(), title=title)
-
-    figure.savefig(tmp_path / "figure.png")
-
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    drawn = figure.get_tightbbox()
-    width, height = figure.get_size_inches()
-    assert drawn.x0 >= 0
-    assert drawn.y0 >= 0
-    assert drawn.x1 <= width
-    assert drawn.y1 <= height
+    saved_with_nothing_cut_off(figure, tmp_path)
 
 
 @pytest.mark.parametrize(
