@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,34 +10,31 @@ from faunashot.audio.decode import quiet_native
 from faunashot.data.audit import SOURCE, TARGET, audit
 from faunashot.data.shortcuts import shortcut_score
 from faunashot.params import Params
+from faunashot.pipeline.paths import AUDIT_REPORT, AUDITED, RUN_RECORDS, clips_of
 from faunashot.tracking.runs import stage_run
 
 
 def run(params: Params) -> None:
     """Run the stage."""
-    files = [Path(f"clips/{name}.parquet") for name in (params.corpus, params.source)]
+    files = [clips_of(name) for name in (params.corpus, params.source)]
     with (
         quiet_native(),
         stage_run(
             "audit",
             params=params.model_dump(mode="json"),
             inputs=files,
-            record=Path("reports/mlflow/audit.json"),
+            record=RUN_RECORDS / "audit.json",
             name=params.run_name,
         ) as run,
     ):
         target, source = (pd.read_parquet(file) for file in files)
-        roots = {
-            TARGET: params.root,
-            SOURCE: params.source_root,
-        }
+        roots = {TARGET: params.root, SOURCE: params.source_root}
         audited = audit(target, source, files=lambda role, path: roots[role] / path)
-        audited.clips.to_parquet("clips/audited.parquet", index=False)
+        audited.clips.to_parquet(AUDITED, index=False)
         own = audited.clips[audited.clips["role"] == TARGET]
         found = {**audited.report, "shortcuts": shortcut_score(own, seed=params.seed)}
-        report = Path("reports/audit.json")
-        report.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-        run.artifact(report)
+        AUDIT_REPORT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        run.artifact(AUDIT_REPORT)
         counts = {k: len(v) if isinstance(v, list) else v for k, v in found.items()}
         run.metrics(counts)
         print(

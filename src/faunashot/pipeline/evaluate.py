@@ -15,7 +15,14 @@ from faunashot.evaluation.metrics import titles
 from faunashot.evaluation.plots import plot_tables, plots_for
 from faunashot.evaluation.summary import DIGITS, Summary, summarise
 from faunashot.params import Params
-from faunashot.pipeline.paths import model_of
+from faunashot.pipeline.paths import (
+    CURVE,
+    METRICS,
+    PREDICTIONS,
+    REPORTS,
+    RUN_RECORDS,
+    model_of,
+)
 from faunashot.reporting.plot_files import write_dvc_list, write_tables
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
@@ -23,18 +30,18 @@ from faunashot.systems.record import TrainedSystem
 from faunashot.tracking.models import log_and_register, promote
 from faunashot.tracking.runs import StageRun, stage_run
 
-CARD = Path("reports/model_card.md")
+CARD = REPORTS / "model_card.md"
 
 
 def run(params: Params) -> None:
     """Run the stage."""
     model = model_of(params.full_system)
-    tables = {n: Path(f"predictions/{n}.parquet") for n in ("held_out", "windows", "unknown")}
+    tables = {n: PREDICTIONS / f"{n}.parquet" for n in ("held_out", "windows", "unknown")}
     with stage_run(
         "evaluate",
         params=params.model_dump(mode="json"),
         inputs=[*tables.values(), model],
-        record=Path("reports/mlflow/evaluate.json"),
+        record=RUN_RECORDS / "evaluate.json",
         name=params.run_name,
     ) as run:
         used = {"corpus", "backbone", "system", "seed", "evaluation"}
@@ -60,9 +67,9 @@ def run(params: Params) -> None:
 
 def write(summary: Summary, metrics: Mapping[str, Any]) -> None:
     """Write what DVC keeps."""
-    Path("metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    METRICS.write_text(json.dumps(metrics, indent=1) + "\n")
     summary.predictions.to_csv("predictions.csv", index=False)
-    summary.curve.to_csv("curve.csv", index=False)
+    summary.curve.to_csv(CURVE, index=False)
     write_tables({"conditions": summary.conditions, **plot_tables(summary)})
     write_dvc_list(multi_label=summary.multi_label)
 

@@ -11,10 +11,8 @@ from faunashot.data.corpora.base import Corpus
 from faunashot.data.ingest import Ingested, hashed, ingest
 from faunashot.errors import CorpusError
 from faunashot.params import ABSENT, NO_CORPUS, Params
-from faunashot.pipeline.paths import NOISE_CLIPS, REPORTS, RUN_RECORDS, clips_of
+from faunashot.pipeline.paths import INGEST_REPORT, NOISE_CLIPS, RUN_RECORDS, clips_of
 from faunashot.tracking.runs import stage_run
-
-REPORT = REPORTS / "ingest.json"
 
 
 def run(params: Params) -> None:
@@ -40,11 +38,11 @@ def run(params: Params) -> None:
     ):
         run.params(params.model_dump(mode="json", include={"corpus", "source", "ingest"}))
         done = {name: ingested(corpus, roots[name]) for name, corpus in corpora.items()}
-        for folder in (REPORT.parent, NOISE_CLIPS.parent):
+        for folder in (INGEST_REPORT.parent, NOISE_CLIPS.parent):
             folder.mkdir(parents=True, exist_ok=True)
         report = {n: found.report() for n, found in done.items() if roots[n] != ABSENT}
-        REPORT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-        run.artifact(REPORT)
+        INGEST_REPORT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        run.artifact(INGEST_REPORT)
         for name, found in done.items():
             for bad in found.bad:
                 print(f"bad: {name}: {bad['path']}: {bad['reason']}")

@@ -14,6 +14,8 @@ NOISE_FEATURES = FEATURES / "noise"
 PREDICTIONS = Path("predictions")
 REPORTS = Path("reports")
 RUN_RECORDS = REPORTS / "mlflow"
+INGEST_REPORT, AUDIT_REPORT = REPORTS / "ingest.json", REPORTS / "audit.json"
+METRICS, CURVE = Path("metrics.json"), Path("curve.csv")
 
 
 def clips_of(corpus: str) -> Path:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
 from faunashot.conditions.base import asked_for
 from faunashot.features.extractors import licence_of
 from faunashot.params import Params
+from faunashot.pipeline.paths import (
+    AUDIT_REPORT,
+    CURVE,
+    INGEST_REPORT,
+    METRICS,
+    REPORTS,
+    RUN_RECORDS,
+)
 from faunashot.reporting.findings import of_data, of_figures
 from faunashot.reporting.page import report_page
 from faunashot.reporting.plot_files import FOLDER, read_figures
 from faunashot.tracking.runs import stage_run
 
-METRICS, CURVE = Path("metrics.json"), Path("curve.csv")
-PAGE = Path("reports/report.html")
+PAGE = REPORTS / "report.html"
 
 
 def run(params: Params) -> None:
@@ -25,13 +31,11 @@ def run(params: Params) -> None:
         "report",
         params=params.model_dump(mode="json"),
         inputs=[METRICS, CURVE, FOLDER],
-        record=Path("reports/mlflow/report.json"),
+        record=RUN_RECORDS / "report.json",
         name=params.run_name,
     ) as run:
         metrics = json.loads(METRICS.read_text())
-        ingested, audited = (
-            json.loads(Path(f"reports/{name}.json").read_text()) for name in ("ingest", "audit")
-        )
+        ingested, audited = (json.loads(file.read_text()) for file in (INGEST_REPORT, AUDIT_REPORT))
         PAGE.write_text(
             report_page(
                 title=f"{params.full_system} on {params.corpus}",
