@@ -113,6 +113,7 @@ class FewShot(Protocol):
         k_values = [k for k in every_k if k >= least_k]
         each = [self.draw(task, splits.split(n), n) for n in range(self.settings.episodes)]
         of_k = {k: self._scored(task, each, k) for k in k_values}
+        every = together(list(of_k.values()))
         final = self.draw(task, None, FINAL)
         (learn,) = self._learn(task, [final], self.k)
         (model,) = task.fit([learn])
@@ -124,19 +125,14 @@ class FewShot(Protocol):
         tempered_on = learn.validation if task.kind.uses_validation else learned
         whole = task.kind.level == "clip"
         return Outcome(
-            held_out=pd.concat([of.clips for of in of_k.values()], ignore_index=True),
+            held_out=every.clips,
             windows=of_k[self.k].windows,
             classes=classes,
             headline_k=self.k,
             estimator=model,
             multi_label=task.target.multi_label,
             temperature=Temperature(value=temperature, clips=len(tempered_on)),
-            test_conditions={
-                name: pd.concat(
-                    [of.test_conditions[name] for of in of_k.values()], ignore_index=True
-                )
-                for name in task.test_conditions
-            },
+            test_conditions=every.test_conditions,
             rotations=[Rotation(e.number, e.labelled(self.k), e.split.test) for e in each if whole],
             learned_from=learned,
             facts={"episodes": self.settings.episodes, "test_folds": len(splits)},
