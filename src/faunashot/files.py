@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -34,6 +35,12 @@ def cache_folder() -> Path:
     if named and "://" not in named:
         return Path(named).expanduser().absolute()
     return Path.home() / ".cache" / "faunashot"
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file, in hex, of which little is in memory at once."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def write_atomically(file: Path, content: bytes | memoryview | str) -> None:

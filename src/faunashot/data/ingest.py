@@ -19,6 +19,7 @@ from faunashot.data import layout
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import carry_several, clips_a_class
 from faunashot.errors import AudioError, CorpusError
+from faunashot.files import sha256_of
 
 SHORTEST_S = 0.01
 FULL_SCALE = 0.999
@@ -118,7 +119,7 @@ def located(corpus: Corpus, root: Path) -> pd.DataFrame:
 
 def hashed(files: Iterable[Path], root: Path) -> pd.DataFrame:
     """List recordings of noise under `root`: columns `NOISE_COLUMNS`, a row a file."""
-    rows = [(layout.relative(file, root), _sha256(file)) for file in files]
+    rows = [(layout.relative(file, root), sha256_of(file)) for file in files]
     return pd.DataFrame(rows, columns=NOISE_COLUMNS, dtype="str")
 
 
@@ -165,14 +166,9 @@ def ingest(corpus: Corpus, root: Path) -> Ingested:
 def _row(clip: Clip, root: Path) -> list[str | None]:
     facts = [clip.clip_id, clip.path, clip.label, clip.fold, clip.group]
     try:
-        return [*facts, _sha256(root / clip.path), None]
+        return [*facts, sha256_of(root / clip.path), None]
     except OSError as error:
         return [*facts, None, f"unreadable: {error.strerror or error}"]
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _measure(file: Path) -> list[Any] | str:

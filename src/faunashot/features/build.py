@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from faunashot.features.engine import Engine, Progress, ShardIndex, ShardTarget,
 from faunashot.features.extract import Chunk, cores
 from faunashot.features.plan import Plan, Shard, bad_part
 from faunashot.features.shards import ARRAY, TIMES, ShardFacts
-from faunashot.files import locked
+from faunashot.files import locked, sha256_of
 from faunashot.storage import Storage
 
 ATTEMPTS = 3
@@ -230,8 +229,7 @@ def _refuse_unlisted(planned: Sequence[Shard], plan: Plan, known: ShardIndex) ->
         if isinstance(chunk.source, bytes):
             return True
         try:
-            with chunk.source.open("rb") as opened:
-                return hashlib.file_digest(opened, "sha256").hexdigest() == chunk.sha256
+            return sha256_of(chunk.source) == chunk.sha256
         except OSError:
             return True  # to be told of it in turn
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from faunashot.features.extract import Chunk, cores, stamp
 from faunashot.features.extractors import Extractor
 from faunashot.features.shards import shard_key
 from faunashot.features.spec import Derivation
+from faunashot.files import sha256_of
 
 SHARD_WINDOWS = 4_096
 """Windows of a shard: what a killed run loses at most, and what is in memory at once."""
@@ -148,8 +148,7 @@ def _survey(recording: Recording) -> _Seen | dict[str, Any]:
         found = announced(recording.path)
         sha256 = recording.sha256
         if sha256 is None:
-            with recording.path.open("rb") as opened:
-                sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+            sha256 = sha256_of(recording.path)
     except AudioError as error:
         return bad_part(recording, str(error))
     except FileNotFoundError:

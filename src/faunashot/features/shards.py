@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from faunashot.errors import StoreError
 from faunashot.features.cut import ChunkSpan
 from faunashot.features.spec import Derivation
+from faunashot.files import sha256_of
 from faunashot.frontends.base import FloatArray
 from faunashot.storage import Storage
 
@@ -175,11 +176,10 @@ def read_array(storage: Storage, name: str, *, sha256: str) -> FloatArray:
     """
     if storage.local is None:
         content = storage.read(name)
-        found = hashlib.sha256(content)
+        found = hashlib.sha256(content).hexdigest()
     else:
-        with (storage.local / name).open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256")
-    if found.hexdigest() != sha256:
+        found = sha256_of(storage.local / name)
+    if found != sha256:
         raise StoreError(f"{storage}/{name} is torn: its hash is not the one recorded")
     if storage.local is None:
         return cast("FloatArray", np.load(io.BytesIO(content), allow_pickle=False))

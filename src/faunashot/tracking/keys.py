@@ -12,6 +12,7 @@ from numbers import Real
 from pathlib import Path
 
 from faunashot.errors import TrackingError
+from faunashot.files import sha256_of
 
 _FORBIDDEN = re.compile(r"[^\w/\-. :]")
 _MAX_VALUE = 500
@@ -51,8 +52,7 @@ def hash_path(path: Path) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return digest({file.relative_to(path).as_posix(): hash_path(file) for file in files})
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except FileNotFoundError:
         raise TrackingError(f"{path}: no such input of the stage") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from faunashot.backbones.birdnet.published import (
     run_published,
 )
 from faunashot.errors import WeightsError
+from faunashot.files import sha256_of
 from faunashot.runtimes.litert import LiteRt
 from faunashot.runtimes.once import Once
 
@@ -83,8 +83,7 @@ class BirdNet(Backbone):
 
     def __init__(self, *, hop_s: float = 3.0) -> None:
         file = published_file(MODEL_FILE)
-        with file.open("rb") as opened:
-            self.weights_hash = hashlib.file_digest(opened, "sha256").hexdigest()
+        self.weights_hash = sha256_of(file)
         names = published_file(LABELS_FILE).read_text("utf-8").split("\n")[:N_CLASSES]
         self.class_list = ClassList("birdnet", tuple(names), several="max")
         self._parts = Once(lambda: _load(file.read_bytes()))
