@@ -17,18 +17,18 @@ from faunashot.backbones.base import ClassList
 from faunashot.errors import AudioError, ParameterError, StoreError
 from faunashot.estimators import kinds
 from faunashot.estimators.base import Estimator
-from faunashot.estimators.calibration import Temperature, temper
+from faunashot.estimators.calibration import temper
 from faunashot.estimators.class_map import ClassMap
 from faunashot.estimators.examples import Examples, Scores
 from faunashot.estimators.head import make_head
 from faunashot.estimators.pooling import pool
-from faunashot.estimators.unknown import Novelty, UnknownThreshold, threshold_at
+from faunashot.estimators.unknown import Novelty, threshold_at
 from faunashot.features.extract import embed_clips, embed_recording
 from faunashot.features.extractors import Extractor, extractor, of_front_end
 from faunashot.features.join import join
 from faunashot.frontends.logmel_stats import LogMelStats
 from faunashot.recogniser import Recogniser
-from faunashot.systems.record import BackboneRecord, TrainedSystem
+from faunashot.systems.record import BackboneRecord, Temperature, TrainedSystem, UnknownThreshold
 
 RATE = 32_000
 LOGMEL = extractor("logmel_stats")

@@ -13,13 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators import head
-from faunashot.estimators.calibration import Temperature, temper
+from faunashot.estimators.calibration import temper
 from faunashot.params import Params
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.few_shot import CALIBRATION_FOLDS
 from faunashot.protocols.run import protocol_of
 from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import system
+from faunashot.systems.record import Temperature
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
 

@@ -14,7 +14,7 @@ from nearest import Nearest
 from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError, SplitError
-from faunashot.estimators.calibration import Temperature, fit_temperature, temper
+from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.windows import from_scratch
 from faunashot.params import Params
 from faunashot.protocols import few_shot
@@ -24,6 +24,7 @@ from faunashot.protocols.run import protocol_of
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task, Training
 from faunashot.systems.catalogue import system
+from faunashot.systems.record import Temperature
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
 CURVE = {"k": 5, "k_values": [1, 4, 12], "episodes": 5}

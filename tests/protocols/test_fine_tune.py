@@ -12,7 +12,7 @@ from nearest import Nearest
 from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError, SplitError
-from faunashot.estimators.calibration import Temperature, temper
+from faunashot.estimators.calibration import temper
 from faunashot.estimators.windows import end_to_end
 from faunashot.features.store import Features, FeatureSpec
 from faunashot.protocols.base import Outcome
@@ -20,6 +20,7 @@ from faunashot.protocols.fine_tune import FineTune
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task, Training
 from faunashot.systems.catalogue import system
+from faunashot.systems.record import Temperature
 
 THREE = {"cat": 20, "hen": 20, "owl": 20}
 LOGISTIC = replace(system("standardised"), grid={"C": [0.01, 0.1, 1.0]})

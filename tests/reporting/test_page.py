@@ -50,7 +50,7 @@ def page(**more: object) -> str:
         lead="few_shot",
         metrics=metrics,
         curve=CURVE,
-        figures=[],
+        pictures=[],
         sentences=of_figures(metrics, CONDITIONS),
         findings=["one & all"],
         licence="MIT",

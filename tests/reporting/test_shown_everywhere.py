@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from matplotlib.figure import Figure
 
 from faunashot.cli import show
 from faunashot.evaluation import metrics, plots
@@ -19,7 +19,7 @@ from faunashot.evaluation.summary import Summary, summarise
 from faunashot.pipeline import evaluate
 from faunashot.registry import Registry
 from faunashot.reporting.page import report_page
-from faunashot.reporting.plot_files import DVC_LIST, read_figures
+from faunashot.reporting.plot_files import DVC_LIST, pictures
 from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
 
@@ -103,12 +103,12 @@ class Tracked:
     """What a stage's run was told to log."""
 
     def __init__(self) -> None:
-        self.pictures: dict[str, Figure] = {}
+        self.files: list[Path] = []
         self.tables: dict[str, pd.DataFrame] = {}
         self.steps: dict[int | None, dict] = {}
 
-    def figure(self, figure: Figure, name: str) -> None:
-        self.pictures[name] = figure
+    def artifact(self, path: Path) -> None:
+        self.files.append(path)
 
     def table(self, table: pd.DataFrame, name: str) -> None:
         self.tables[name] = table
@@ -154,7 +154,7 @@ def page(summary: Summary) -> str:
         lead="b",
         metrics=summary.metrics,
         curve=pd.read_csv("curve.csv"),
-        figures=read_figures(),
+        pictures=pictures(),
         sentences=[],
         findings=[],
         licence="c",
@@ -171,13 +171,13 @@ def test_another_package_s_metric_is_in_every_table() -> None:
     assert summary.metrics["window"]["misses"] == value
     assert summary.metrics["conditions"]["equalised"]["misses"] == 0.5
 
-    evaluate.write(summary, summary.metrics)
+    evaluate.write(summary, summary.metrics, title="t")
     curve = pd.read_csv("curve.csv").set_index("k")
     assert curve.loc[5, ["misses", "misses_low"]].tolist() == [value, summary.metrics["misses_low"]]
     assert json.loads(Path("metrics.json").read_text())["misses"] == value
 
     run = Tracked()
-    evaluate.log(run, summary, summary.metrics, title="t")
+    evaluate.log(run, summary, summary.metrics)
     assert run.final["misses"] == value
     assert run.steps[5]["curve"]["misses"] == value
 
@@ -188,7 +188,7 @@ def test_another_package_s_metric_is_in_every_table() -> None:
 @pytest.mark.usefixtures("meadow")
 def test_another_package_s_metric_is_printed_and_on_the_card(capsys) -> None:
     summary = scored()
-    evaluate.write(summary, summary.metrics)
+    evaluate.write(summary, summary.metrics, title="t")
     show.show()
     out = capsys.readouterr().out
     assert str(summary.metrics["misses"]) in out
@@ -201,7 +201,7 @@ def test_another_package_s_metric_is_printed_and_on_the_card(capsys) -> None:
 @pytest.mark.usefixtures("meadow")
 def test_another_package_s_plot_is_drawn_everywhere() -> None:
     summary = scored()
-    evaluate.write(summary, summary.metrics)
+    evaluate.write(summary, summary.metrics, title="t")
     table = pd.read_csv("plots/sure.csv")
     assert len(table) == 40
     assert (
@@ -210,15 +210,15 @@ def test_another_package_s_plot_is_drawn_everywhere() -> None:
     )
 
     run = Tracked()
-    evaluate.log(run, summary, summary.metrics, title="t")
-    assert "sure" in run.pictures
+    evaluate.log(run, summary, summary.metrics)
     assert len(run.tables["sure"]) == 40
+    picture = Path("plots/sure.png")
+    assert picture in run.files
 
-    labels = [
-        line.get_label() for drawn in read_figures() for axes in drawn.axes for line in axes.lines
-    ]
-    assert "of the meadow" in labels
-    assert page(summary).count("<img") == len(run.pictures) == 6
+    shown = page(summary)
+    assert shown.count("<img") == len(run.files) == 6
+    assert "<img alt='Confidence of each clip'" in shown
+    assert base64.b64encode(picture.read_bytes()).decode() in shown
 
     listed = yaml.safe_load(DVC_LIST.read_text())["plots"]
     (drawn,) = [each for each in listed if "Confidence of each clip" in each]
@@ -240,7 +240,7 @@ def test_one_that_lacks_a_title_is_named_and_the_others_go_on(tmp_path, capsys) 
     summary = scored()
     assert "misses" not in summary.metrics
     assert "macro_f1" in summary.metrics
-    evaluate.write(summary, summary.metrics)
+    evaluate.write(summary, summary.metrics, title="t")
     assert not Path("plots/sure.csv").exists()
     of_metric, of_plot = capsys.readouterr().err.splitlines()
     assert "metric 'misses' of package meadow" in of_metric
@@ -264,7 +264,7 @@ def test_what_is_not_installed_leaves_no_trace(
     assert "misses" not in summary.metrics
     Path("plots").mkdir()
     Path("plots/sure.csv").write_text("clip_id,confidence\n")
-    evaluate.write(summary, summary.metrics)
+    evaluate.write(summary, summary.metrics, title="t")
     assert not Path("plots/sure.csv").exists()  # of an earlier run
     # one that was installed when the figures were made goes by its name
     assert metrics.titles(["misses", "misses_low"]) == {"misses": "misses"}
@@ -275,7 +275,7 @@ def test_several_labels_a_clip_leave_out_what_needs_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     summary = scored(multi_label=True)
-    evaluate.write(summary, summary.metrics)
+    evaluate.write(summary, summary.metrics, title="t")
     assert {file.stem for file in Path("plots").glob("*.csv")} == {
         *("conditions", "curve", "per_class")
     }
@@ -300,6 +300,6 @@ def test_the_list_for_dvc_is_what_the_plots_declare(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     summary = scored()
-    evaluate.write(summary, summary.metrics)
+    evaluate.write(summary, summary.metrics, title="t")
     committed = Path(__file__).resolve().parents[2] / DVC_LIST
     assert committed.read_text("utf-8") == DVC_LIST.read_text("utf-8")

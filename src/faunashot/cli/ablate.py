@@ -97,7 +97,7 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
     """The features that a run of the pipeline left."""
     import pandas as pd
 
-    from faunashot.data.audit import TARGET
+    from faunashot.data import TARGET
     from faunashot.evaluation import MAIN
     from faunashot.features.store import META
     from faunashot.params import FeatureName

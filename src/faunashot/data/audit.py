@@ -14,10 +14,9 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from faunashot.data import SOURCE, TARGET
 from faunashot.data.labels import carry_several
 from faunashot.data.near_duplicates import NearDuplicate, near_duplicates
-
-TARGET, SOURCE = "target", "source"
 
 _WAV, _OGG, _AIFF = (".wav", ".wave"), (".ogg", ".oga", ".opus"), (".aif", ".aiff", ".aifc")
 SUFFIXES: dict[str, tuple[str, ...]] = {

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from faunashot.data.corpora.base import TEST, TRAIN, VALIDATION
 from faunashot.data.labels import carry_several, names_by_clip
@@ -157,8 +156,9 @@ class Splits:
         return list(self._clips.index[mask])
 
     def _without(self, ids: Sequence[str], tested: Sequence[str]) -> list[str]:
-        taken = set(self._clips.loc[list(tested), "group"])
-        return [i for i in ids if self._clips.at[i, "group"] not in taken]
+        group = self._clips["group"]
+        taken = set(group.loc[list(tested)])
+        return [i for i, of in zip(ids, group.loc[list(ids)], strict=True) if of not in taken]
 
     def _refuse_leak(self, split: Split) -> None:
         refuse_leak(self._clips["group"], [split.train, split.validation, split.test])
@@ -198,6 +198,8 @@ def grouped_folds(clips: pd.DataFrame, *, seed: int) -> pd.Series:
     n = min(N_FOLDS, clips["group"].nunique(), largest)
     if n < 2:
         raise SplitError("fewer than two source recordings, or clips of a class, make no folds")
+    from sklearn.model_selection import StratifiedGroupKFold
+
     maker = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
     fold = pd.Series("", index=clips.index)
     order = clips.sort_index()
@@ -281,15 +283,27 @@ def draw_support(clips: pd.DataFrame, k: int, *, rng: np.random.Generator) -> di
     """
     ordered = clips.sort_values("clip_id", ignore_index=True)
     names = names_by_clip(ordered)
+    clip_id, group = (ordered[key].to_numpy(dtype=object) for key in ("clip_id", "group"))
     drawn: dict[str, list[str]] = {}
-    for label, of_label in ordered.iloc[names.index].groupby(names.to_numpy(), sort=True):
-        shuffled = of_label.iloc[rng.permutation(len(of_label))]
-        repeat = shuffled.groupby("group").cumcount()
-        first = shuffled.iloc[np.argsort(repeat.to_numpy(), kind="stable")]
-        drawn[str(label)] = first["clip_id"].tolist()
+    labels, of = np.unique(names.to_numpy(dtype=str), return_inverse=True)
+    for number, label in enumerate(labels):
+        rows = names.index.to_numpy()[of == number]
+        shuffled = rows[rng.permutation(len(rows))]
+        first = np.argsort(_repeats(group[shuffled]), kind="stable")
+        drawn[str(label)] = clip_id[shuffled[first]].tolist()
     if carry_several(clips):
         drawn = _in_rounds(drawn, dict(zip(clips["clip_id"], clips["group"], strict=True)), k=k)
     return {label: ids[:k] for label, ids in drawn.items()}
+
+
+def _repeats(values: Iterable[str]) -> list[int]:
+    """How many equal ones stand before each."""
+    seen: Counter[str] = Counter()
+    found = []
+    for value in values:
+        found.append(seen[value])
+        seen[value] += 1
+    return found
 
 
 def _in_rounds(

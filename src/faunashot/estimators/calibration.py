@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
-from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
 from faunashot.errors import ParameterError
@@ -22,23 +19,6 @@ right would else have a head be certain, and they say little, since sharp window
 
 _LEAST = 1e-12
 """Probability that stands for 0 in a likelihood, so that one clip cannot make it infinite."""
-
-
-class Temperature(BaseModel):
-    """That probabilities are scaled by.
-
-    Attributes
-    ----------
-    value : float
-        Above 1 it takes confidence away, below 1 it gives more.
-    clips : int
-        Clips that it was fitted on, which the estimator had not learned from.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: float = 1.0
-    clips: int = 0
 
 
 def temper(
@@ -125,6 +105,9 @@ def fit_temperature(
         raise ParameterError(f"clip: needs windows of each of {len(true)} clips, and no others")
     if not np.isin(true, range(given.shape[1])).all():
         raise ParameterError(f"truth: needs columns of the scores, 0 to {given.shape[1] - 1}")
+    from scipy.optimize import minimize_scalar
+    from scipy.sparse import csr_array
+
     pool = csr_array((weights, (of, np.arange(len(of)))), shape=(len(true), len(of)))
 
     def loss(log_temperature: float) -> float:
@@ -156,6 +139,8 @@ def clip_temperature(scores: npt.NDArray[np.float64], examples: Examples) -> flo
         unlikely = (log_temperature / _PRIOR) ** 2 / (2 * n)
         tempered = temper(scores, float(np.exp(log_temperature)), multi_label=True)
         return unlikely + log_loss(tempered, examples.targets, multi_label=True)
+
+    from scipy.optimize import minimize_scalar
 
     best = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")
     return float(np.exp(best.x)) if best.fun < loss(0.0) else 1.0

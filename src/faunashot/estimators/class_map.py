@@ -8,19 +8,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import gmean
 
 from faunashot.backbones.base import Backbone, class_scores
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, Level
 from faunashot.estimators.examples import Examples, Scores
-from faunashot.estimators.head import Head
 from faunashot.estimators.pooling import pool
 from faunashot.features.store import Features
+
+if TYPE_CHECKING:
+    from faunashot.estimators.head import Head
 
 FILE, HEAD = "class_map.json", "head"
 
@@ -96,6 +97,8 @@ class ClassMap(Estimator):
 
     def _as_one(self, outputs: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
         if self.names == "geometric":
+            from scipy.stats import gmean  # takes a second to import
+
             return np.asarray(gmean(np.maximum(outputs, FLOOR), axis=1))
         return np.asarray(outputs.max(axis=1) if self.names == "max" else outputs.mean(axis=1))
 
@@ -117,6 +120,8 @@ class ClassMap(Estimator):
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{folder / FILE} is no map of classes ({error})") from error
         if (folder / HEAD).exists():
+            from faunashot.estimators.head import Head
+
             found.head = Head.load(folder / HEAD)
         return found
 

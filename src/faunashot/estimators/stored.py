@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import skops.io
-
 from faunashot.errors import StoreError
 from faunashot.estimators.heads import HEADS
 
@@ -20,6 +18,8 @@ OURS = (
 
 def save_object(stored: Any, file: Path) -> None:
     """Store a fitted object without pickle."""
+    import skops.io  # imports all of scikit-learn
+
     skops.io.dump(stored, file)
 
 
@@ -32,6 +32,8 @@ def load_object(file: Path) -> Any:
         The file is none, or holds types other than ours, registered heads, what those declare,
         and what skops trusts by itself.
     """
+    import skops.io
+
     try:
         types = skops.io.get_untrusted_types(file=file)
         trusted = _trusted(types)

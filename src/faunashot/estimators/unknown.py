@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -14,28 +13,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from faunashot.errors import ParameterError
 
 FloatArray = npt.NDArray[np.float64]
-
-
-class UnknownThreshold(BaseModel):
-    """From which score on a recording is said to be of no class, and how that was set.
-
-    Attributes
-    ----------
-    threshold : float
-    false_alarm_rate : float
-        Share of the background recordings that are still taken for one of the classes.
-    recordings : int
-        Of the background.
-    background : str
-        What they are of.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    threshold: float
-    false_alarm_rate: float
-    recordings: int
-    background: str
 
 
 class Novelty(BaseEstimator):

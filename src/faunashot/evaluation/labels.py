@@ -66,11 +66,9 @@ def confusion(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, classes: Sequence[st
     ParameterError
         There is nothing to count, lengths differ, or a label is not one of `classes`.
     """
-    from sklearn.metrics import confusion_matrix
-
     true, pred = paired_codes(y_true, y_pred, classes)
-    return pd.DataFrame(
-        confusion_matrix(true, pred, labels=range(len(classes))),
-        index=pd.Index(list(classes), name="true"),
-        columns=pd.Index(list(classes), name="predicted"),
+    number = range(len(classes))
+    counts = pd.crosstab(true, pred).reindex(index=number, columns=number, fill_value=0)
+    return counts.set_axis(pd.Index(list(classes), name="true"), axis=0).set_axis(
+        pd.Index(list(classes), name="predicted"), axis=1
     )

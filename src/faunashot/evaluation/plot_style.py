@@ -1,19 +1,20 @@
 """The look that all figures share.
 
-Made with matplotlib's object API: no figure outlives its caller, and no display is needed.
+Made with matplotlib's object API: no figure outlives its caller, and no display is needed. It is
+imported where a figure is made: a second that listing plots does not need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
+from typing import TYPE_CHECKING, Any
 
 from faunashot.errors import ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DPI = 120
 INK = "#22272e"
@@ -27,6 +28,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 def new_figure(width_in: float, height_in: float, *, compress: bool = False) -> Figure:
     """Make a figure in which nothing overlaps."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     engine = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12, compress=compress)
     return Figure(figsize=(width_in, height_in), dpi=DPI, layout=engine)
 

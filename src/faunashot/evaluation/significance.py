@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.figures import episode_scores
@@ -207,7 +206,9 @@ def mcnemar_p(a_right: npt.ArrayLike, b_right: npt.ArrayLike) -> float:
     discordant = int((first != second).sum())
     if not discordant:
         return 1.0
-    return float(stats.binomtest(int((first & ~second).sum()), discordant).pvalue)
+    from scipy.stats import binomtest  # takes a second to import
+
+    return float(binomtest(int((first & ~second).sum()), discordant).pvalue)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -235,7 +236,9 @@ def _permuted(
     """P-value of a statistic of signs, shape (..., pairs), all of them + in what was observed."""
     if n_pairs < 2:  # both signs of a single pair are as far from 0
         return 1.0
-    test = stats.permutation_test(
+    from scipy.stats import permutation_test  # takes a second to import
+
+    test = permutation_test(
         (np.ones(n_pairs),),
         statistic,
         permutation_type="samples",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.labels import FloatArray, IntArray
@@ -68,7 +68,7 @@ def mean_interval(values: npt.ArrayLike, *, confidence_level: float = 0.95) -> I
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size or not np.isfinite(array).all():
         raise ParameterError("values: needs one finite number or more, in one dimension")
-    error = stats.sem(array) if array.size > 1 else np.nan
+    error = array.std(ddof=1) / np.sqrt(array.size) if array.size > 1 else np.nan
     return _student(array.mean(), error, array.size, confidence_level=confidence_level)
 
 
@@ -265,7 +265,7 @@ def _student(value: float, error: float, n: int, *, confidence_level: float) -> 
     """Interval by Student's t on a standard error from n figures; none where there is but one."""
     if n < 2:
         return Interval(float(value), None, None)
-    half = stats.t.ppf((1 + confidence_level) / 2, n - 1) * error
+    half = stdtrit(n - 1, (1 + confidence_level) / 2) * error
     return Interval.of([value, value - half, value + half])
 
 

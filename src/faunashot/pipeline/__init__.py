@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 
 STAGES = ("ingest", "audit", "embed", "train", "evaluate", "report")
@@ -19,5 +20,7 @@ def run_stage(name: str) -> None:
     from faunashot.errors import ends_in_one_line
     from faunashot.params import load_params
 
+    # What imports make is there to stay: to look through it again and again is a sixth of a stage.
+    gc.set_threshold(100_000)
     with ends_in_one_line():
         import_module(f"{__name__}.{name}").run(load_params())

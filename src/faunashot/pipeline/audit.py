@@ -7,7 +7,8 @@ import json
 import pandas as pd
 
 from faunashot.audio.decode import quiet_native
-from faunashot.data.audit import SOURCE, TARGET, audit
+from faunashot.data import SOURCE, TARGET
+from faunashot.data.audit import audit
 from faunashot.data.shortcuts import shortcut_score
 from faunashot.params import Params
 from faunashot.pipeline.paths import AUDIT_REPORT, AUDITED, RUN_RECORDS, clips_of

@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 
 from faunashot.data.corpora import create
-from faunashot.estimators.kinds import packages_of, stored_class
 from faunashot.evaluation.metrics import titles
-from faunashot.evaluation.plots import plot_tables, plots_for
+from faunashot.evaluation.plots import plot_tables
 from faunashot.evaluation.summary import DIGITS, Summary, summarise
 from faunashot.params import Params
 from faunashot.pipeline.paths import (
@@ -23,7 +22,7 @@ from faunashot.pipeline.paths import (
     RUN_RECORDS,
     model_of,
 )
-from faunashot.reporting.plot_files import write_dvc_list, write_tables
+from faunashot.reporting.plot_files import pictures, write_dvc_list, write_plots
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
@@ -60,27 +59,26 @@ def run(params: Params) -> None:
             seed=params.seed,
         )
         metrics = {**summary.metrics, **_of_training(record)}
-        write(summary, metrics)
-        log(run, summary, metrics, title=params.run_name)
+        write(summary, metrics, title=params.run_name)
+        log(run, summary, metrics)
         register(run, params, record, metrics, model)
 
 
-def write(summary: Summary, metrics: Mapping[str, Any]) -> None:
-    """Write what DVC keeps."""
+def write(summary: Summary, metrics: Mapping[str, Any], *, title: str) -> None:
+    """Write what DVC keeps; `title` stands in every picture."""
     METRICS.write_text(json.dumps(metrics, indent=1) + "\n")
     summary.predictions.to_csv("predictions.csv", index=False)
     summary.curve.to_csv(CURVE, index=False)
-    write_tables({"conditions": summary.conditions, **plot_tables(summary)})
+    write_plots({"conditions": summary.conditions, **plot_tables(summary)}, title=title)
     write_dvc_list(multi_label=summary.multi_label)
 
 
-def log(run: StageRun, summary: Summary, metrics: Mapping[str, Any], *, title: str) -> None:
+def log(run: StageRun, summary: Summary, metrics: Mapping[str, Any]) -> None:
     """Log figures, tables and plots to MLflow."""
-    drawn, plots = plot_tables(summary), plots_for(multi_label=summary.multi_label)
-    for name, table in drawn.items():
-        run.figure(plots[name].figure(table, title=title), name)
+    for _, file in pictures():
+        run.artifact(file)
     whole = {n: getattr(summary, n) for n in ("conditions", "predictions", "curve")}
-    for name, table in {**drawn, **whole}.items():
+    for name, table in {**plot_tables(summary), **whole}.items():
         run.table(table, name)
     for row in summary.curve.to_dict("records"):
         at_k = {name: row[name] for name in titles(map(str, row))}
@@ -106,7 +104,7 @@ def register(
         run,
         model,
         card=card,
-        requirements=requirements(params.backbone_names, more=_packages(record)),
+        requirements=requirements(params.backbone_names, more=record.packages),
         example_audio=example_audio(),
         tags={
             "corpus": params.corpus,
@@ -121,12 +119,6 @@ def register(
         f"macro-F1 {metrics['macro_f1']} [{metrics['macro_f1_low']}, {metrics['macro_f1_high']}], "
         f"registered as {alias}"
     )
-
-
-def _packages(record: TrainedSystem) -> list[str]:
-    """Python packages that the estimator needs when it is served."""
-    named = packages_of(record.system["head"])
-    return [*named, *stored_class(record.estimator).packages]
 
 
 def _of_training(record: TrainedSystem) -> dict[str, Any]:

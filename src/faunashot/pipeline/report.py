@@ -19,7 +19,7 @@ from faunashot.pipeline.paths import (
 )
 from faunashot.reporting.findings import of_data, of_figures
 from faunashot.reporting.page import report_page
-from faunashot.reporting.plot_files import FOLDER, read_figures
+from faunashot.reporting.plot_files import FOLDER, pictures
 from faunashot.tracking.runs import stage_run
 
 PAGE = REPORTS / "report.html"
@@ -42,7 +42,7 @@ def run(params: Params) -> None:
                 lead=f"protocol {params.protocol.name}, k = {metrics['k']} labelled clips a class",
                 metrics=metrics,
                 curve=pd.read_csv(CURVE),
-                figures=read_figures(),
+                pictures=pictures(),
                 sentences=of_figures(metrics, asked_for(params.conditions)),
                 findings=of_data(ingested, audited),
                 licence="; ".join(licence_of(n) for n in params.backbone_names),

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from faunashot.conditions.base import asked_for
-from faunashot.data.audit import SOURCE, TARGET
+from faunashot.data import SOURCE, TARGET
+from faunashot.estimators.kinds import packages_of
 from faunashot.evaluation import MAIN
 from faunashot.features import store
 from faunashot.features.extractors import extractor
@@ -144,14 +145,16 @@ def varied(params: Params) -> System:
 
 def write(outcome: Outcome, params: Params) -> None:
     """Write the model that is served, and what was held out."""
+    of_system = varied(params)
     record = TrainedSystem(
         estimator=outcome.estimator.KIND,
+        packages=sorted({*packages_of(of_system.head), *outcome.estimator.packages}),
         backbones=[backbone_record(params, name) for name in params.features],
         classes=outcome.classes,
         multi_label=outcome.multi_label,
         temperature=outcome.temperature,
         unknown=outcome.threshold,
-        system=asdict(varied(params)),
+        system=asdict(of_system),
         variant=params.variant,
         corpus=params.corpus,
         source=params.source,

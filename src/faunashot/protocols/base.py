@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pandas as pd
 
 from faunashot import options
 from faunashot.estimators.base import Estimator
-from faunashot.estimators.calibration import Temperature
-from faunashot.estimators.unknown import Novelty, UnknownThreshold
 from faunashot.protocols.support.task import Task
+from faunashot.systems.record import Temperature, UnknownThreshold
+
+if TYPE_CHECKING:
+    from faunashot.estimators.unknown import Novelty
 
 
 class Protocol(ABC):

@@ -14,10 +14,11 @@ from faunashot import options
 from faunashot.data.splits import Split, draw_support, held_back
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator
-from faunashot.estimators.calibration import Temperature, clip_temperature
+from faunashot.estimators.calibration import clip_temperature
 from faunashot.protocols.base import Outcome, Protocol, Rotation
 from faunashot.protocols.support.scoring import Scored, scored, together, validated_temperature
 from faunashot.protocols.support.task import Learn, Task, clip_scores
+from faunashot.systems.record import Temperature
 
 FINAL = 2**31 - 1
 """Episode number that seeds the draw of what is served."""
@@ -111,7 +112,8 @@ class FewShot(Protocol):
         task.refuse_unlearnable(splits)
         every_k = sorted({*self.settings.k_values, self.k})
         k_values = [k for k in every_k if k >= least_k]
-        each = [self.draw(task, splits.split(n), n) for n in range(self.settings.episodes)]
+        folds = list(splits)
+        each = [self.draw(task, folds[n % len(folds)], n) for n in range(self.settings.episodes)]
         of_k = {k: self._scored(task, each, k) for k in k_values}
         every = together(list(of_k.values()))
         final = self.draw(task, None, FINAL)

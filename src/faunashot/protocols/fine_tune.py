@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import average_precision_score, f1_score
-from sklearn.model_selection import ParameterGrid
 
 from faunashot.data.splits import Split, held_back
 from faunashot.estimators.base import Estimator
-from faunashot.estimators.calibration import Temperature, clip_temperature
+from faunashot.estimators.calibration import clip_temperature
 from faunashot.estimators.examples import Examples, FloatArray
 from faunashot.protocols.base import Outcome, Protocol, Rotation
 from faunashot.protocols.support.scoring import Scored, scored, together
 from faunashot.protocols.support.task import Learn, Task, clip_scores
+from faunashot.systems.record import Temperature
 
 
 class FineTune(Protocol):
@@ -89,6 +88,8 @@ def _choose(task: Task, split: Split) -> _Choice:
         settings = dict(task.system.settings)
         (model,) = task.fit([learn], **settings)
         return _Choice(settings, model, 1.0)
+    from sklearn.model_selection import ParameterGrid
+
     examples = task.target.examples(split.validation)
     best: tuple[float, dict[str, Any], Estimator, FloatArray] | None = None
     for settings in ParameterGrid(task.system.grid or {}):
@@ -104,6 +105,8 @@ def _choose(task: Task, split: Split) -> _Choice:
 
 def _quality(scores: FloatArray, examples: Examples) -> float:
     """Macro-F1, or the mean average precision where clips carry several labels."""
+    from sklearn.metrics import average_precision_score, f1_score
+
     if examples.multi_label:
         occur = examples.targets.any(axis=0)
         if not occur.any():

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, field_validator
-from scipy.optimize import linear_sum_assignment
 
 from faunashot import options
 from faunashot.backbones.base import own_classes
@@ -29,7 +28,6 @@ from faunashot.estimators.class_map import (
     read_class_map,
     spelled,
 )
-from faunashot.evaluation.representation import representation
 from faunashot.evaluation.uncertainty import bootstrap_by_group
 from faunashot.params import ABSENT
 from faunashot.protocols.base import Outcome, Protocol
@@ -265,6 +263,8 @@ def match(
     """
     counts = np.zeros((n_target, n_source), dtype=int)
     np.add.at(counts, (truth, guess), 1)
+    from scipy.optimize import linear_sum_assignment
+
     target, source = linear_sum_assignment(counts, maximize=True)
     return dict(zip(target.tolist(), source.tolist(), strict=True)), float(
         counts[target, source].sum() / len(truth)
@@ -297,6 +297,8 @@ def _representations(
     clips: pd.DataFrame, described: dict[str, npt.NDArray[Any]], *, seed: int
 ) -> dict[str, float | None]:
     """Figures of each representation of the clips, as ``representation_NAME_FIGURE``."""
+    from faunashot.evaluation.representation import representation
+
     return {
         f"representation_{name}_{figure}": _rounded(value)
         for name, features in described.items()

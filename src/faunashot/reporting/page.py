@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
-from matplotlib.figure import Figure
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from faunashot.evaluation.metrics import HEADLINE, titles
 from faunashot.reporting.findings import ends
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
@@ -33,7 +33,7 @@ def report_page(
     lead: str,
     metrics: Mapping[str, Any],
     curve: pd.DataFrame,
-    figures: Sequence[Figure],
+    pictures: Sequence[tuple[str, Path]],
     sentences: Sequence[str],
     findings: Sequence[str],
     licence: str,
@@ -48,8 +48,8 @@ def report_page(
         As in ``metrics.json``.
     curve : DataFrame
         Columns k, runs, and metrics with their intervals.
-    figures : sequence of Figure
-        Plots of the run.
+    pictures : sequence of (str, Path)
+        Plots of the run: what each shows, and its PNG.
     sentences : sequence of str
         On the figures: one for each condition, and what else there is to say, without a full stop.
     findings : sequence of str
@@ -68,7 +68,7 @@ def report_page(
         *_list(f"{sentence}." for sentence in sentences),
         "<h2>Labelled clips a class</h2>",
         _curve(curve),
-        *(f"<img alt='' src='data:image/png;base64,{_png(figure)}'>" for figure in figures),
+        *(_picture(shows, file) for shows, file in pictures),
         "<h2>Classes</h2>",
         _classes(metrics["per_class"]),
         "<h2>The data</h2>",
@@ -137,7 +137,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return f"<table><tr>{cells}</tr>{body}</table>"
 
 
-def _png(figure: Figure) -> str:
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return base64.b64encode(file.getvalue()).decode()
+def _picture(shows: str, file: Path) -> str:
+    data = base64.b64encode(file.read_bytes()).decode()
+    return f"<img alt='{html.escape(shows)}' src='data:image/png;base64,{data}'>"

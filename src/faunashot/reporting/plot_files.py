@@ -1,4 +1,4 @@
-"""The files that plots leave: a CSV each, and the list that ``dvc plots`` draws them by."""
+"""The files that plots leave: a CSV and a picture each, and the list of ``dvc plots``."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import yaml
 
 from faunashot.evaluation.plots import all_plots, plots_for
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import pandas as pd
 
     from faunashot.evaluation.plots.base import DvcPlot
 
 FOLDER = Path("plots")
-"""Output of the evaluate stage: what plots draw."""
+"""Output of the evaluate stage: what plots draw, and their pictures."""
 
 DVC_LIST = Path("dvcplots/dvc.yaml")
 """What ``dvc plots`` draws, beside ``dvc.yaml``, which so names no plot."""
@@ -25,26 +24,31 @@ DVC_LIST = Path("dvcplots/dvc.yaml")
 HEAD = "# Written by the evaluate stage from the plots that declare it.\n"
 
 
-def write_tables(tables: Mapping[str, pd.DataFrame]) -> None:
-    """Write ``plots/NAME.csv`` of each table, and leave no other CSV there."""
+def write_plots(tables: Mapping[str, pd.DataFrame], *, title: str) -> None:
+    """Write ``plots/NAME.csv`` of each table, its picture beside it, and leave nothing else there.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        By the name of the plot that draws it; one that no plot draws, or that has no rows, gets
+        no picture.
+    title : str
+        Of what; stands in every picture.
+    """
     FOLDER.mkdir(exist_ok=True)
-    for stale in FOLDER.glob("*.csv"):
+    for stale in (*FOLDER.glob("*.csv"), *FOLDER.glob("*.png")):
         stale.unlink()
+    plots = all_plots()
     for name, table in tables.items():
         table.to_csv(FOLDER / f"{name}.csv", index=False)
+        if name in plots and len(table):
+            plots[name].figure(table, title=title).savefig(FOLDER / f"{name}.png")
 
 
-def read_figures() -> list[Figure]:
-    """Draw every plot of which there is a ``plots/NAME.csv`` with rows, in order."""
-    figures = []
-    for name, plot in all_plots().items():
-        file = FOLDER / f"{name}.csv"
-        if file.exists():
-            # a class may well be called "None" or "NA"
-            table = pd.read_csv(file, keep_default_na=False, na_values=[""])
-            if len(table):
-                figures.append(plot.figure(table))
-    return figures
+def pictures() -> list[tuple[str, Path]]:
+    """What each picture shows, and its file, in order."""
+    files = ((plot.title, FOLDER / f"{name}.png") for name, plot in all_plots().items())
+    return [(shows, file) for shows, file in files if file.exists()]
 
 
 def write_dvc_list(*, multi_label: bool) -> None:

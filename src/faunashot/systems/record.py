@@ -8,8 +8,6 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from faunashot.errors import StoreError
-from faunashot.estimators.calibration import Temperature
-from faunashot.estimators.unknown import UnknownThreshold
 from faunashot.options import first_fault
 
 FORMAT = 3
@@ -18,6 +16,41 @@ FILE = "model.json"
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Temperature(_Record):
+    """That probabilities are scaled by.
+
+    Attributes
+    ----------
+    value : float
+        Above 1 it takes confidence away, below 1 it gives more.
+    clips : int
+        Clips that it was fitted on, which the estimator had not learned from.
+    """
+
+    value: float = 1.0
+    clips: int = 0
+
+
+class UnknownThreshold(_Record):
+    """From which score on a recording is said to be of no class, and how that was set.
+
+    Attributes
+    ----------
+    threshold : float
+    false_alarm_rate : float
+        Share of the background recordings that are still taken for one of the classes.
+    recordings : int
+        Of the background.
+    background : str
+        What they are of.
+    """
+
+    threshold: float
+    false_alarm_rate: float
+    recordings: int
+    background: str
 
 
 class BackboneRecord(_Record):
@@ -52,6 +85,8 @@ class TrainedSystem(_Record):
         Of the file.
     estimator : str
         ``KIND`` of the estimator, by which it is loaded.
+    packages : list of str
+        Python packages that the estimator needs beside ours.
     backbones : list of BackboneRecord
         Several where they are joined.
     classes : list of str
@@ -81,6 +116,7 @@ class TrainedSystem(_Record):
 
     format: int = FORMAT
     estimator: str
+    packages: list[str] = []
     backbones: list[BackboneRecord]
     classes: list[str]
     multi_label: bool = False

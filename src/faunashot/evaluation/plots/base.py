@@ -40,8 +40,8 @@ class DvcPlot:
 class Plot(ABC):
     """A picture of a run; its name is that of its module or entry point.
 
-    What it draws is written to ``plots/NAME.csv``, logged to MLflow with the picture, and read
-    again by the report page.
+    What it draws is written to ``plots/NAME.csv`` and its picture to ``plots/NAME.png``; both are
+    logged to MLflow, and the picture stands on the report page.
 
     Attributes
     ----------

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from faunashot.evaluation.calibration import expected_calibration_error
 from faunashot.evaluation.plot_style import (
@@ -19,7 +18,12 @@ from faunashot.evaluation.plot_style import (
     plain,
 )
 from faunashot.evaluation.plots.base import Plot
-from faunashot.evaluation.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from faunashot.evaluation.summary import Summary
 
 
 class Calibration(Plot):
@@ -80,6 +84,8 @@ def reliability_figure(
 
 
 def _reliability(axes: Axes, below: Axes, table: pd.DataFrame) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     filled = table[table["count"] > 0]
     confidence, accuracy = filled["confidence"], filled["accuracy"]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), label="calibrated")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from matplotlib.figure import Figure
 
 from faunashot.evaluation.plot_style import (
     COLOURS,
@@ -16,7 +17,11 @@ from faunashot.evaluation.plot_style import (
     one_panel,
 )
 from faunashot.evaluation.plots.base import Plot
-from faunashot.evaluation.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from faunashot.evaluation.summary import Summary
 
 
 class Conditions(Plot):

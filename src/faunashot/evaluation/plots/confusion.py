@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import matplotlib
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.plot_style import GRID, INK, MUTED, head_line, one_panel
 from faunashot.evaluation.plots.base import DvcPlot, Plot
-from faunashot.evaluation.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from faunashot.evaluation.summary import Summary
 
 
 class Confusion(Plot):
@@ -62,6 +66,8 @@ def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
     cell_in, font = (0.46, 9.0) if n <= 15 else (0.32, 7.5) if n <= 30 else (0.25, 6.5)
     side = max(cell_in * n, 3.2)
     figure, axes = one_panel(side + 2.6, side + 2.1, compress=True)
+    import matplotlib
+
     colours = matplotlib.colormaps["Blues"]
     image = axes.imshow(share, cmap=colours, vmin=0, vmax=1, aspect="equal")
     for row, column in zip(*np.nonzero(counts), strict=True):

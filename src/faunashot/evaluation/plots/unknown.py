@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
-from sklearn.metrics import roc_curve
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.plot_style import (
@@ -21,7 +20,11 @@ from faunashot.evaluation.plot_style import (
     plain,
 )
 from faunashot.evaluation.plots.base import Plot
-from faunashot.evaluation.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from faunashot.evaluation.summary import Summary
 
 
 class Unknown(Plot):
@@ -76,6 +79,9 @@ def rejection_figure(
     head_line(
         axes, title, f"{passed:.0%} of the known pass the threshold, {alarms:.0%} of background"
     )
+
+    from matplotlib.ticker import PercentFormatter
+    from sklearn.metrics import roc_curve
 
     background, accepted, _ = roc_curve(is_known, -scores)
     curve.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))

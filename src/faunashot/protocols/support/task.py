@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,12 @@ from faunashot.data.splits import Splits
 from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
 from faunashot.estimators.examples import Examples, FloatArray
-from faunashot.estimators.head import Head
 from faunashot.features.extractors import FRONT_END
 from faunashot.protocols.support.table import WindowTable, joined
 from faunashot.systems.catalogue import System
+
+if TYPE_CHECKING:
+    from faunashot.estimators.head import Head
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ class Task:
         ParameterError
             The system has no head.
         """
+        from faunashot.estimators.head import Head
+
         alone = replace(self.system, windows_per_clip=0)  # of a whole corpus, means say enough
         head = alone.estimator(seed=self.seed, blocks=self.target.blocks)
         if not isinstance(head, Head) or not head.takes_source:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.estimators.unknown import Novelty, UnknownThreshold, threshold_at
+from faunashot.estimators.unknown import Novelty, threshold_at
 from faunashot.evaluation import MAIN
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.support.table import P
 from faunashot.protocols.support.task import Task
+from faunashot.systems.record import UnknownThreshold
 
 
 def with_unknown(task: Task, outcome: Outcome, *, false_alarm_rate: float) -> Outcome:
