@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +285,31 @@ def test_a_stored_head_is_no_pickle(tmp_path):
     X, y = overlapping()
     save_object(fit(make_head("logistic"), X, y), tmp_path / "head.skops")
     assert (tmp_path / "head.skops").read_bytes()[:2] == b"PK"  # a zip of JSON and arrays
+
+
+STORE = """
+import sys
+import subprocess
+import sys
+from pathlib import Path
+import numpy as np
+from faunashot.estimators.examples import Examples
+from faunashot.estimators.head import make_head
+
+spare = [np.ones(int(sys.argv[2])) for _ in range(int(sys.argv[2]))]  # moves what comes after it
+X, y = np.random.default_rng(0).normal(size=(12, 4)), ["a", "b", "c"] * 4
+head = make_head(sys.argv[1], steps=("power", "standardise"))
+head.fit(Examples.of_rows(X, y)).save(Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("name", ["prototype_rectified", "knn"])
+def test_what_learned_the_same_is_the_same_bytes(name, tmp_path):
+    for at in (1, 2):
+        command = [sys.executable, "-c", STORE, name, f"{10**at}", tmp_path / f"{at}"]
+        subprocess.run(command, check=True)
+    one, two = (tmp_path / f"{at}" / "head.skops" for at in (1, 2))
+    assert one.read_bytes() == two.read_bytes()
 
 
 @pytest.mark.parametrize("content", [b"", b"no head", b"PK\x03\x04 torn"])

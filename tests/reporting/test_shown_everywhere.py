@@ -31,7 +31,6 @@ from faunashot.evaluation.metrics.base import Metric
 class Misses(Metric):
     title = "missed share"
     of = "labels"
-    higher_is_better = False
 
     def values(self, clips):
         return 1 - clips.counts.hits.sum(axis=-1) / clips.counts.support.sum(axis=-1)

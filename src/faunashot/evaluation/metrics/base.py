@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
+from faunashot.errors import ParameterError
+
 if TYPE_CHECKING:
     from faunashot.evaluation.scored import WeightedClips
 
@@ -26,8 +28,6 @@ class Metric(ABC):
         also taken of windows, under every condition, and compared between runs.
     single_label, multi_label : bool
         Whether it applies where a clip carries one label, and where it may carry several.
-    higher_is_better : bool
-        Whether more is better.
     range : (float, float)
         What it lies in; intervals are cut to it.
     order : int
@@ -46,7 +46,6 @@ class Metric(ABC):
     of: ClassVar[Literal["labels", "scores"]]
     single_label: ClassVar[bool] = True
     multi_label: ClassVar[bool] = True
-    higher_is_better: ClassVar[bool] = True
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     order: ClassVar[int] = 100
     citation: ClassVar[str] = ""
@@ -90,3 +89,19 @@ def mean_of_classes(each: FloatArray) -> FloatArray:
     count = known.sum(axis=1)
     mean: FloatArray = np.where(known, each, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)
     return mean
+
+
+def aligned(
+    truth: npt.ArrayLike, probabilities: npt.ArrayLike, weights: FloatArray
+) -> tuple[npt.NDArray[np.bool_], FloatArray]:
+    """Truth (N, C) and probabilities (N, C) as arrays, for weights (D, N).
+
+    Raises
+    ------
+    ParameterError
+        If shapes do not fit.
+    """
+    is_true, given = np.asarray(truth, dtype=bool), np.asarray(probabilities)
+    if is_true.ndim != 2 or is_true.shape != given.shape or weights.shape[1:] != is_true.shape[:1]:
+        raise ParameterError(f"truth: {is_true.shape=} needs {given.shape=} and {weights.shape=}")
+    return is_true, given

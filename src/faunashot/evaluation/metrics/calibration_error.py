@@ -25,7 +25,6 @@ class CalibrationError(Metric):
     title = "calibration error"
     of = "scores"
     multi_label = False
-    higher_is_better = False
     order = 70
     citation = "Guo et al., On Calibration of Modern Neural Networks, ICML 2017"
     biased_upwards = True

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics.base import FloatArray, Metric, mean_of_classes
+from faunashot.evaluation.metrics.base import FloatArray, Metric, aligned, mean_of_classes
 
 if TYPE_CHECKING:
     from faunashot.evaluation.scored import WeightedClips
@@ -53,9 +52,7 @@ def average_precision(
     ParameterError
         If shapes do not fit.
     """
-    is_true, given = np.asarray(truth, dtype=bool), np.asarray(probabilities)
-    if is_true.ndim != 2 or is_true.shape != given.shape or weights.shape[1:] != is_true.shape[:1]:
-        raise ParameterError(f"truth: {is_true.shape=} needs {given.shape=} and {weights.shape=}")
+    is_true, given = aligned(truth, probabilities, weights)
     found = np.full((len(weights), is_true.shape[1]), np.nan)
     for column, (of_class, score) in enumerate(zip(is_true.T, given.T, strict=True)):
         order = np.argsort(-score, kind="stable")

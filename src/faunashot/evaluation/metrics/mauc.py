@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.evaluation.metrics.base import FloatArray, Metric, mean_of_classes
+from faunashot.evaluation.metrics.base import FloatArray, Metric, aligned, mean_of_classes
 
 if TYPE_CHECKING:
     from faunashot.evaluation.scored import WeightedClips
@@ -45,9 +45,15 @@ def roc_auc(
     -------
     ndarray, shape (D, C)
         In [0, 1]; NaN where no clip of the class counts, or none that is not of it.
+
+    Raises
+    ------
+    ParameterError
+        If shapes do not fit.
     """
-    found = np.full((len(weights), truth.shape[1]), np.nan)
-    for column, (of_class, score) in enumerate(zip(truth.T, probabilities.T, strict=True)):
+    is_true, given = aligned(truth, probabilities, weights)
+    found = np.full((len(weights), is_true.shape[1]), np.nan)
+    for column, (of_class, score) in enumerate(zip(is_true.T, given.T, strict=True)):
         order = np.argsort(score, kind="stable")
         rising, is_of = score[order], of_class[order]
         times = weights[:, order]
