@@ -8,7 +8,7 @@ import pytest
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.metrics import scores
-from faunashot.evaluation.repeated import repeated_intervals, repeated_per_class
+from faunashot.evaluation.repeated import repeated_intervals
 from faunashot.evaluation.uncertainty import bootstrap_by_group
 
 CLASSES = ["cat", "hen", "owl"]
@@ -71,11 +71,3 @@ def test_runs_of_other_clips_are_refused(good):
         repeated_intervals(good, CLASSES, less=good[:1])
     with pytest.raises(ParameterError, match="0 against 0"):
         repeated_intervals([], CLASSES)
-
-
-def test_figures_of_classes_are_means_over_runs(good):
-    found = repeated_per_class(good, CLASSES).set_index("label")
-    assert found["support"].tolist() == [40, 40, 40]
-    for name in CLASSES:
-        recall = [(r["predicted"] == name)[r["label"] == name].mean() for r in good]
-        assert found.loc[name, "recall"] == pytest.approx(np.mean(recall))

@@ -24,12 +24,12 @@ def study(
     only_table: Annotated[
         bool, typer.Option("--only-table", help="Run nothing: the table of what is there.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the table and the plot.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the table and the plots.")] = Path(
         "reports/studies"
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Run a grid of experiments, and write one table and one plot of it.
+    """Run a grid of experiments, and write a table and plots of it.
 
     What has ended well on the commit at hand is not run again, so that a study that was
     interrupted, or got a further value, goes on.
@@ -50,14 +50,14 @@ def study(
         return
     table = studies.table_of(root, asked)
     out.mkdir(parents=True, exist_ok=True)
-    csv, png = out / f"{asked.name}.csv", out / f"{asked.name}.png"
+    csv = out / f"{asked.name}.csv"
     table.drop(columns="headline").to_csv(csv, index=False)
-    _draw(table, asked, png)
+    plots = _draw(table, asked, out)
     rows = table[table["headline"]].drop(columns="headline")
     records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     answer([_row(record, asked, whole=as_json) for record in records], as_json=as_json)
     if not as_json:
-        print(f"{csv}: every k; {png}: the same as a plot")
+        print(f"{csv}: every k; plots: {', '.join(map(str, plots))}")
 
 
 def _dvc(*arguments: str, quiet: bool = False) -> None:
@@ -73,17 +73,34 @@ def _row(record: dict[Any, Any], asked: Any, *, whole: bool) -> dict[str, Any]:
     row = {key: record.get(key) for key in asked.axes}
     row |= {"k": record["k"], "macro-F1": record["macro_f1"]}
     row["interval"] = None if low is None else f"{low} to {high}"
-    if record.get("difference") is not None:
-        row["difference"] = f"{record['difference']:+}"
+    if "difference" in record:  # the reference experiment has none
+        difference = record["difference"]
+        row["difference"] = None if difference is None else f"{difference:+}"
         row["p (Holm)"] = record["p_holm"]
     return row
 
 
-def _draw(table: Any, asked: Any, png: Path) -> None:
+def _draw(table: Any, asked: Any, folder: Path) -> list[Path]:
+    """Draw what there is to draw, each plot to a file of its own."""
+    from faunashot.evaluation import systems_plots
     from faunashot.evaluation.plots.curve import curve_figure
-    from faunashot.evaluation.systems_plots import scores_figure
+    from faunashot.tracking import store, study_tables
 
-    varied = [key for key in asked.axes if table[key].nunique() > 1] or asked.axes
-    named = table.assign(system=[", ".join(map(str, row)) for row in table[varied].to_numpy()])
-    curves = named["k"].nunique() > 1
-    (curve_figure if curves else scores_figure)(named, title=asked.name).savefig(png)
+    tables = study_tables.side_by_side(store.root(), asked, table)
+    systems, figures = tables["systems"], {}
+    if table["k"].nunique() > 1:
+        curves = table.assign(system=study_tables.named(asked, table, with_seeds=True))
+        figures[""] = curve_figure(curves, title=asked.name)
+    elif "accuracy" in systems:
+        figures[""] = systems_plots.scores_figure(systems, title=asked.name)
+    if "weighted_f1" in systems:
+        figures["-averages"] = systems_plots.macro_weighted_figure(systems, title=asked.name)
+    if len(tables["classes"]):
+        classes = tables["classes"]
+        figures["-classes"] = systems_plots.per_class_systems_figure(classes, title=asked.name)
+    if len(tables["noise"]):
+        figures["-noise"] = systems_plots.robustness_figure(tables["noise"], title=asked.name)
+    files = [folder / f"{asked.name}{ending}.png" for ending in figures]
+    for file, figure in zip(files, figures.values(), strict=True):
+        figure.savefig(file)
+    return files

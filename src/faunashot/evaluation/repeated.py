@@ -10,7 +10,7 @@ import pandas as pd
 from faunashot.errors import ParameterError
 from faunashot.evaluation.labels import FloatArray
 from faunashot.evaluation.metrics import metric_values, metrics_for
-from faunashot.evaluation.scored import Counts, ScoredClips, ratios
+from faunashot.evaluation.scored import ScoredClips
 from faunashot.evaluation.uncertainty import Interval, bootstrap, group_codes
 
 
@@ -72,22 +72,6 @@ def repeated_intervals(
         seed=seed,
     )
     return {name: Interval.of(ends) for name, ends in found.items()}
-
-
-def repeated_per_class(runs: Sequence[pd.DataFrame], classes: Sequence[str]) -> pd.DataFrame:
-    """Mean precision, recall and F1 of each class over several runs of the same clips.
-
-    Returns
-    -------
-    DataFrame
-        Columns label, precision, recall, f1, support.
-    """
-    order = runs[0].sort_values("clip_id")
-    counts = [_scored(run, order, classes).counts_by_part.sum(axis=1) for run in runs]
-    each = [ratios(Counts(*of_run)) for of_run in counts]
-    means = {name: np.mean([found[name] for found in each], axis=0) for name in each[0]}
-    support = counts[0][1].astype(int)
-    return pd.DataFrame({"label": list(classes), **means, "support": support})
 
 
 def _scored(run: pd.DataFrame, order: pd.DataFrame, classes: Sequence[str]) -> ScoredClips:

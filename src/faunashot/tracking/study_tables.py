@@ -1,0 +1,109 @@
+"""The systems of a study side by side, each the mean of its seeds: what its plots draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from faunashot.evaluation.metrics import metrics_for
+from faunashot.evaluation.repeated import repeated_intervals
+from faunashot.evaluation.summary import flat
+from faunashot.tracking import store
+from faunashot.tracking.comparison import ENDS, evaluated_table
+from faunashot.tracking.studies import Study, finished, planned
+
+SEED = "seed"
+"""The axis whose values are repetitions of one system."""
+
+NOISE = "snr_"
+"""What the names of conditions under noise begin with; the rest is the ratio in dB."""
+
+_TEXT = {"keep_default_na": False, "na_values": [""]}  # a class may well be called "None"
+
+
+def named(study: Study, table: pd.DataFrame, *, with_seeds: bool) -> pd.Series:
+    """What a study calls the system of each row: the values of the axes in which they differ."""
+    varied = [key for key in study.axes if table[key].nunique() > 1 and (with_seeds or key != SEED)]
+    columns = varied or [key for key in study.axes if key != SEED] or study.axes
+    return pd.Series(
+        [", ".join(map(str, row)) for row in table[columns].to_numpy()], index=table.index
+    )
+
+
+def side_by_side(root: Path, study: Study, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Figures of the systems at the headline k.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    study : Study
+    table : DataFrame
+        What `studies.table_of` gives.
+
+    Returns
+    -------
+    dict
+        ``systems``: a row a system, its metrics of labels with their intervals. Of several seeds
+        that each scored every clip once, the interval is of the mean when source recordings are
+        drawn; of other repetitions there is none. ``classes``: system, label, precision, recall,
+        f1. ``noise``: system, snr_db (infinite for clips as they are), accuracy, with its interval
+        where there is one; no rows where nothing was scored under noise.
+    """
+    client, runs = store.connect(root), finished(root, planned(study))
+    rows = table[table["headline"]]
+    systems, classes, noise = [], [], []
+    for name, of in rows.groupby(named(study, rows, with_seeds=False), sort=False):
+        each = [runs[experiment] for experiment in of["experiment"]]
+        figures = _figures(client, of, each)
+        systems.append({"system": name, **figures})
+        per_class = _mean(client, each, "per_class.csv", by="label")
+        if not per_class.empty:
+            classes.append(per_class[["label", "precision", "recall", "f1"]].assign(system=name))
+        under = [
+            {"system": name, "snr_db": float(condition.removeprefix(NOISE)), "accuracy": accuracy}
+            for condition, accuracy in _mean(client, each, "conditions.csv", by="condition")
+            .reindex(columns=["condition", "accuracy"])
+            .itertuples(index=False)
+            if condition.startswith(NOISE)
+        ]
+        if under:
+            clean = {f"accuracy{end}": figures.get(f"accuracy{end}") for end in ENDS}
+            noise += [{"system": name, "snr_db": np.inf, **clean}, *under]
+    return {
+        "systems": pd.DataFrame(systems),
+        "classes": pd.concat(classes, ignore_index=True) if classes else pd.DataFrame(),
+        "noise": pd.DataFrame(noise, columns=["system", "snr_db", *(f"accuracy{e}" for e in ENDS)]),
+    }
+
+
+def _figures(client: MlflowClient, rows: pd.DataFrame, runs: Sequence[Run]) -> Mapping[str, object]:
+    """Metrics of labels of one system, by name, with the ends of their intervals."""
+    names = [name for name in metrics_for(of="labels") if name in rows]
+    if len(runs) == 1:
+        columns = [f"{name}{end}" for name in names for end in ENDS if f"{name}{end}" in rows]
+        return {str(key): value for key, value in rows.iloc[0][columns].items()}
+    text = dict.fromkeys(("clip_id", "group", "label", "predicted"), str)
+    found = [evaluated_table(client, run, "predictions.csv", dtype=text, **_TEXT) for run in runs]
+    scored = [table for table in found if table is not None and (table["episode"] < 0).all()]
+    if len(scored) < len(runs) or "accuracy" not in rows:  # which clips of several labels lack
+        return {name: rows[name].mean() for name in names}
+    classes = sorted({c for table in scored for c in (*table["label"], *table["predicted"])})
+    return flat(repeated_intervals(scored, classes))
+
+
+def _mean(client: MlflowClient, runs: Sequence[Run], name: str, *, by: str) -> pd.DataFrame:
+    """Mean over runs of a table at their headline k, by the values of a column."""
+    parts = []
+    for run in runs:
+        table = evaluated_table(client, run, name, dtype={by: str}, **_TEXT)
+        if table is not None and len(table):
+            parts.append(table[table["k"] == run.data.metrics["k"]] if "k" in table else table)
+    if not parts:
+        return pd.DataFrame()
+    return pd.concat(parts).groupby(by, sort=False).mean(numeric_only=True).reset_index()

@@ -1,0 +1,119 @@
+"""The systems of a study side by side: what each experiment logged, the mean of their seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from faunashot.cli import study as command
+from faunashot.evaluation.metrics import scores
+from faunashot.evaluation.summary import Summary, summarise
+from faunashot.tracking import studies
+from faunashot.tracking.runs import stage_run
+from faunashot.tracking.study_tables import named, side_by_side
+
+CLASSES = ["None", "hen", "owl"]
+
+
+def scored(right: float, *, seed: int, noisy: float | None = None) -> Summary:
+    """A run that scores every clip once, a share of them right; less under noise."""
+    rng = np.random.default_rng(seed)
+    label = np.array(CLASSES)[np.arange(60) % 3]
+
+    def probabilities(share: float) -> dict[str, np.ndarray]:
+        guess = np.where(rng.random(60) < share, label, rng.choice(CLASSES, 60))
+        return {f"p_{name}": np.where(guess == name, 0.8, 0.1) for name in CLASSES}
+
+    clips = pd.DataFrame({"clip_id": [f"c{i}" for i in range(60)], "label": label})
+    clips = clips.assign(group=[f"g{i // 6}-{i % 3}" for i in range(60)], k=0, episode=-1, fold="1")
+    clips = clips.assign(start_s=0.0, end_s=1.0)
+    parts = [clips.assign(condition="main", **probabilities(right))]
+    if noisy is not None:
+        parts.append(clips.assign(condition="snr_-5", **probabilities(noisy)))
+    return summarise(pd.concat(parts), CLASSES, headline_k=0, n_bootstrap=50)
+
+
+@pytest.fixture
+def study(project: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[studies.Study, dict]:
+    """Two systems of two seeds each, one of them under noise too, as evaluate logs them."""
+    asked = studies.Study(name="s", grid=[{"system": ["good", "poor"], "seed": [1, 2]}])
+    found = {}
+    for experiment in studies.planned(asked):
+        monkeypatch.setenv("DVC_EXP_NAME", experiment.name)
+        good = experiment.axes["system"] == "good"
+        summary = scored(
+            0.9 if good else 0.3, seed=experiment.axes["seed"], noisy=0.5 if good else None
+        )
+        found[experiment.shown] = summary
+        with stage_run(
+            "evaluate", params=experiment.settings, inputs=[], record=Path("r.json")
+        ) as run:
+            run.parent_metrics(summary.metrics)
+            for name in ("predictions", "curve", "per_class", "conditions"):
+                run.table(getattr(summary, name), name)
+    return asked, found
+
+
+def test_figures_are_means_over_seeds_with_an_interval(study, project: Path) -> None:
+    asked, found = study
+    table = studies.table_of(project, asked)
+    assert named(asked, table, with_seeds=True).tolist() == list(found)
+    tables = side_by_side(project, asked, table)
+
+    systems = tables["systems"].set_index("system")
+    assert systems.index.tolist() == ["good", "poor"]
+    for system in systems.index:
+        each = [found[f"{system}, {seed}"].predictions for seed in (1, 2)]
+        of_seeds = [scores(run["label"], run["predicted"], CLASSES) for run in each]
+        for name in ("accuracy", "macro_f1"):
+            mean = np.mean([of[name] for of in of_seeds])
+            row = systems.loc[system]
+            assert row[name] == pytest.approx(mean, abs=1e-4)
+            assert row[f"{name}_low"] < mean < row[f"{name}_high"]
+
+    classes = tables["classes"].set_index(["system", "label"])
+    assert set(classes.index.get_level_values("label")) == set(CLASSES)
+    f1 = [found[f"good, {seed}"].per_class.set_index("label").loc["None", "f1"] for seed in (1, 2)]
+    assert classes.loc[("good", "None"), "f1"] == pytest.approx(np.mean(f1))
+
+    noise = tables["noise"].set_index(["system", "snr_db"])
+    assert noise.index.tolist() == [("good", np.inf), ("good", -5.0)]
+    under = [found[f"good, {seed}"].conditions["accuracy"].iloc[0] for seed in (1, 2)]
+    assert noise.loc[("good", -5.0), "accuracy"] == pytest.approx(np.mean(under))
+
+
+def test_of_one_seed_the_figures_are_its_own(study, project: Path) -> None:
+    asked, found = study
+    alone = asked.model_copy(update={"grid": [{"system": ["good"], "seed": [1]}]})
+    table = studies.table_of(project, alone)
+    row = side_by_side(project, alone, table)["systems"].iloc[0]
+    curve = found["good, 1"].curve.iloc[0]
+    for name in ("macro_f1", "macro_f1_low", "macro_f1_high", "accuracy_low"):
+        assert row[name] == pytest.approx(curve[name])
+
+
+def test_every_plot_of_it_is_drawn(study, project: Path) -> None:
+    asked, _ = study
+    files = command._draw(studies.table_of(project, asked), asked, project)
+    assert [file.name for file in files] == [
+        *("s.png", "s-averages.png", "s-classes.png", "s-noise.png"),
+    ]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+
+
+def test_the_table_is_printed_with_the_reference_that_differs_from_nothing(
+    study, project: Path, capsys
+) -> None:
+    (project / "study.yaml").write_text(
+        "name: s\ngrid: {system: [good, poor], seed: [1, 2]}\nreference: {system: poor}\n"
+    )
+    command.study(project / "study.yaml", only_table=True, out=project / "out")
+    lines = capsys.readouterr().out.splitlines()
+    (good, _) = (line for line in lines if line.split()[:1] == ["good"])
+    (poor, _) = (line for line in lines if line.split()[:1] == ["poor"])
+    assert "+0." in good
+    assert "+0." not in poor
+    assert len(pd.read_csv(project / "out" / "s.csv")) == 4
