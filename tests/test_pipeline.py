@@ -171,6 +171,17 @@ def test_experiments_are_compared_by_name(copy):
     )
 
 
+def test_a_study_has_an_experiment_that_dvc_restored_from_its_cache(copy):
+    (copy / "study.yaml").write_text("name: again\ngrid: {protocol.k: [5]}\n")
+    done = call(copy, "faunashot", "study", "study.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "Running stage" not in done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["protocol.k"] == 5
+    assert row["macro_f1"] == json.loads((copy / "metrics.json").read_text())["macro_f1"]
+    assert (copy / "reports" / "studies" / "again-classes.png").is_file()
+
+
 def test_recordings_that_are_added_are_embedded_alone(copy):
     recordings = copy / "data" / "recordings"
     for label in PITCH_HZ:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,9 @@ import typer
 
 from faunashot.cli.output import AsJson, answer
 from faunashot.errors import ParameterError
+
+STDERR = 2
+"""The number of the stream of messages, also where Python's own is replaced."""
 
 
 def study(
@@ -42,12 +46,20 @@ def study(
     done = studies.finished(root, experiments)
     missing = [] if only_table else [each for each in experiments if each.name not in done]
     for number, experiment in enumerate(missing, 1):
-        print(f"{number} of {len(missing)}: {experiment.shown}", flush=True)
+        print(f"{number} of {len(missing)}: {experiment.shown}", file=sys.stderr)
         _dvc("exp", "remove", experiment.name, quiet=True)  # one that failed, or of other results
         _dvc("exp", "run", *(["--queue"] if queue else []), *experiment.arguments())
     if queue and missing:
         print("Run them with `dvc queue start -j 2`, then this command again for the table.")
         return
+    if len(studies.finished(root, experiments)) < len(experiments):
+        from faunashot.tracking.sync import sync
+
+        sync(root)  # one that DVC had in its cache ran no stage that could log
+        there = studies.finished(root, experiments)
+        for experiment in experiments:
+            if experiment.name not in there:
+                print(f"faunashot: not there yet: {experiment.shown}", file=sys.stderr)
     table = studies.table_of(root, asked)
     out.mkdir(parents=True, exist_ok=True)
     csv = out / f"{asked.name}.csv"
@@ -61,7 +73,9 @@ def study(
 
 
 def _dvc(*arguments: str, quiet: bool = False) -> None:
-    done = subprocess.run(["dvc", *arguments], check=False, capture_output=quiet)
+    """Run DVC; what it prints is no answer of ours, so it goes where messages go."""
+    streams: dict[str, Any] = {"capture_output": True} if quiet else {"stdout": STDERR}
+    done = subprocess.run(["dvc", *arguments], check=False, **streams)
     if done.returncode and not quiet:
         raise ParameterError(f"dvc {arguments[0]} {arguments[1]} has failed: see above")
 
