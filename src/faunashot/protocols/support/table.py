@@ -164,7 +164,8 @@ class WindowTable:
         # made in one go: of many small tables, joining columns would take most of the time
         facts = {name: self.clips[name].array.take(at) for name in ("label", "group")}
         of_class = {P + name: column for name, column in zip(classes, scores.T, strict=True)}
-        return pd.DataFrame({**dict(index.items()), **facts, **run, **of_class}, index=index.index)
+        columns: dict[str, Any] = {str(name): column for name, column in index.items()}
+        return pd.DataFrame({**columns, **facts, **run, **of_class}, index=index.index)
 
 
 def joined(first: WindowTable, second: WindowTable) -> WindowTable:
