@@ -43,7 +43,7 @@ run: $(READY)
 	@echo "  faunashot compare, mlflow ui    experiments side by side"
 
 test: $(TEST_READY)
-	python -m pytest
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 setup: $(READY)
 

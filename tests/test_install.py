@@ -156,5 +156,5 @@ def test_tools_are_installed_by_the_first_command_that_needs_them(make):
     status, calls = make("test")
     assert status == 0
     assert installs(calls, "requirements-test.lock") == ["uv"]
-    assert calls[-1] == "python -m pytest"
-    assert make("test") == (0, ["python -m pytest"])
+    assert calls[-1].startswith("python -m pytest")
+    assert make("test") == (0, calls[-1:])

@@ -14,8 +14,8 @@ MOST_MB = 1_200
 
 
 LEAD = 1.5
-"""Over the published model as it comes. How far it is ahead is a matter of the processor (YAMNet: 3.0
-times on a Xeon, 2.3 on an EPYC), so what is held is the share of what the processor can do."""
+"""Over the published model as it comes. How far it is ahead is a matter of the processor (YAMNet:
+3.0 times on a Xeon, 2.3 on an EPYC), so what is held is the share of what the processor can do."""
 
 
 @pytest.mark.slow
