@@ -205,7 +205,7 @@ def test_steps_of_the_same_rows_are_fitted_once_and_are_the_same(fit_steps_on):
         for at, of in zip(picked, spare, strict=True)
     ]
     heads = [make(system("logistic"), fit_steps_on=fit_steps_on) for _ in sets]
-    list(Head.fit_many(heads, sets))  # two threads, two heads each
+    list(Head.fit_many(heads, sets))  # dealt in two, two heads each
     for first in (0, 2):
         shared = heads[first].steps_ is heads[first + 1].steps_
         assert shared == (fit_steps_on == "unlabelled" and first == 0)

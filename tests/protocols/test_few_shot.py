@@ -210,6 +210,7 @@ def test_an_episode_does_not_depend_on_how_many_follow(name, task, clips, params
 def test_one_thread_and_two_learn_the_same(task, clips, params, monkeypatch):
     of_clips = task(clips(THREE), apart=2.0, system=system("rectified"))
     few = params(k_values=[], episodes=3)
+    monkeypatch.setattr(head, "WHOLE", 0)  # as where clips are many
     with threadpool_limits(2):
         two = few_shot(of_clips, few)
     monkeypatch.setattr(head, "Parallel", lambda **_: joblib.Parallel(n_jobs=1))

@@ -95,8 +95,9 @@ class Head(Estimator):
     @classmethod
     def fit_many(cls, estimators: Sequence[Self], sets: Sequence[LearningSet]) -> Iterator[Self]:
         """Fit heads of equal settings at once where the classifier can."""
-        half = (len(sets) + 1) // 2  # dealt to two threads in the same way on every machine
-        threads = 2 if estimators[0].classifier.in_threads else 1
+        half = (len(sets) + 1) // 2  # dealt in two in the same way on every machine
+        # with few rows two threads wait for each other: as long, for a third more processor time
+        threads = 2 if estimators[0].classifier.in_threads and _rows(sets[0]) > WHOLE else 1
         Parallel(n_jobs=threads, backend="threading")(
             delayed(_fit)(estimators[part], sets[part])
             for part in (slice(half), slice(half, None))
@@ -287,14 +288,19 @@ def _shaped(heads: Sequence[Head], sets: Sequence[LearningSet]) -> Iterator[Supp
         support = head.support(one)
         if len(np.unique(support.y)) < 2:
             raise ParameterError("a head needs clips of at least two classes to learn from")
-        key = _rows(one)
+        key = _clips(one)
         yield head.shaped(
             support, steps=known.get(key) if head.fit_steps_on == "unlabelled" else None
         )
         known[key] = head.steps_
 
 
-def _rows(one: LearningSet) -> Hashable:
+def _rows(one: LearningSet) -> int:
+    """How many clips a set is of, labelled or not."""
+    return len(one.train) + (0 if one.unlabelled is None else len(one.unlabelled))
+
+
+def _clips(one: LearningSet) -> Hashable:
     """What clips a set is of, whichever of them are labelled."""
     of_target = one.train.of_target
     ids = np.asarray(one.train.clip_ids, dtype=object)
