@@ -108,7 +108,8 @@ class _Resumed:
 
     Attributes
     ----------
-    spliced : whether what was last delivered came over more than one connection.
+    spliced : bool
+        Whether what was last delivered came over more than one connection.
     """
 
     def __init__(self, target: Path, *, progress: bool) -> None:

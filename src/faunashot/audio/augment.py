@@ -27,9 +27,12 @@ class Mixing(NamedTuple):
 
     Attributes
     ----------
-    rows : of the clips, (n,); one may be there several times.
-    snr_db : of each, (n,).
-    of_active : whether the signal's power is that of its active frames, or of all of them.
+    rows : ndarray of int
+        Of the clips, (n,); one may be there several times.
+    snr_db : ndarray
+        Of each, (n,).
+    of_active : bool
+        Whether the signal's power is that of its active frames, or of all of them.
     """
 
     rows: IntArray
@@ -42,8 +45,10 @@ def naive(classes: IntArray, rng: Rng, *, share: float) -> Mixing:
 
     Parameters
     ----------
-    classes : number of the class of each clip, (N,).
-    share : of the clips.
+    classes : ndarray of int
+        Number of the class of each clip, (N,).
+    share : float
+        Of the clips.
     """
     n = round(share * len(classes))
     rows = rng.permutation(len(classes))[:n]
@@ -57,8 +62,10 @@ def calibrated(classes: IntArray, rng: Rng, *, share: float) -> Mixing:
 
     Parameters
     ----------
-    classes : number of the class of each clip, (N,).
-    share : how many are drawn, as a share of all clips.
+    classes : ndarray of int
+        Number of the class of each clip, (N,).
+    share : float
+        How many are drawn, as a share of all clips.
     """
     found = np.unique(classes)
     each = max(1, round(share * len(classes) / len(found))) if share > 0 else 0
@@ -79,15 +86,19 @@ def mix(
 
     Parameters
     ----------
-    clip, noise : (frames, bands) in dB, with frames after the end that are empty. A noise that is
-        shorter than the clip is repeated.
-    snr_db : power of the clip over that of the noise, both over the same frames: the active ones
+    clip, noise : ndarray, shape (frames, bands)
+        In dB, with frames after the end that are empty. A noise that is shorter than the clip is
+        repeated.
+    snr_db : float
+        Power of the clip over that of the noise, both over the same frames: the active ones
         of the clip, or all.
-    start : frame of the noise that meets the first of the clip.
+    start : int
+        Frame of the noise that meets the first of the clip.
 
     Returns
     -------
-    (frames, bands) in dB; a silent clip, or one that meets a pause in the noise, as it was.
+    ndarray, shape (frames, bands)
+        In dB; a silent clip, or one that meets a pause in the noise, as it was.
     """
     n, of_noise = int(is_there(clip).sum()), int(is_there(noise).sum())
     signal = _sound(clip[:n])
@@ -129,7 +140,8 @@ def shift(spectrograms: FloatArray, rng: Rng, *, lengths: IntArray) -> FloatArra
 
     Parameters
     ----------
-    lengths : frames of each that are there, from the first on.
+    lengths : ndarray of int
+        Frames of each that are there, from the first on.
     """
     starts = rng.integers(0, spectrograms.shape[1] - lengths + 1)
     shifted = np.zeros_like(spectrograms)
@@ -152,11 +164,15 @@ def mask(
 
     Parameters
     ----------
-    spectrograms : (N, frames, bands).
-    masks : stretches along each axis, at most.
-    frames, bands : the most that one of them hides; its width is drawn from 0 up to this.
-    fewest : stretches along each axis, at least; as many as `masks` if not given.
-    lengths : frames of each that may be hidden, from the first on; all if not given.
+    spectrograms : ndarray, shape (N, frames, bands)
+    masks : int
+        Stretches along each axis, at most.
+    frames, bands : int
+        The most that one of them hides; its width is drawn from 0 up to this.
+    fewest : int, optional
+        Stretches along each axis, at least; as many as `masks` if not given.
+    lengths : ndarray of int, optional
+        Frames of each that may be hidden, from the first on; all if not given.
 
     References
     ----------
@@ -190,7 +206,8 @@ def mixup(
 
     Parameters
     ----------
-    alpha : of the Beta distribution that its share is drawn from, above 0; the larger share is
+    alpha : float
+        Of the Beta distribution that its share is drawn from, above 0; the larger share is
         its own.
 
     References

@@ -29,12 +29,16 @@ class Equaliser:
 
     Parameters
     ----------
-    low_hz, high_hz : the band that is kept; what rumble, offset and sample rate leave outside goes.
+    low_hz, high_hz : float
+        The band that is kept; what rumble, offset and sample rate leave outside goes.
         No recording may be sampled at less than twice `high_hz`, or its own edge shows.
-    length_s : the most active part of a longer clip is kept; a shorter one is repeated, as zeros
+    length_s : float
+        The most active part of a longer clip is kept; a shorter one is repeated, as zeros
         after its end would tell its length.
-    level_db : RMS level of every clip, in dBFS; one whose peaks would clip stays under it.
-    snr_db : white noise is added so far below that level, over digital silence, rounding to 8
+    level_db : float
+        RMS level of every clip, in dBFS; one whose peaks would clip stays under it.
+    snr_db : float
+        White noise is added so far below that level, over digital silence, rounding to 8
         bits and the gaps of a codec. A recording noisier than this stays noisier.
 
     Raises
@@ -63,8 +67,9 @@ class Equaliser:
 
         Returns
         -------
-        float32 of shape (length_s * RATE_HZ,), within -1..1, and `RATE_HZ`. The same samples
-        always give the same.
+        tuple of ndarray and int
+            Samples, shape (length_s * RATE_HZ,), within -1..1, and `RATE_HZ`. The same samples
+            always give the same.
         """
         length = round(self.length_s * RATE_HZ)
         heard = self._in_band(resample(centred(samples), rate_hz, to_hz=RATE_HZ))

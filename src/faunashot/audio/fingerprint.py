@@ -52,8 +52,10 @@ class Landmarks:
 
     Attributes
     ----------
-    keys : int64, shape (n,), each once: three frequencies and the two times between them.
-    frames : int32, shape (n,), when each key first occurs, in hops of `HOP` samples.
+    keys : ndarray of int64, shape (n,)
+        Each once: three frequencies and the two times between them.
+    frames : ndarray of int32, shape (n,)
+        When each key first occurs, in hops of `HOP` samples.
     """
 
     keys: npt.NDArray[np.int64]
@@ -66,10 +68,14 @@ class Alignment:
 
     Attributes
     ----------
-    correlation : of the part that both hold, in [-1, 1]; negative where one is inverted.
-    offset_s : where the second recording begins on the first one's clock.
-    common_s : length of the part that both hold.
-    evidence : Fisher's z of the correlation in standard deviations, for as many samples as are
+    correlation : float
+        Of the part that both hold, in [-1, 1]; negative where one is inverted.
+    offset_s : float
+        Where the second recording begins on the first one's clock.
+    common_s : float
+        Length of the part that both hold.
+    evidence : float
+        Fisher's z of the correlation in standard deviations, for as many samples as are
         independent of each other (Bartlett 1946): low for hum and tones, however alike.
     """
 
@@ -157,8 +163,10 @@ def align(first: Samples, second: Samples, *, offset: int, around: int) -> Align
 
     Parameters
     ----------
-    offset : sample of `first` at which `second` begins, give or take a few frames.
-    around : sample of `first` near which they agree; no more than `_LONGEST_ALIGNED` is compared.
+    offset : int
+        Sample of `first` at which `second` begins, give or take a few frames.
+    around : int
+        Sample of `first` near which they agree; no more than `_LONGEST_ALIGNED` is compared.
     """
     start, stop = max(offset, 0), min(offset + len(second), len(first))
     start = max(start, min(around, stop) - _LONGEST_ALIGNED // 2)

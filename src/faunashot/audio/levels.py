@@ -55,7 +55,8 @@ def bandwidth_hz(samples: Samples, rate_hz: int) -> float:
 
     Returns
     -------
-    Upper edge of the highest band that holds anything, in Hz, at most half of `rate_hz`.
+    float
+        Upper edge of the highest band that holds anything, in Hz, at most half of `rate_hz`.
     """
     frames = _frames(samples, rate_hz)
     level = _power(frames)

@@ -36,12 +36,15 @@ def spectrograms(samples: FloatArray, *, hop: int) -> FloatArray:
 
     Parameters
     ----------
-    samples : (n,), in [-1, 1].
-    hop : samples from one window to the next.
+    samples : ndarray, shape (n,)
+        In [-1, 1].
+    hop : int
+        Samples from one window to the next.
 
     Returns
     -------
-    (N, 500, 128), at least `FLOOR_DB`; `EMPTY_DB` in frames that hold no sample of the recording.
+    ndarray, shape (N, 500, 128)
+        At least `FLOOR_DB`; `EMPTY_DB` in frames that hold no sample of the recording.
     """
     windows = split_windows(samples, WINDOW_SAMPLES, hop=hop)
     result = np.full((len(windows), FRAMES, N_MELS), EMPTY_DB, np.float32)
@@ -85,13 +88,16 @@ def normalised(db: FloatArray, *, z_norm: bool = True, pcen: bool = False) -> Fl
 
     Parameters
     ----------
-    z_norm : to zero mean and unit variance, over the frames of each that are there; else by a
+    z_norm : bool
+        To zero mean and unit variance, over the frames of each that are there; else by a
         shift and a scale that are the same for all.
-    pcen : per-channel energy normalisation in place of the logarithm.
+    pcen : bool
+        Per-channel energy normalisation in place of the logarithm.
 
     Returns
     -------
-    Zeros in frames after the end.
+    ndarray
+        With zeros in frames after the end.
 
     References
     ----------

@@ -35,11 +35,13 @@ def active(power: npt.NDArray[np.floating[Any]]) -> Mask:
 
     Parameters
     ----------
-    power : (..., frames), at least 0.
+    power : ndarray, shape (..., frames)
+        At least 0.
 
     Returns
     -------
-    bool, (..., frames); at least the loudest frame is active, but none where all power is 0.
+    ndarray of bool, shape (..., frames)
+        At least the loudest frame is active, but none where all power is 0.
     """
     if power.shape[-1] == 0:
         return np.zeros(power.shape, dtype=bool)
@@ -56,7 +58,8 @@ def mix(samples: Samples, noise: Samples, *, rate_hz: int, snr_db: float) -> Sam
 
     Returns
     -------
-    float32 of shape (n,), within -1..1; samples that hold no sound come back as they are.
+    ndarray of float32, shape (n,)
+        Within -1..1; samples that hold no sound come back as they are.
 
     Raises
     ------
@@ -100,8 +103,10 @@ class NoiseMixer:
 
     Parameters
     ----------
-    snr_db : how far the noise lies below the sound in the clip.
-    noises : what is drawn from, in any order. Which one, and where in it the noise begins, is
+    snr_db : float
+        How far the noise lies below the sound in the clip.
+    noises : tuple of Noise
+        What is drawn from, in any order. Which one, and where in it the noise begins, is
         drawn anew for each clip, and for the same clip always the same.
 
     Raises

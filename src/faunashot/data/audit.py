@@ -34,8 +34,10 @@ class Audited:
 
     Attributes
     ----------
-    clips : of all corpora (column ``role``), groups of duplicates joined.
-    report : counts and lists for ``reports/audit.json``. ``exact_duplicates`` are groups of paths
+    clips : DataFrame
+        Of all corpora (column ``role``), groups of duplicates joined.
+    report : dict of str to Any
+        Counts and lists for ``reports/audit.json``. ``exact_duplicates`` are groups of paths
         with the same samples, ``near_duplicates`` pairs that hold the same sound, whole or in
         part: one path for all with its samples. Groups of either kind are in ``crossing`` where
         they sit in several folds of a corpus, in ``conflicts`` where a corpus gives them several
@@ -53,8 +55,10 @@ def audit(
 
     Parameters
     ----------
-    target, source : tables of ingested clips.
-    files : the file of a role, `TARGET` or `SOURCE`, and a path.
+    target, source : DataFrame
+        Tables of ingested clips.
+    files : callable
+        The file of a role, `TARGET` or `SOURCE`, and a path.
 
     Raises
     ------

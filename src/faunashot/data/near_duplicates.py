@@ -60,8 +60,10 @@ class NearDuplicate:
 
     Attributes
     ----------
-    first, second : their numbers, first < second.
-    correlation, offset_s, common_s : as in `faunashot.audio.fingerprint.Alignment`.
+    first, second : int
+        Their numbers, first < second.
+    correlation, offset_s, common_s : float
+        As in `faunashot.audio.fingerprint.Alignment`.
     """
 
     first: int

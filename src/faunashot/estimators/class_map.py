@@ -162,7 +162,8 @@ def read_class_map(table: Path, known: Sequence[str]) -> dict[str, list[str]]:
     ----------
     table : CSV with the columns label and source_class, a row a name; a row with no source_class
         says that the label has none.
-    known : names that may be mapped.
+    known : sequence of str
+        Names that may be mapped.
 
     Raises
     ------

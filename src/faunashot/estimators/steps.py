@@ -47,7 +47,8 @@ class Whiten(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    shrinkage : in (0, 1]; at 1 every direction is scaled alike. An embedding has more dimensions
+    shrinkage : float
+        In (0, 1]; at 1 every direction is scaled alike. An embedding has more dimensions
         than a corpus has clips, so the covariance alone cannot be inverted.
 
     References

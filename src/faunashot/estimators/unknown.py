@@ -25,9 +25,11 @@ class Novelty(BaseEstimator):
 
     Parameters
     ----------
-    background_weight : 0 trusts that background to come is of all kinds, 1 that it is of the
+    background_weight : float
+        0 trusts that background to come is of all kinds, 1 that it is of the
         kinds that were learned from.
-    blocks : widths of the backbones' parts of an embedding, each of which has its say; one block
+    blocks : sequence of int, optional
+        Widths of the backbones' parts of an embedding, each of which has its say; one block
         of all columns where not given.
 
     Attributes
@@ -58,8 +60,10 @@ class Novelty(BaseEstimator):
 
         Parameters
         ----------
-        X, y : of the classes, (N, dim) and (N,).
-        background : of none of them, (M, dim).
+        X, y : array-like
+            Of the classes, (N, dim) and (N,).
+        background : array-like
+            Of none of them, (M, dim).
         groups : (M,), source recordings of the background; each its own if not given. With kinds
             of sound for groups, the threshold is one for kinds that were not learned from.
 
@@ -111,7 +115,8 @@ def threshold_at(background_scores: npt.ArrayLike, false_alarm_rate: float) -> f
 
     Parameters
     ----------
-    background_scores : `Novelty.background_scores_`, (M,); a recording passes as one of the
+    background_scores : array-like
+        `Novelty.background_scores_`, (M,); a recording passes as one of the
         classes where it scores no higher than the threshold.
     false_alarm_rate : in [0, 1]. Of further recordings of the same kinds up to one in M more
         may pass, so that a low rate wants many of them.

@@ -93,11 +93,15 @@ def class_map(
 
     Parameters
     ----------
-    vocabulary : of the table that comes with faunashot; where none of that name does, a class is
+    vocabulary : str
+        Of the table that comes with faunashot; where none of that name does, a class is
         mapped to those of the backbone that are spelled as it is.
-    known : the backbone's classes.
-    wanted : target classes; case does not count, and a space or hyphen is an underscore.
-    extra : a table of the same columns; what it says of a label replaces what ours says.
+    known : sequence of str
+        The backbone's classes.
+    wanted : sequence of str
+        Target classes; case does not count, and a space or hyphen is an underscore.
+    extra : Path, optional
+        A table of the same columns; what it says of a label replaces what ours says.
 
     Raises
     ------
@@ -251,11 +255,13 @@ def match(
 
     Parameters
     ----------
-    truth, guess : (N,) target class and winning source output of each clip.
+    truth, guess : ndarray, shape (N,)
+        Target class and winning source output of each clip.
 
     Returns
     -------
-    Source output by target class, and the accuracy; clips of unmatched outputs are wrong.
+    tuple of dict and float
+        Source output by target class, and the accuracy; clips of unmatched outputs are wrong.
 
     References
     ----------
@@ -283,7 +289,8 @@ def shuffle_by_group(
 
     Parameters
     ----------
-    labels, groups : (N,) of each clip.
+    labels, groups : ndarray, shape (N,)
+        Of each clip.
     """
     _, group = np.unique(groups.astype(str), return_inverse=True)
     by_group = np.argsort(group, kind="stable")

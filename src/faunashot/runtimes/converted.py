@@ -24,10 +24,14 @@ def converted(
 
     Parameters
     ----------
-    name : of the backbone.
-    weights_hash : of the source model.
-    write : converts the source model into a folder.
-    read : loads such a folder, and raises where it is not as the source model.
+    name : str
+        Of the backbone.
+    weights_hash : str
+        Of the source model.
+    write : callable
+        Converts the source model into a folder.
+    read : callable
+        Loads such a folder, and raises where it is not as the source model.
 
     Raises
     ------

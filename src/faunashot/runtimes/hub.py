@@ -19,7 +19,8 @@ def model_folder(handle: str) -> Path:
 
     Parameters
     ----------
-    handle : URL of the model on TF Hub, or a folder that holds it.
+    handle : str
+        URL of the model on TF Hub, or a folder that holds it.
 
     Raises
     ------

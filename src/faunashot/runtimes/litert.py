@@ -34,7 +34,8 @@ class LiteRt:
 
     Parameters
     ----------
-    model : as a file holds it.
+    model : bytes
+        As a file holds it.
     """
 
     def __init__(self, model: bytes) -> None:

@@ -43,9 +43,12 @@ class ServedRecogniser(PythonModel):
 
         Parameters
         ----------
-        context : MLflow's, not used after loading.
-        model_input : one string column `audio`, the base64 text of an audio file in each row.
-        params : `windows`: also answer for each window of a recording.
+        context : PythonModelContext
+            MLflow's, not used after loading.
+        model_input : DataFrame
+            One string column `audio`, the base64 text of an audio file in each row.
+        params : dict of str to Any, optional
+            `windows`: also answer for each window of a recording.
 
         Returns
         -------

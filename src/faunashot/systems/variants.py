@@ -28,11 +28,16 @@ class Variant:
 
     Attributes
     ----------
-    name : `side`, or ``side.ingredient.level``.
-    side : "whole" or "bare": what it differs from.
-    ingredient : in which it differs; empty where it does not.
-    level, instead_of : of that ingredient, here and in what it differs from.
-    system : with the settings of the variant.
+    name : str
+        `side`, or ``side.ingredient.level``.
+    side : str
+        "whole" or "bare": what it differs from.
+    ingredient : str
+        In which it differs; empty where it does not.
+    level, instead_of : str
+        Of that ingredient, here and in what it differs from.
+    system : System
+        With the settings of the variant.
     """
 
     name: str

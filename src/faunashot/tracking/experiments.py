@@ -28,10 +28,14 @@ class Experiment:
 
     Attributes
     ----------
-    experiment : DVC's name of it, "" for what ``dvc repro`` makes in the workspace.
-    baseline : git commit that it starts from, "" without git.
-    params : all parameters, nested or flat.
-    name : shown in MLflow.
+    experiment : str
+        DVC's name of it, "" for what ``dvc repro`` makes in the workspace.
+    baseline : str
+        Git commit that it starts from, "" without git.
+    params : mapping of str to object
+        All parameters, nested or flat.
+    name : str
+        Shown in MLflow.
     """
 
     experiment: str

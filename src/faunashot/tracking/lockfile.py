@@ -18,9 +18,12 @@ class LockedStage:
 
     Attributes
     ----------
-    name : as DVC addresses it (``embed@birdnet``).
-    deps, outs : MD5 by path; that of a folder ends in ``.dir``.
-    params : values by dotted name, of all parameter files.
+    name : str
+        As DVC addresses it (``embed@birdnet``).
+    deps, outs : mapping of str to str
+        MD5 by path; that of a folder ends in ``.dir``.
+    params : mapping of str to object
+        Values by dotted name, of all parameter files.
     """
 
     name: str

@@ -44,12 +44,18 @@ def log_and_register(
 
     Parameters
     ----------
-    run : the stage's open run.
-    model_folder : ``models/<system>/``, what `Recogniser.load` reads.
-    card : the model card, in Markdown; the version's description, and a file of the model.
-    requirements : pip requirements of the serving environment.
-    example_audio : bytes of a short audio file, the request that comes with the model.
-    tags : of the version: `corpus`, `protocol`, `k`, and what else tells it apart.
+    run : StageRun
+        The stage's open run.
+    model_folder : Path
+        ``models/<system>/``, what `Recogniser.load` reads.
+    card : str
+        The model card, in Markdown; the version's description, and a file of the model.
+    requirements : sequence of str
+        Pip requirements of the serving environment.
+    example_audio : bytes
+        Bytes of a short audio file, the request that comes with the model.
+    tags : mapping of str to object
+        Of the version: `corpus`, `protocol`, `k`, and what else tells it apart.
 
     Returns
     -------
@@ -91,9 +97,12 @@ def promote(version: str, macro_f1: float, *, root: Path | None = None) -> bool:
 
     Parameters
     ----------
-    version : as returned by `log_and_register`.
-    macro_f1 : of the evaluation, in [0, 1].
-    root : the project's folder, `store.root()` if not given.
+    version : str
+        As returned by `log_and_register`.
+    macro_f1 : float
+        Of the evaluation, in [0, 1].
+    root : Path, optional
+        The project's folder, `store.root()` if not given.
 
     Returns
     -------

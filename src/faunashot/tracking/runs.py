@@ -101,13 +101,17 @@ def stage_run(
 
     Parameters
     ----------
-    stage : its name, where DVC does not give it (``DVC_STAGE``).
-    params : all parameters of the experiment, the same in each stage: without a DVC experiment
+    stage : str
+        Its name, where DVC does not give it (``DVC_STAGE``).
+    params : mapping of str to object
+        All parameters of the experiment, the same in each stage: without a DVC experiment
         they are what the parent is found by. They are logged on the parent.
-    inputs : files and folders that the stage reads; their content is part of the run's key.
+    inputs : iterable of Path
+        Files and folders that the stage reads; their content is part of the run's key.
     record : JSON file to write when the stage has succeeded, an output of the stage, so that
         DVC's cache still knows the run of what it restores.
-    name : of the parent, where DVC has no name for the experiment; `experiment_name` by default.
+    name : str
+        Of the parent, where DVC has no name for the experiment; `experiment_name` by default.
 
     Raises
     ------

@@ -94,7 +94,8 @@ def connect(folder: Path | None = None) -> MlflowClient:
 
     Parameters
     ----------
-    folder : the project's folder, `root()` if not given.
+    folder : Path, optional
+        The project's folder, `root()` if not given.
 
     Raises
     ------

@@ -65,7 +65,8 @@ def sync(root: Path) -> list[dict[str, str]]:
 
     Parameters
     ----------
-    root : the project's folder.
+    root : Path
+        The project's folder.
 
     Returns
     -------

@@ -52,11 +52,16 @@ class Spectrogram:
 
     Attributes
     ----------
-    window : (n,) factor of each sample of a frame.
-    hop : samples between frames.
-    bins : of the transform that any band reads.
-    mel : (bins, bands) weights, highest band first.
-    exponent : of the compression.
+    window : ndarray, shape (n,)
+        Factor of each sample of a frame.
+    hop : int
+        Samples between frames.
+    bins : slice
+        Of the transform that any band reads.
+    mel : ndarray, shape (bins, bands)
+        Weights, highest band first.
+    exponent : ndarray
+        Of the compression.
     """
 
     window: FloatArray

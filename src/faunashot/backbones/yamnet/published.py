@@ -24,7 +24,8 @@ class Published:
 
     Parameters
     ----------
-    folder : of the SavedModel.
+    folder : Path
+        Of the SavedModel.
 
     Raises
     ------

@@ -113,8 +113,10 @@ class _Turned(NamedTuple):
 
     Attributes
     ----------
-    rows : (N, N), lower triangular; or (N, D) where it was not turned.
-    spanned : (N, D) rows before they were turned, or None.
+    rows : ndarray, shape (N, N)
+        Lower triangular; or (N, D) where it was not turned.
+    spanned : ndarray, shape (N, D), optional
+        Rows before they were turned, or None.
     """
 
     rows: FloatArray

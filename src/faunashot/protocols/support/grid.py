@@ -34,11 +34,16 @@ class Cell:
 
     Attributes
     ----------
-    name : of the system or of its variant.
-    system : what is trained.
-    backbone : whose features it takes.
-    seed : of the folds and of all that is drawn.
-    official : False to make folds even where the corpus has its own.
+    name : str
+        Of the system or of its variant.
+    system : System
+        What is trained.
+    backbone : str
+        Whose features it takes.
+    seed : int
+        Of the folds and of all that is drawn.
+    official : bool
+        False to make folds even where the corpus has its own.
     """
 
     name: str
@@ -83,10 +88,13 @@ class Stores:
 
     Attributes
     ----------
-    clips : columns clip_id, label, fold, group.
-    folders : of the features of each backbone, by condition (``main``, and the test
+    clips : DataFrame
+        Columns clip_id, label, fold, group.
+    folders : mapping of str to mapping of str to Path
+        Of the features of each backbone, by condition (``main``, and the test
         conditions) and backbone.
-    noise : features of recordings of noise, where there are some.
+    noise : Path, optional
+        Features of recordings of noise, where there are some.
     """
 
     clips: pd.DataFrame
@@ -136,7 +144,8 @@ def score(
 
     Parameters
     ----------
-    place : folder of the tables.
+    place : Storage
+        Folder of the tables.
 
     Yields
     ------
