@@ -89,6 +89,7 @@ def test_the_published_cache_is_found_where_tensorflow_hub_puts_it(cache: Path) 
         (packed({"readme": b"x"}), "holds no saved_model.pb"),
         (packed({"../outside": b"x", "saved_model.pb": b"x"}), "is not the archive of a model"),
     ],
+    ids=["cut off", "a page", "another archive", "a way out"],  # an archive says when it was made
 )
 def test_what_is_no_model_is_not_taken_for_one(hub, cache: Path, archive, said) -> None:
     address, served, _ = hub
