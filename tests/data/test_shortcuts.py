@@ -22,7 +22,6 @@ from faunashot.data.shortcuts import FACTS, HEADER, shortcut_score
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tested needs no more."""
     monkeypatch.setattr(shortcuts, "TREES", 15)
-    monkeypatch.setattr(shortcuts, "WORKERS", 1)
 
 
 def corpus(n: int = 90, *, classes: int = 3, seed: int = 0) -> pd.DataFrame:

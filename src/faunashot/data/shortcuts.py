@@ -21,7 +21,10 @@ HEADER = ["sample_rate", "bit_depth", "codec", "channels", "duration_s"]
 FACTS = [*HEADER, "rms_db", "noise_floor_db", "bandwidth_hz"]
 """Those, and what `faunashot.audio.levels` measures."""
 
-TREES, SHUFFLES, PERMUTATIONS, WORKERS = 100, 3, 5, 2
+TREES, SHUFFLES, PERMUTATIONS = 100, 3, 5
+
+MANY = 10_000
+"""Clips from which on trees are grown in two threads; with fewer these wait for each other."""
 
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.str_]
@@ -99,8 +102,9 @@ def _folds(clips: pd.DataFrame, *, seed: int) -> list[tuple[Rows, Rows]]:
 def _forests(
     X: Floats, label: Labels, folds: list[tuple[Rows, Rows]], *, seed: int
 ) -> list[RandomForestClassifier]:
+    threads = 2 if len(X) >= MANY else 1  # which changes no tree
     return [
-        RandomForestClassifier(TREES, random_state=seed, n_jobs=WORKERS).fit(X[train], label[train])
+        RandomForestClassifier(TREES, random_state=seed, n_jobs=threads).fit(X[train], label[train])
         for train, _ in folds
     ]
 
