@@ -26,6 +26,7 @@ compile = uv pip compile pyproject.toml --extra birdnet --extra uv --universal -
 
 .PHONY: run test setup lint lock
 
+# What it says at the end is one command of the shell, whose echo needs no program on the path.
 run: $(READY)
 	@if [ ! -e .git ]; then \
 		echo "No .git here: experiments (dvc exp, mlflow run) need a git clone; running the pipeline."; \
@@ -34,13 +35,13 @@ run: $(READY)
 	@dvc pull --quiet data.dvc
 	dvc repro
 	@faunashot show
-	@echo
-	@echo "The weights of BirdNET, the default backbone, are for non-commercial use (CC BY-NC-SA 4.0)."
-	@echo "The corpus is synthetic; README.md says how to bring real recordings."
-	@echo "Next: source $(VENV)/bin/activate, then"
-	@echo "  reports/report.html             the run on one page"
-	@echo "  dvc exp run -S protocol.k=10    another number of labelled clips"
-	@echo "  faunashot compare, mlflow ui    experiments side by side"
+	@echo; \
+	echo "The weights of BirdNET, the default backbone, are for non-commercial use (CC BY-NC-SA 4.0)."; \
+	echo "The corpus is synthetic; README.md says how to bring real recordings."; \
+	echo "Next: source $(VENV)/bin/activate, then"; \
+	echo "  reports/report.html             the run on one page"; \
+	echo "  dvc exp run -S protocol.k=10    another number of labelled clips"; \
+	echo "  faunashot compare, mlflow ui    experiments side by side"
 
 test: $(TEST_READY)
 	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
