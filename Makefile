@@ -44,7 +44,7 @@ run: $(READY)
 	echo "  faunashot compare, mlflow ui    experiments side by side"
 
 test: $(TEST_READY)
-	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 setup: $(READY)
 

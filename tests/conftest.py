@@ -16,15 +16,6 @@ from faunashot.backbones.base import Backbone, FloatArray, load
 from faunashot.files import CACHE, cache_folder
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, those that share a fixture of a file stay together."""
-    for item in items:
-        found = item._fixtureinfo.name2fixturedefs.values()
-        if any(of_name[-1].scope in ("module", "class") for of_name in found):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, but for the networks that are converted once on a machine."""
