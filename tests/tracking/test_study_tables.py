@@ -59,9 +59,10 @@ def study(project: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[studies.Study
 
 def test_figures_are_means_over_seeds_with_an_interval(study, project: Path) -> None:
     asked, found = study
-    table = studies.table_of(project, asked)
+    runs = studies.finished(project, studies.planned(asked))
+    table = studies.table_of(project, asked, runs)
     assert named(asked, table, with_seeds=True).tolist() == list(found)
-    tables = side_by_side(project, asked, table)
+    tables = side_by_side(project, asked, table, runs)
 
     systems = tables["systems"].set_index("system")
     assert systems.index.tolist() == ["good", "poor"]
@@ -88,8 +89,9 @@ def test_figures_are_means_over_seeds_with_an_interval(study, project: Path) -> 
 def test_of_one_seed_the_figures_are_its_own(study, project: Path) -> None:
     asked, found = study
     alone = asked.model_copy(update={"grid": [{"system": ["good"], "seed": [1]}]})
-    table = studies.table_of(project, alone)
-    row = side_by_side(project, alone, table)["systems"].iloc[0]
+    runs = studies.finished(project, studies.planned(alone))
+    table = studies.table_of(project, alone, runs)
+    row = side_by_side(project, alone, table, runs)["systems"].iloc[0]
     curve = found["good, 1"].curve.iloc[0]
     for name in ("macro_f1", "macro_f1_low", "macro_f1_high", "accuracy_low"):
         assert row[name] == pytest.approx(curve[name])
@@ -97,7 +99,9 @@ def test_of_one_seed_the_figures_are_its_own(study, project: Path) -> None:
 
 def test_every_plot_of_it_is_drawn(study, project: Path) -> None:
     asked, _ = study
-    files = command._draw(studies.table_of(project, asked), asked, project)
+    runs = studies.finished(project, studies.planned(asked))
+    table = studies.table_of(project, asked, runs)
+    files = command._draw(side_by_side(project, asked, table, runs), table, asked, project)
     assert [file.name for file in files] == [
         *("s.png", "s-averages.png", "s-classes.png", "s-noise.png"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,13 +39,13 @@ def study(
     What has ended well on the commit at hand is not run again, so that a study that was
     interrupted, or got a further value, goes on.
     """
-    from faunashot.tracking import store, studies
+    from faunashot.tracking import store, studies, study_tables
 
     asked = studies.read_study(file, settings=settings or [])
     root = store.root()
     experiments = studies.planned(asked)
-    done = studies.finished(root, experiments)
-    missing = [] if only_table else [each for each in experiments if each.name not in done]
+    runs = studies.finished(root, experiments)
+    missing = [] if only_table else [each for each in experiments if each.name not in runs]
     for number, experiment in enumerate(missing, 1):
         print(f"{number} of {len(missing)}: {experiment.shown}", file=sys.stderr)
         _dvc("exp", "remove", experiment.name, quiet=True)  # one that failed, or of other results
@@ -52,19 +53,21 @@ def study(
     if queue and missing:
         print("Run them with `dvc queue start -j 2`, then this command again for the table.")
         return
-    if len(studies.finished(root, experiments)) < len(experiments):
+    if missing:
+        runs = studies.finished(root, experiments)
+    if len(runs) < len(experiments):
         from faunashot.tracking.sync import sync
 
         sync(root)  # one that DVC had in its cache ran no stage that could log
-        there = studies.finished(root, experiments)
+        runs = studies.finished(root, experiments)
         for experiment in experiments:
-            if experiment.name not in there:
+            if experiment.name not in runs:
                 print(f"faunashot: not there yet: {experiment.shown}", file=sys.stderr)
-    table = studies.table_of(root, asked)
+    table = studies.table_of(root, asked, runs)
     out.mkdir(parents=True, exist_ok=True)
     csv = out / f"{asked.name}.csv"
     table.drop(columns="headline").to_csv(csv, index=False)
-    plots = _draw(table, asked, out)
+    plots = _draw(study_tables.side_by_side(root, asked, table, runs), table, asked, out)
     rows = table[table["headline"]].drop(columns="headline")
     records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     answer([_row(record, asked, whole=as_json) for record in records], as_json=as_json)
@@ -94,13 +97,12 @@ def _row(record: dict[Any, Any], asked: Any, *, whole: bool) -> dict[str, Any]:
     return row
 
 
-def _draw(table: Any, asked: Any, folder: Path) -> list[Path]:
-    """Draw what there is to draw, each plot to a file of its own."""
+def _draw(tables: Mapping[str, Any], table: Any, asked: Any, folder: Path) -> list[Path]:
+    """Draw what there is to draw of the systems side by side and of the table of every k."""
     from faunashot.evaluation import systems_plots
     from faunashot.evaluation.plots.curve import curve_figure
-    from faunashot.tracking import store, study_tables
+    from faunashot.tracking import study_tables
 
-    tables = study_tables.side_by_side(store.root(), asked, table)
     systems, figures = tables["systems"], {}
     if table["k"].nunique() > 1:
         curves = table.assign(system=study_tables.named(asked, table, with_seeds=True))

@@ -75,6 +75,7 @@ class Splits:
         self._seed = seed
         self._fold = self._folds() if official else grouped_folds(self._clips, seed=seed)
         self._names = self._test_folds()
+        self._made: dict[str, Split] = {}
         if self._clips["label"].nunique() < 2:
             only = self._clips["label"].iloc[0]
             shared = f"of class {only!r}" if only else "of none of the classes"
@@ -98,7 +99,13 @@ class Splits:
         return len(self._names)
 
     def split(self, at: int) -> Split:
-        """The split that tests fold number `at`, modulo their count."""
+        """The split that tests fold number `at`, modulo their count; made once."""
+        name = self._names[at % len(self._names)]
+        if name not in self._made:
+            self._made[name] = self._make(at)
+        return self._made[name]
+
+    def _make(self, at: int) -> Split:
         name = self._names[at % len(self._names)]
         test = self._ids(self._fold == name)
         rest = self._fold != name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
@@ -105,7 +107,6 @@ def fit_temperature(
         raise ParameterError(f"clip: needs windows of each of {len(true)} clips, and no others")
     if not np.isin(true, range(given.shape[1])).all():
         raise ParameterError(f"truth: needs columns of the scores, 0 to {given.shape[1] - 1}")
-    from scipy.optimize import minimize_scalar
     from scipy.sparse import csr_array
 
     pool = csr_array((weights, (of, np.arange(len(of)))), shape=(len(true), len(of)))
@@ -118,8 +119,7 @@ def fit_temperature(
         share = np.divide(hit, total, out=even, where=total > 0)
         return float(unlikely - np.log(np.maximum(share, _LEAST)).mean())
 
-    best = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")
-    return float(np.exp(best.x)) if best.fun < loss(0.0) else 1.0
+    return _least(loss)
 
 
 def clip_temperature(scores: npt.NDArray[np.float64], examples: Examples) -> float:
@@ -140,6 +140,11 @@ def clip_temperature(scores: npt.NDArray[np.float64], examples: Examples) -> flo
         tempered = temper(scores, float(np.exp(log_temperature)), multi_label=True)
         return unlikely + log_loss(tempered, examples.targets, multi_label=True)
 
+    return _least(loss)
+
+
+def _least(loss: Callable[[float], float]) -> float:
+    """The temperature whose logarithm has the least loss; 1 where no other has less."""
     from scipy.optimize import minimize_scalar
 
     best = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")

@@ -35,13 +35,13 @@ def save_object(stored: Any, file: Path) -> None:
     with zipfile.ZipFile(dumped) as found, zipfile.ZipFile(file, "w") as made:
         schema = found.read(_SCHEMA).decode()
         occurring = dict.fromkeys(_ADDRESS.findall(schema))
-        number = {address: str(n) for n, address in enumerate(occurring)}
-        text = _ADDRESS.sub(lambda address: number[address[0]], schema)
+        number = {address: n for n, address in enumerate(occurring)}
+        text = _ADDRESS.sub(lambda address: str(number[address[0]]), schema)
         made.writestr(zipfile.ZipInfo(_SCHEMA), text)
-        arrays = {name.partition(".")[0]: name for name in found.namelist() if name != _SCHEMA}
-        for address in (address for address in occurring if address in arrays):
-            name = arrays[address].replace(address, number[address])
-            made.writestr(zipfile.ZipInfo(name), found.read(arrays[address]))
+        arrays = [Path(name) for name in found.namelist() if name != _SCHEMA]
+        for array in sorted(arrays, key=lambda array: number[array.stem]):
+            name = f"{number[array.stem]}{array.suffix}"
+            made.writestr(zipfile.ZipInfo(name), found.read(array.name))
 
 
 def load_object(file: Path) -> Any:

@@ -69,6 +69,8 @@ def confusion(y_true: npt.ArrayLike, y_pred: npt.ArrayLike, classes: Sequence[st
     true, pred = paired_codes(y_true, y_pred, classes)
     number = range(len(classes))
     counts = pd.crosstab(true, pred).reindex(index=number, columns=number, fill_value=0)
-    return counts.set_axis(pd.Index(list(classes), name="true"), axis=0).set_axis(
-        pd.Index(list(classes), name="predicted"), axis=1
+    return pd.DataFrame(
+        counts.to_numpy(),
+        index=pd.Index(list(classes), name="true"),
+        columns=pd.Index(list(classes), name="predicted"),
     )

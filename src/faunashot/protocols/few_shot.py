@@ -109,11 +109,10 @@ class FewShot(Protocol):
         self._refuse(task)
         least_k = task.kind.least_k
         splits, classes = task.splits(), task.target.classes
-        task.refuse_unlearnable(splits)
+        splits.refuse_unlearnable()
         every_k = sorted({*self.settings.k_values, self.k})
         k_values = [k for k in every_k if k >= least_k]
-        folds = list(splits)
-        each = [self.draw(task, folds[n % len(folds)], n) for n in range(self.settings.episodes)]
+        each = [self.draw(task, splits.split(n), n) for n in range(self.settings.episodes)]
         of_k = {k: self._scored(task, each, k) for k in k_values}
         every = together(list(of_k.values()))
         final = self.draw(task, None, FINAL)

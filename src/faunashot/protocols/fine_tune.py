@@ -33,7 +33,7 @@ class FineTune(Protocol):
             A class is absent from the training folds of a test fold.
         """
         splits = task.splits()
-        task.refuse_unlearnable(splits)
+        splits.refuse_unlearnable()
         each = list(splits)
         k = _clips_a_class(task, each)
         parts, chosen = [], []

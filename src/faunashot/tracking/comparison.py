@@ -77,6 +77,13 @@ def curves(root: Path) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[wanted]
 
 
+def predictions_of(client: MlflowClient, parent: Run) -> pd.DataFrame | None:
+    """Predictions that an experiment logged last, a row a scored clip; None where it has none."""
+    text = dict.fromkeys(("fold", "clip_id", "group", "label", "predicted"), str)
+    # a label may well be "None" or "NA"
+    return evaluated_table(client, parent, "predictions.csv", dtype=text, keep_default_na=False)
+
+
 def evaluated_table(
     client: MlflowClient, parent: Run, name: str, **reading: Any
 ) -> pd.DataFrame | None:

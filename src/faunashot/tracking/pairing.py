@@ -19,7 +19,7 @@ from faunashot.evaluation.metrics import HEADLINE
 from faunashot.evaluation.significance import Difference, holm, paired_runs
 from faunashot.evaluation.summary import DIGITS, flat
 from faunashot.tracking import store
-from faunashot.tracking.comparison import evaluated_table
+from faunashot.tracking.comparison import evaluated_table, predictions_of
 from faunashot.tracking.experiments import DVC_EXPERIMENT, KIND, WORKSPACE, find_runs
 
 _SHORT = 8
@@ -215,9 +215,7 @@ def _names(run: Run) -> set[str]:
 
 def _scored(client: MlflowClient, run: Run, *, unique: bool) -> ScoredRun:
     name = str(run.info.run_name)
-    text = dict.fromkeys(("fold", "clip_id", "group", "label", "predicted"), str)
-    # a label may well be "None" or "NA"
-    predictions = evaluated_table(client, run, "predictions.csv", dtype=text, keep_default_na=False)
+    predictions = predictions_of(client, run)
     if predictions is None:
         raise TrackingError(f"{name} has no predictions in MLflow: run its evaluate stage")
     k = run.data.metrics.get("k")

@@ -151,8 +151,16 @@ def finished(root: Path, experiments: list[Planned]) -> dict[str, Run]:
     return found
 
 
-def table_of(root: Path, study: Study) -> pd.DataFrame:
+def table_of(root: Path, study: Study, runs: Mapping[str, Run]) -> pd.DataFrame:
     """Figures of all experiments of a study that are there.
+
+    Parameters
+    ----------
+    root : Path
+        The project's folder.
+    study : Study
+    runs : mapping of str to Run
+        What `finished` gives.
 
     Returns
     -------
@@ -166,10 +174,8 @@ def table_of(root: Path, study: Study) -> pd.DataFrame:
     TrackingError
         None of them is there.
     """
-    experiments = planned(study)
-    runs = finished(root, experiments)
     client, rows = store.connect(root), []
-    for experiment in experiments:
+    for experiment in planned(study):
         if experiment.name in runs:
             rows += _rows(client, experiment, runs[experiment.name])
     if not rows:

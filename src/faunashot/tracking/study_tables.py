@@ -14,8 +14,8 @@ from faunashot.evaluation.metrics import metrics_for
 from faunashot.evaluation.repeated import repeated_intervals
 from faunashot.evaluation.summary import flat
 from faunashot.tracking import store
-from faunashot.tracking.comparison import ENDS, evaluated_table
-from faunashot.tracking.studies import Study, finished, planned
+from faunashot.tracking.comparison import ENDS, evaluated_table, predictions_of
+from faunashot.tracking.studies import Study
 
 SEED = "seed"
 """The axis whose values are repetitions of one system."""
@@ -35,7 +35,9 @@ def named(study: Study, table: pd.DataFrame, *, with_seeds: bool) -> pd.Series:
     )
 
 
-def side_by_side(root: Path, study: Study, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def side_by_side(
+    root: Path, study: Study, table: pd.DataFrame, runs: Mapping[str, Run]
+) -> dict[str, pd.DataFrame]:
     """Figures of the systems at the headline k.
 
     Parameters
@@ -45,6 +47,8 @@ def side_by_side(root: Path, study: Study, table: pd.DataFrame) -> dict[str, pd.
     study : Study
     table : DataFrame
         What `studies.table_of` gives.
+    runs : mapping of str to Run
+        What `studies.finished` gives.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def side_by_side(root: Path, study: Study, table: pd.DataFrame) -> dict[str, pd.
         f1. ``noise``: system, snr_db (infinite for clips as they are), accuracy, with its interval
         where there is one; no rows where nothing was scored under noise.
     """
-    client, runs = store.connect(root), finished(root, planned(study))
+    client = store.connect(root)
     rows = table[table["headline"]]
     systems, classes, noise = [], [], []
     for name, of in rows.groupby(named(study, rows, with_seeds=False), sort=False):
@@ -88,8 +92,7 @@ def _figures(client: MlflowClient, rows: pd.DataFrame, runs: Sequence[Run]) -> M
     if len(runs) == 1:
         columns = [f"{name}{end}" for name in names for end in ENDS if f"{name}{end}" in rows]
         return {str(key): value for key, value in rows.iloc[0][columns].items()}
-    text = dict.fromkeys(("clip_id", "group", "label", "predicted"), str)
-    found = [evaluated_table(client, run, "predictions.csv", dtype=text, **_TEXT) for run in runs]
+    found = [predictions_of(client, run) for run in runs]
     scored = [table for table in found if table is not None and (table["episode"] < 0).all()]
     if len(scored) < len(runs) or "accuracy" not in rows:  # which clips of several labels lack
         return {name: rows[name].mean() for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -91,10 +92,29 @@ def mean_of_classes(each: FloatArray) -> FloatArray:
     return mean
 
 
-def aligned(
-    truth: npt.ArrayLike, probabilities: npt.ArrayLike, weights: FloatArray
-) -> tuple[npt.NDArray[np.bool_], FloatArray]:
-    """Truth (N, C) and probabilities (N, C) as arrays, for weights (D, N).
+def each_class(
+    value: Callable[[npt.NDArray[np.bool_], FloatArray, FloatArray], FloatArray | float],
+    truth: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    weights: FloatArray,
+) -> FloatArray:
+    """A figure of every class against the rest, for many weightings of the clips at once.
+
+    Parameters
+    ----------
+    value : callable
+        Of a class, from whether each clip is of it, (N,), its scores, (N,), and the weights: the
+        figure under each weighting, (D,).
+    truth : array-like of bool, shape (N, C)
+        Whether a clip is of a class; it may be of several, or of none.
+    probabilities : array-like, shape (N, C)
+        Or any scores: only their order within a class counts.
+    weights : ndarray, shape (D, N)
+        How often each clip counts.
+
+    Returns
+    -------
+    ndarray, shape (D, C)
 
     Raises
     ------
@@ -104,4 +124,7 @@ def aligned(
     is_true, given = np.asarray(truth, dtype=bool), np.asarray(probabilities)
     if is_true.ndim != 2 or is_true.shape != given.shape or weights.shape[1:] != is_true.shape[:1]:
         raise ParameterError(f"truth: {is_true.shape=} needs {given.shape=} and {weights.shape=}")
-    return is_true, given
+    found = np.empty((len(weights), is_true.shape[1]))
+    for column, (of_class, score) in enumerate(zip(is_true.T, given.T, strict=True)):
+        found[:, column] = value(of_class, score, weights)
+    return found

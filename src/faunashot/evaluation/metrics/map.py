@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.evaluation.metrics.base import FloatArray, Metric, aligned, mean_of_classes
+from faunashot.evaluation.metrics.base import FloatArray, Metric, each_class, mean_of_classes
 
 if TYPE_CHECKING:
     from faunashot.evaluation.scored import WeightedClips
@@ -28,45 +28,34 @@ class MeanAveragePrecision(Metric):
 
 
 def average_precision(
-    truth: npt.NDArray[Any], probabilities: npt.NDArray[Any], weights: FloatArray
+    truth: npt.ArrayLike, probabilities: npt.ArrayLike, weights: FloatArray
 ) -> FloatArray:
-    """Average precision of every class against the rest, for many weightings of the clips at once.
-
-    Parameters
-    ----------
-    truth : ndarray of bool, shape (N, C)
-        Whether a clip is of a class; it may be of several, or of none.
-    probabilities : ndarray, shape (N, C)
-        Or any scores: only their order within a class counts.
-    weights : ndarray, shape (D, N)
-        How often each clip counts.
+    """Average precision of every class, see `each_class`.
 
     Returns
     -------
     ndarray, shape (D, C)
         In [0, 1]: the sum over clips of the class of the precision down to that clip and those of
         equal score, as scikit-learn has it. NaN where no clip of the class counts.
-
-    Raises
-    ------
-    ParameterError
-        If shapes do not fit.
     """
-    is_true, given = aligned(truth, probabilities, weights)
-    found = np.full((len(weights), is_true.shape[1]), np.nan)
-    for column, (of_class, score) in enumerate(zip(is_true.T, given.T, strict=True)):
-        order = np.argsort(-score, kind="stable")
-        at = np.flatnonzero(of_class[order])
-        if not at.size:
-            continue
-        # a threshold takes all clips of equal score: count down to the last of them
-        falling = -score[order]
-        last = np.searchsorted(falling, falling[at], side="right") - 1
-        taken = weights[:, order].cumsum(axis=1)[:, last]
-        counted = weights[:, order[at]]
-        hits = counted.cumsum(axis=1)[:, np.searchsorted(at, last, side="right") - 1]
-        precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
-        total = counted.sum(axis=1)
-        total[total == 0] = np.nan
-        found[:, column] = (precision * counted).sum(axis=1) / total
-    return found
+    return each_class(_average_precision, truth, probabilities, weights)
+
+
+def _average_precision(
+    of_class: npt.NDArray[np.bool_], score: FloatArray, weights: FloatArray
+) -> FloatArray | float:
+    order = np.argsort(-score, kind="stable")
+    at = np.flatnonzero(of_class[order])
+    if not at.size:
+        return np.nan
+    # a threshold takes all clips of equal score: count down to the last of them
+    falling = -score[order]
+    last = np.searchsorted(falling, falling[at], side="right") - 1
+    taken = weights[:, order].cumsum(axis=1)[:, last]
+    counted = weights[:, order[at]]
+    hits = counted.cumsum(axis=1)[:, np.searchsorted(at, last, side="right") - 1]
+    precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
+    total = counted.sum(axis=1)
+    total[total == 0] = np.nan
+    mean: FloatArray = (precision * counted).sum(axis=1) / total
+    return mean

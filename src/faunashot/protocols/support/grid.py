@@ -172,7 +172,7 @@ def _scored(number: int, cell: Cell, data: Data) -> tuple[int, pd.DataFrame]:
         one = {**task.system.settings, threads: 1}
         task = replace(task, system=replace(task.system, settings=one))
     splits = task.splits()
-    task.refuse_unlearnable(splits)
+    splits.refuse_unlearnable()
     parts = []
     with threadpool_limits(1):
         for split in splits:

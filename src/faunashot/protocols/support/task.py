@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faunashot.data.splits import Splits
-from faunashot.errors import ParameterError, SplitError
+from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
 from faunashot.estimators.examples import Examples, FloatArray
 from faunashot.features.extractors import FRONT_END
@@ -135,17 +135,6 @@ class Task:
     def splits(self) -> Splits:
         """Splits of the target."""
         return Splits(self.target.clips, seed=self.seed, official=self.official)
-
-    def refuse_unlearnable(self, splits: Splits) -> None:
-        """Raise `SplitError` where a class is scored that no training clip is of."""
-        for split in splits:
-            lost = self.target.classes_of(split.test) - self.target.classes_of(split.learnable)
-            if lost:
-                raise SplitError(
-                    f"fold {split.name}: class {sorted(lost)[0]} is absent from the other folds, "
-                    "so it cannot be learned; leave it out of the corpus' classes, or use "
-                    "protocol.folds=grouped"
-                )
 
     def estimator(self, **settings: Any) -> Estimator:
         """An unfitted estimator, with the system's settings where none are given.
