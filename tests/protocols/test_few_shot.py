@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from faunashot.errors import ParameterError, SplitError
 from faunashot.estimators import head
 from faunashot.estimators.calibration import temper
+from faunashot.estimators.heads.base import HeadClassifier
 from faunashot.params import Params
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.few_shot import CALIBRATION_FOLDS
@@ -210,7 +211,7 @@ def test_an_episode_does_not_depend_on_how_many_follow(name, task, clips, params
 def test_one_thread_and_two_learn_the_same(task, clips, params, monkeypatch):
     of_clips = task(clips(THREE), apart=2.0, system=system("rectified"))
     few = params(k_values=[], episodes=3)
-    monkeypatch.setattr(head, "WHOLE", 0)  # as where clips are many
+    monkeypatch.setattr(HeadClassifier, "threads_above", 0)  # as where clips are many
     with threadpool_limits(2):
         two = few_shot(of_clips, few)
     monkeypatch.setattr(head, "Parallel", lambda **_: joblib.Parallel(n_jobs=1))

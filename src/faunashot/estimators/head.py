@@ -96,8 +96,8 @@ class Head(Estimator):
     def fit_many(cls, estimators: Sequence[Self], sets: Sequence[LearningSet]) -> Iterator[Self]:
         """Fit heads of equal settings at once where the classifier can."""
         half = (len(sets) + 1) // 2  # dealt in two in the same way on every machine
-        # with few rows two threads wait for each other: as long, for a third more processor time
-        threads = 2 if estimators[0].classifier.in_threads and _rows(sets[0]) > WHOLE else 1
+        kind = estimators[0].classifier
+        threads = 2 if kind.in_threads and _rows(sets[0]) > kind.threads_above else 1
         Parallel(n_jobs=threads, backend="threading")(
             delayed(_fit)(estimators[part], sets[part])
             for part in (slice(half), slice(half, None))

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import has_fit_parameter
 
 from faunashot import options
+from faunashot.estimators.steps import WHOLE
 from faunashot.estimators.support import Support
 
 
@@ -31,6 +32,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
         Dotted names of types that a stored one holds, beside its own and those that skops trusts.
     in_threads : bool
         Whether two may be fitted at once: not where all draw from one generator of a library.
+    threads_above : int
+        With more rows than so many two are fitted at once. With fewer, threads wait for each
+        other: it takes as long, for a third more processor time.
     """
 
     Options: ClassVar[type[options.Options]] = options.Options
@@ -38,6 +42,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator):
     multi_label: ClassVar[bool] = True
     stored_types: ClassVar[tuple[str, ...]] = ()
     in_threads: ClassVar[bool] = True
+    threads_above: ClassVar[int] = WHOLE
 
     @classmethod
     def make(cls, settings: options.Options, *, seed: int) -> Self:

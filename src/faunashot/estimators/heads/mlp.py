@@ -25,6 +25,7 @@ class Mlp(MLPClassifier, HeadClassifier):
 
         alpha: float = Field(0.0001, ge=0)
 
+    threads_above = 0  # a fit is long, and mostly outside the interpreter: a quarter less time
     stored_types = ("sklearn.neural_network._stochastic_optimizers.AdamOptimizer",)
 
     def __init__(self, alpha: float = 0.0001, random_state: int = 0) -> None:
