@@ -30,7 +30,7 @@ LAYERS = [
     {"storage"},
     {"files", "progress"},
     {"options", "targets"},
-    {"errors", "__init__"},
+    {"errors", "wording", "__init__"},
 ]
 """Rooms from the top of the house to its foundations: a room may import those of lower layers."""
 

@@ -60,7 +60,7 @@ def ran(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 @pytest.fixture(scope="module")
 def metrics(ran: Ran) -> dict:
-    return json.loads((ran.project / "metrics.json").read_text())
+    return json.loads((ran.project / "reports/figures.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_the_same_clips_are_scored_with_the_recorder_hidden(ran, metrics, page):
     gap = metrics["macro_f1"] - hidden["macro_f1"]
     assert hidden["difference"] == pytest.approx(gap, abs=2e-4)
     assert hidden["difference_low"] <= hidden["difference"] <= hidden["difference_high"]
-    assert f"difference {hidden['difference']}, {hidden['difference_low']} to" in page
+    assert f"difference {hidden['difference']:.4f}, {hidden['difference_low']:.4f} to" in page
     table = pd.read_csv(ran.project / "plots/conditions.csv").set_index("k")
     assert table["condition"].unique() == ["equalised"]
     assert table.at[metrics["k"], "macro_f1"] == hidden["macro_f1"]
@@ -114,7 +114,7 @@ def test_background_is_told_from_the_classes(ran, metrics, page):
     unknown = metrics["unknown"]
     assert 0.5 < unknown["auroc"] <= 1
     assert unknown["auroc_low"] <= unknown["auroc"] <= unknown["auroc_high"]
-    assert f"AUROC {unknown['auroc']}" in page
+    assert f"AUROC {unknown['auroc']:.4f}" in page
 
 
 def test_recognise_answers_unknown_where_the_score_is_past_the_threshold(ran):

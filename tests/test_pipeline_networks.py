@@ -66,11 +66,11 @@ def test_every_clip_is_scored_once_and_once_more_under_noise(trained):
     held_out = pd.read_parquet(trained / "predictions/held_out.parquet")
     assert held_out.groupby("condition")["clip_id"].nunique().to_dict() == {"main": 30, "snr_0": 30}
     assert len(held_out) == 60
-    metrics = json.loads((trained / "metrics.json").read_text())
+    metrics = json.loads((trained / "reports/figures.json").read_text())
     assert metrics["accuracy"] > 0.5  # chance is a third
     assert metrics["conditions"].keys() == {"snr_0"}
     page = (trained / "reports/report.html").read_text()
-    assert f"difference {metrics['conditions']['snr_0']['difference']}, " in page
+    assert f"difference {metrics['conditions']['snr_0']['difference']:.4f}, " in page
 
 
 def test_the_curves_of_every_fold_are_in_mlflow(trained):

@@ -256,7 +256,7 @@ class TestRun:
         assert "The Nightjar Project" in (project / "reports/model_card.md").read_text()
 
     def test_its_metric_has_an_interval_and_is_in_mlflow(self, project: Path) -> None:
-        metrics = json.loads((project / "metrics.json").read_text())
+        metrics = json.loads((project / "reports/figures.json").read_text())
         assert 0.2 < metrics["macro_f1"] < 1
         low, value, high = (metrics[f"worst_f1{end}"] for end in ("_low", "", "_high"))
         assert 0 <= low <= value <= high <= 1
@@ -265,7 +265,7 @@ class TestRun:
         assert metrics_of(project, parent["run_id"])["worst_f1"] == value
 
     def test_its_condition_was_scored(self, project: Path) -> None:
-        metrics = json.loads((project / "metrics.json").read_text())
+        metrics = json.loads((project / "reports/figures.json").read_text())
         assert metrics["conditions"].keys() == {"distant_50"}
         distant = metrics["conditions"]["distant_50"]
         gap = metrics["macro_f1"] - distant["macro_f1"]
@@ -274,8 +274,8 @@ class TestRun:
 
     def test_the_report_shows_metric_condition_and_plot(self, project: Path) -> None:
         page = (project / "reports/report.html").read_text("utf-8")
-        metrics = json.loads((project / "metrics.json").read_text())
-        assert f"<td>worst F1</td><td>{metrics['worst_f1']}</td>" in page
+        metrics = json.loads((project / "reports/figures.json").read_text())
+        assert f"<td>worst F1</td><td>{metrics['worst_f1']:.4f}</td>" in page
         assert "of macro-F1 goes 50 m away" in page
         assert "CC0-1.0" in page
         table = pd.read_csv(project / "plots/confidence.csv")

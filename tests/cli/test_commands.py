@@ -124,14 +124,17 @@ def test_show_prints_the_figures_as_they_were_written(faunashot, metrics):
 
 def test_show_marks_the_headline_and_says_where_there_is_no_interval(faunashot, metrics):
     lines = faunashot("show").out.splitlines()
-    (first,) = [line for line in lines if "0.2 to 0.4" in line]
+    (first,) = [line for line in lines if "0.2000 to 0.4000" in line]
     (headline,) = [line for line in lines if "none" in line]
     assert "*" not in first
     assert "5 *" in headline
     assert "9 clips, 3 classes" in lines[-1]
     (titles,) = [line for line in lines if "macro-F1" in line]
-    assert "mAP" in titles
-    assert "0.875" in headline
+    (others,) = [line for line in lines if "mAP" in line]
+    row = next(line for line in lines[lines.index(others) :] if "5 *" in line)
+    assert row.split() == ["5", "*", "0.8750"]
+    assert "95 % interval" in titles
+    assert max(map(len, lines)) <= 80
 
 
 def test_show_before_any_run_says_what_to_run(faunashot):

@@ -13,7 +13,8 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
 from faunashot.evaluation.calibration import expected_calibration_error, reliability
-from faunashot.evaluation.figures import clip_intervals, episode_scores
+from faunashot.evaluation.episodes import ScoredEpisodes
+from faunashot.evaluation.figures import clip_intervals
 from faunashot.evaluation.metrics import metric_values, metrics_for, scores
 from faunashot.evaluation.scored import OF_CLASS, ScoredClips, ratios
 from faunashot.evaluation.uncertainty import mean_interval
@@ -94,7 +95,7 @@ def test_without_episodes_the_value_is_that_of_all_clips_inside_its_interval():
         assert ((low < value) & (value < high) | (value == 1)).all()
 
 
-def test_episodes_are_averaged_with_students_interval():
+def test_episodes_are_averaged_and_draws_alone_have_students_interval():
     table = scored(40, episodes=5)
     each = [arrays(of) for _, of in table.groupby("episode")]
     of_all = [clip_figures(*one, np.ones((1, 40))) for one in each]
@@ -103,13 +104,76 @@ def test_episodes_are_averaged_with_students_interval():
 
     for name in (*FIGURES, "map"):
         value, low, high = mean_interval([one[name][0] for one in of_all])
-        assert found.overall[name] == pytest.approx((value, low, min(high, 1)))
+        assert found.draws[name] == pytest.approx((value, low, min(high, 1)))
+        assert found.overall[name].value == pytest.approx(value)
+        assert found.overall[name].low < value < found.overall[name].high
     for name in OF_CLASS:
-        owl = mean_interval([one[name][0, 2] for one in of_all])
         row = found.of_class.set_index("label").loc["owl"]
-        assert (row[name], row[f"{name}_low"], row[f"{name}_high"]) == pytest.approx(tuple(owl))
+        assert row[name] == pytest.approx(np.mean([one[name][0, 2] for one in of_all]))
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
     # every class is in every episode, so that the bars' mean is the headline
     assert found.of_class["f1"].mean() == pytest.approx(found.overall["macro_f1"].value)
+
+
+def drawn(rng, *, n_groups: int, episodes: int = 20, of_recording: float, of_draw: float):
+    """Three clips a recording, a fifth of the recordings in each episode, in turn.
+
+    Whether a clip is right hangs on how hard its recording and how lucky the draw is.
+    """
+    group = np.repeat(np.arange(n_groups), 3)
+    hard = rng.normal(0, of_recording, n_groups)[group]
+    label = np.array(CLASSES)[group % 4]
+    wrong = np.array(CLASSES)[(group + 1) % 4]
+    parts = []
+    for episode in range(episodes):
+        luck = rng.normal(0, of_draw, 4)[group % 4]
+        right = rng.random(group.size) < 1 / (1 + np.exp(-1 - hard - luck))
+        said = np.where(right, label, wrong)
+        table = pd.DataFrame({"group": group, "label": label, "predicted": said})
+        parts.append(table[group // 4 % 5 == episode % 5].assign(episode=episode))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n_groups", "of_recording", "of_draw"), [(60, 2.0, 0.2), (200, 0.5, 1.0), (100, 1.0, 0.5)]
+)
+def test_the_interval_holds_the_truth_as_often_as_it_says(n_groups, of_recording, of_draw):
+    """Whether recordings differ more or draws do; where they do, draws alone say too little."""
+    rng, n, metrics = np.random.default_rng(0), 200, metrics_for(of="labels")
+
+    def sample() -> pd.DataFrame:
+        return drawn(rng, n_groups=n_groups, of_recording=of_recording, of_draw=of_draw)
+
+    means = [
+        {name: values.mean() for name, values in each.by_episode(metrics).items()}
+        for each in (ScoredEpisodes.of_table(sample(), CLASSES) for _ in range(400))
+    ]
+    truth = pd.DataFrame(means).mean()
+    held = {"overall": dict.fromkeys(metrics, 0), "draws": dict.fromkeys(metrics, 0)}
+    for number in range(n):
+        settings = {**SETTINGS, "seed": number}
+        found = clip_intervals(sample(), CLASSES, with_scores=False, **settings)
+        for kind, of in held.items():
+            for name in metrics:
+                _, low, high = getattr(found, kind)[name]
+                of[name] += low <= truth[name] <= high
+    assert min(held["overall"].values()) >= 0.92 * n
+    if of_recording > of_draw:
+        assert max(held["draws"].values()) < 0.9 * n
+
+
+def test_one_recording_scored_in_every_episode_is_drawn_once_for_all():
+    """More episodes of the same few clips narrow the draws alone."""
+    few, many = (
+        clip_intervals(scored(16, episodes=n), CLASSES, with_scores=False, **SETTINGS)
+        for n in (5, 80)
+    )
+    width = [
+        [of["accuracy"].high - of["accuracy"].low for of in (found.overall, found.draws)]
+        for found in (few, many)
+    ]
+    assert width[1][1] < 0.5 * width[0][1]
 
 
 def test_the_calibration_error_of_episodes_is_that_of_their_clips_together():
@@ -119,11 +183,13 @@ def test_the_calibration_error_of_episodes_is_that_of_their_clips_together():
         true, pred, probabilities = arrays(of)
         return error_of(probabilities.max(axis=1), true == pred)
 
-    value, low, high = clip_intervals(table, CLASSES, **SETTINGS).overall["calibration_error"]
+    found = clip_intervals(table, CLASSES, **SETTINGS)
 
     left_out = [error(table[table["episode"] != episode]) for episode in range(5)]
     half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * np.sum((left_out - np.mean(left_out)) ** 2))
-    assert (value, low, high) == pytest.approx((error(table), value - half, value + half))
+    value = error(table)
+    assert found.draws["calibration_error"] == pytest.approx((value, value - half, value + half))
+    assert found.overall["calibration_error"].value == pytest.approx(value)
 
 
 def test_the_calibration_error_may_be_nought_where_chance_makes_as_much():
@@ -169,24 +235,23 @@ def test_a_class_that_one_episode_lacks_is_the_mean_over_the_others():
 
     of_class = [clip_intervals(t, CLASSES, **SETTINGS).of_class for t in (lacking, kept)]
 
-    recall = [rows.set_index("label").loc["owl", ["recall", "recall_low"]] for rows in of_class]
-    assert recall[0].tolist() == pytest.approx(recall[1].tolist())
+    recall = [rows.set_index("label").loc["owl", "recall"] for rows in of_class]
+    assert recall[0] == pytest.approx(recall[1])
 
 
-def test_one_episode_has_no_interval():
+def test_one_episode_has_an_interval_over_recordings_alone():
     found = clip_intervals(scored(40, episodes=1), CLASSES, **SETTINGS)
-    assert {interval.low for interval in found.overall.values()} == {None}
-    assert found.of_class["f1_low"].isna().all()
+    assert found.draws == {}
+    assert found.overall == clip_intervals(scored(40), CLASSES, **SETTINGS).overall
 
 
-def test_scores_of_episodes_come_by_number_in_order():
+def test_metrics_of_episodes_come_by_number_in_order():
     table = scored(40, episodes=3).sort_values("episode", ascending=False)
-    found = episode_scores(table, CLASSES)
-    assert found.index.tolist() == [0, 1, 2]
+    metrics = metrics_for(of="labels")
+    found = ScoredEpisodes.of_table(table, CLASSES).by_episode(metrics)
     for episode, of in table.groupby("episode"):
-        assert found.loc[episode].to_dict() == pytest.approx(
-            scores(of["label"], of["predicted"], CLASSES)
-        )
+        expected = scores(of["label"], of["predicted"], CLASSES)
+        assert {name: found[name][episode] for name in metrics} == pytest.approx(expected)
 
 
 def test_all_figures_of_400_clips_are_bootstrapped_within_three_seconds():

@@ -60,7 +60,7 @@ def once() -> pd.DataFrame:
 
 
 def test_metrics_are_scikit_learn_s_within_their_intervals(once) -> None:
-    metrics = summarise(once, CLASSES, **SETTINGS).metrics
+    metrics = summarise(once, CLASSES, **SETTINGS).figures
     for name, value in expected(once).items():
         assert metrics[name] == round(value, DIGITS)
         assert metrics[f"{name}_low"] < metrics[name] < metrics[f"{name}_high"]
@@ -72,21 +72,21 @@ def test_metrics_are_scikit_learn_s_within_their_intervals(once) -> None:
 def test_metrics_of_episodes_are_their_mean_with_students_interval() -> None:
     drawn = scored([0, 1, 2, 3])
     each = pd.DataFrame([expected(of) for _, of in drawn.groupby("episode")])
-    metrics = summarise(drawn, CLASSES, **SETTINGS).metrics
+    metrics = summarise(drawn, CLASSES, **SETTINGS).figures
     for name, values in each.items():
         low, high = stats.t.interval(0.95, 3, loc=values.mean(), scale=stats.sem(values))
         assert metrics[name] == round(values.mean(), DIGITS)
-        assert metrics[f"{name}_low"] == round(low, DIGITS)
+        assert metrics[f"{name}_draws_low"] == round(low, DIGITS)
         most = metrics_for(multi_label=True)[name].range[1]
-        assert metrics[f"{name}_high"] == round(min(high, most), DIGITS)
+        assert metrics[f"{name}_draws_high"] == round(min(high, most), DIGITS)
 
 
 def test_the_bootstrap_draws_recordings(once) -> None:
     """Where the two clips of a recording are the same, drawing clips would narrow intervals."""
     twice = pd.concat([once, once.assign(clip_id=once["clip_id"] + "-b")])
     apart = twice.assign(group=twice["clip_id"])
-    together = summarise(twice, CLASSES, **SETTINGS).metrics
-    by_clip = summarise(apart, CLASSES, **SETTINGS).metrics
+    together = summarise(twice, CLASSES, **SETTINGS).figures
+    by_clip = summarise(apart, CLASSES, **SETTINGS).figures
     for name in ("map", "mauc", "d_prime"):
         assert together[name] == by_clip[name]
         width = together[f"{name}_high"] - together[f"{name}_low"]
@@ -118,20 +118,20 @@ def test_a_clip_is_taken_for_every_class_that_is_as_probable_as_not(once) -> Non
 def test_windows_and_conditions_have_the_metrics_of_labels(once) -> None:
     other = scored([-1], seed=9).assign(condition="equalised")
     found = summarise(pd.concat([once, other]), CLASSES, **SETTINGS)
-    assert set(found.metrics["window"]) == {
+    assert set(found.figures["window"]) == {
         f"{name}{end}" for name in ("macro_f1", "micro_f1") for end in ("", "_low", "_high")
     }
     assert list(found.conditions) == condition_columns(multi_label=True)
-    row = found.metrics["conditions"]["equalised"]
+    row = found.figures["conditions"]["equalised"]
     assert row["micro_f1"] == round(expected(other)["micro_f1"], DIGITS)
-    gap = found.metrics["macro_f1"] - row["macro_f1"]
+    gap = found.figures["macro_f1"] - row["macro_f1"]
     assert row["difference"] == pytest.approx(gap, abs=2e-4)
     assert row["difference_low"] <= row["difference"] <= row["difference_high"]
 
 
 def test_clips_of_no_class_alone_have_no_figures() -> None:
     none = scored([-1], n=6).assign(label="")
-    metrics = summarise(none, CLASSES, **SETTINGS).metrics
+    metrics = summarise(none, CLASSES, **SETTINGS).figures
     assert metrics["map"] is None
     assert metrics["macro_f1"] is None
     assert metrics["mauc_low"] is None
@@ -143,8 +143,8 @@ def test_one_class_a_clip_gives_the_macro_f1_of_a_single_label() -> None:
     table = scored([-1])
     table["label"] = rng.choice(CLASSES, len(table))
     table[COLUMNS] = np.eye(3)[rng.integers(3, size=len(table))]
-    single = summarise(table, CLASSES, headline_k=3, n_bootstrap=100).metrics
-    multi = summarise(table, CLASSES, **{**SETTINGS, "n_bootstrap": 100}).metrics
+    single = summarise(table, CLASSES, headline_k=3, n_bootstrap=100).figures
+    multi = summarise(table, CLASSES, **{**SETTINGS, "n_bootstrap": 100}).figures
     for end in ("", "_low", "_high"):
         assert single[f"macro_f1{end}"] == multi[f"macro_f1{end}"]
         assert single[f"accuracy{end}"] == multi[f"micro_f1{end}"]

@@ -13,20 +13,11 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.metrics import metrics_for
 from faunashot.evaluation.scored import ScoredClips
-from faunashot.evaluation.significance import (
-    bootstrap_difference,
-    holm,
-    mcnemar_p,
-    paired_runs,
-    sign_flip_p,
-    swap_p,
-)
+from faunashot.evaluation.significance import holm, inverted_p, mcnemar_p, paired_runs, swap_p
 
 CLASSES = ["cat", "hen", "owl", "yak"]
 C = len(CLASSES)
-BOOTSTRAP = {"metrics": metrics_for(of="labels"), "confidence_level": 0.95}
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
@@ -52,7 +43,13 @@ def by_recording(true: np.ndarray, group: np.ndarray, said: list[np.ndarray]) ->
 
 
 def runs(seed: int, *right: float, n_groups: int = 40, episode: int = -1) -> list[pd.DataFrame]:
-    true, group, said = guesses(np.random.default_rng(seed), right, n_groups=n_groups)
+    of = guesses(np.random.default_rng(seed), right, n_groups=n_groups)
+    return tables(*of, episode=episode)
+
+
+def tables(
+    true: np.ndarray, group: np.ndarray, said: list[np.ndarray], *, episode: int = -1
+) -> list[pd.DataFrame]:
     names = np.array(CLASSES)
     facts = {"episode": episode, "clip_id": [f"c{i}" for i in range(true.size)], "group": group}
     return [
@@ -79,19 +76,49 @@ def test_runs_by_recording_against_scikit_learn_and_scipy():
     assert found.p_mcnemar == mcnemar_p(*right) < 0.01
 
 
-def test_runs_by_episode_are_the_paired_t_test():
-    a, b = (
-        pd.concat(tables)
-        for tables in zip(*(runs(n, 0.8, 0.6, episode=n) for n in range(8)), strict=True)
-    )
+def episodes(n: int, *right: float) -> list[pd.DataFrame]:
+    """Runs that each score the same 40 recordings in every episode, another luck in each."""
+    each = zip(*(runs(seed, *right, episode=seed) for seed in range(n)), strict=True)
+    return [pd.concat(tables) for tables in each]
+
+
+def test_runs_by_episode_have_an_interval_over_recordings_and_the_paired_t_test_over_draws():
+    a, b = episodes(8, 0.8, 0.6)
     each = [[macro_f1(of) for _, of in table.groupby("episode")] for table in (a, b)]
     expected = stats.ttest_rel(*each).confidence_interval(0.9)
 
     found = paired_runs(a, b.drop(columns="group"), CLASSES, confidence_level=0.9)
 
-    assert found.macro_f1 == pytest.approx((np.subtract(*each).mean(), expected.low, expected.high))
-    assert found.p_value == sign_flip_p(np.subtract(*each), seed=0)
+    value = np.subtract(*each).mean()
+    assert found.draws["macro_f1"] == pytest.approx((value, expected.low, expected.high))
+    assert found.macro_f1.value == pytest.approx(value)
+    assert found.macro_f1.low < value < found.macro_f1.high
+    assert found.p_value == pytest.approx(2 ** (1 - 8))  # the least that eight episodes allow
     assert found.p_mcnemar is None
+
+
+def test_a_difference_that_a_few_recordings_make_is_none_over_recordings():
+    """Two recordings that one run has right in every draw say little of others."""
+    a = episodes(20, 0.5)[0].reset_index(drop=True)
+    b = a.copy()
+    b.loc[b["group"] < 2, "predicted"] = "yak"
+    a.loc[a["group"] < 2, "predicted"] = a["label"]
+
+    found = paired_runs(a, b, CLASSES)
+
+    assert found.draws["accuracy"].low > 0
+    assert found.figures["accuracy"].low <= 0
+    assert found.p_value >= 0.5
+
+
+def test_the_p_value_is_the_level_whose_interval_ends_at_nought():
+    draws = np.random.default_rng(0).normal(1, 0.7, 5000)
+    p = inverted_p(draws, n_units=50)
+    low, high = np.quantile(draws, [p / 2, 1 - p / 2])
+    assert 0.05 < p < 0.4
+    assert low == pytest.approx(0, abs=0.01) or high == pytest.approx(0, abs=0.01)
+    assert inverted_p(draws + 9, n_units=3) == 0.25
+    assert inverted_p(np.zeros(9), n_units=0) == inverted_p(np.full(3, np.nan), n_units=9) == 1
 
 
 def test_a_run_does_not_differ_from_itself():
@@ -126,13 +153,6 @@ def test_other_episodes_are_refused():
         paired_runs(a, b, CLASSES)
 
 
-def test_few_signs_are_all_tried():
-    # of 32 signs, two give |sum| = 15 and four give |sum| >= 13
-    assert sign_flip_p(np.array([1.0, 2, 3, 4, 5]), seed=0) == 2 / 32
-    assert sign_flip_p(np.array([-1.0, 2, 3, 4, 5]), seed=0) == 4 / 32
-    assert sign_flip_p(np.array([0.5]), seed=0) == sign_flip_p(np.zeros(9), seed=0) == 1
-
-
 def test_few_recordings_are_all_swapped():
     true, group, said = guesses(np.random.default_rng(5), (0.9, 0.3), n_groups=8)
     clips = by_recording(true, group, said)
@@ -148,17 +168,15 @@ def test_few_recordings_are_all_swapped():
 
 def test_p_values_of_equal_systems_are_uniform():
     rng = np.random.default_rng(0)
-    swapped, flipped = [], []
+    p_values = []
     for number in range(250):
         true, group, said = guesses(rng, (0.6, 0.6), n_groups=60)
         clips = by_recording(true, group, said)
-        swapped.append(
+        p_values.append(
             swap_p(*(run.counts_by_part for run in clips), n_permutations=300, seed=number)
         )
-        flipped.append(sign_flip_p(rng.normal(0, 0.1, 20), 300, seed=number))
-    for p_values in (swapped, flipped):
-        assert stats.kstest(p_values, "uniform").pvalue > 0.05
-        assert 0.02 <= np.mean(np.array(p_values) <= 0.05) <= 0.08
+    assert stats.kstest(p_values, "uniform").pvalue > 0.05
+    assert 0.02 <= np.mean(np.array(p_values) <= 0.05) <= 0.08
 
 
 def test_the_interval_of_a_difference_holds_it_as_often_as_it_says():
@@ -172,8 +190,8 @@ def test_the_interval_of_a_difference_holds_it_as_often_as_it_says():
     rng, held, n = np.random.default_rng(2), dict.fromkeys(truths, 0), 500
     for number in range(n):
         true, group, said = guesses(rng, right, n_groups=100)
-        clips = by_recording(true, group, said)
-        found = bootstrap_difference(*clips, **BOOTSTRAP, n_bootstrap=400, seed=number)
+        a, b = tables(true, group, said)
+        found = paired_runs(a, b, CLASSES, n_bootstrap=400, n_permutations=1, seed=number).figures
         for name, truth in truths.items():
             held[name] += found[name].low <= truth <= found[name].high
     for count in held.values():
@@ -184,8 +202,8 @@ def test_equal_systems_differ_by_an_interval_that_holds_nought():
     rng, held = np.random.default_rng(4), 0
     for number in range(200):
         true, group, said = guesses(rng, (0.6, 0.6), n_groups=100)
-        clips = by_recording(true, group, said)
-        found = bootstrap_difference(*clips, **BOOTSTRAP, n_bootstrap=300, seed=number)
+        a, b = tables(true, group, said)
+        found = paired_runs(a, b, CLASSES, n_bootstrap=300, n_permutations=1, seed=number).figures
         low, high = found["macro_f1"][1:]
         held += low <= 0 <= high
     assert 0.9 <= held / 200 <= 0.99

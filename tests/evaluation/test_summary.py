@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from faunashot.errors import ParameterError
 from faunashot.evaluation.metrics import metrics_for
 from faunashot.evaluation.significance import paired_runs
-from faunashot.evaluation.summary import DIGITS, Summary, condition_columns, summarise
+from faunashot.evaluation.summary import DIGITS, Summary, condition_columns, dozen, summarise
 from faunashot.tracking.keys import as_metrics
 
 CLASSES = ["cat", "hen", "owl"]
@@ -91,10 +91,10 @@ def test_a_hand_made_table_gives_the_figures_counted_by_hand():
     ]
     held_out = pd.DataFrame(rows, columns=[*FACTS, "p_cat", "p_owl"])
     found = of_windows(held_out, ["cat", "owl"], headline_k=2, n_bootstrap=100)
-    assert found.metrics["accuracy"] == 0.6667
-    assert found.metrics["macro_f1"] == 0.6667
-    assert found.metrics["window"]["accuracy"] == 0.5
-    assert found.metrics["scored"] == found.metrics["clips"] == 3
+    assert found.figures["accuracy"] == 0.6667
+    assert found.figures["macro_f1"] == 0.6667
+    assert found.figures["window"]["accuracy"] == 0.5
+    assert found.figures["scored"] == found.figures["clips"] == 3
     assert found.confusion.to_numpy().tolist() == [[1, 0], [1, 1]]
     assert found.predictions["predicted"].tolist() == ["cat", "cat", "owl"]
     assert found.predictions["p_cat"].tolist() == [0.6, 0.7, 0.2]
@@ -104,7 +104,7 @@ def test_a_hand_made_table_gives_the_figures_counted_by_hand():
 
 def test_figures_without_episodes_are_those_of_all_clips_together(once):
     clips = pooled(once)
-    metrics = of_windows(once, CLASSES, headline_k=3, n_bootstrap=200).metrics
+    metrics = of_windows(once, CLASSES, headline_k=3, n_bootstrap=200).figures
     for name, value in figures(clips["label"], clips["predicted"]).items():
         assert metrics[name] == round(value, DIGITS)
         assert 0 <= metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"] <= 1
@@ -112,22 +112,23 @@ def test_figures_without_episodes_are_those_of_all_clips_together(once):
 
 def test_windows_are_scored_one_by_one(once):
     guess = once[COLUMNS].idxmax(axis=1).str.removeprefix("p_")
-    window = of_windows(once, CLASSES, headline_k=3, n_bootstrap=200).metrics["window"]
+    window = of_windows(once, CLASSES, headline_k=3, n_bootstrap=200).figures["window"]
     for name, value in figures(once["label"], guess).items():
         assert window[name] == round(value, DIGITS)
 
 
-def test_figures_of_episodes_are_their_mean_with_students_interval(drawn):
+def test_figures_of_episodes_are_their_mean_and_draws_alone_have_students_interval(drawn):
     clips = pooled(drawn[drawn["k"] == 3])
     each = pd.DataFrame(
         [figures(of["label"], of["predicted"]) for _, of in clips.groupby("episode")]
     )
-    metrics = of_windows(drawn, CLASSES, headline_k=3, confidence_level=0.9).metrics
+    metrics = of_windows(drawn, CLASSES, headline_k=3, confidence_level=0.9).figures
     for name in FIGURES:
         low, high = stats.t.interval(0.9, 3, loc=each[name].mean(), scale=stats.sem(each[name]))
         assert metrics[name] == round(each[name].mean(), DIGITS)
-        assert metrics[f"{name}_low"] == round(low, DIGITS)
-        assert metrics[f"{name}_high"] == round(min(high, 1), DIGITS)
+        assert metrics[f"{name}_draws_low"] == round(low, DIGITS)
+        assert metrics[f"{name}_draws_high"] == round(min(high, 1), DIGITS)
+        assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"]
 
 
 def test_the_curve_has_a_row_a_k_and_the_headline_is_one_of_them(drawn):
@@ -136,8 +137,8 @@ def test_the_curve_has_a_row_a_k_and_the_headline_is_one_of_them(drawn):
     assert found.curve["runs"].tolist() == [4, 4]
     headline = found.curve.set_index("k").loc[3]
     names = [name + end for name in FIGURES + OF_SCORES for end in ("", "_low", "_high")]
-    assert {name: headline[name] for name in names} == {n: found.metrics[n] for n in names}
-    assert found.metrics["k"] == 3
+    assert {name: headline[name] for name in names} == {n: found.figures[n] for n in names}
+    assert found.figures["k"] == 3
 
 
 def test_the_confusion_and_the_classes_are_of_the_headline_k_alone(drawn):
@@ -146,9 +147,9 @@ def test_the_confusion_and_the_classes_are_of_the_headline_k_alone(drawn):
     expected = confusion_matrix(clips["label"], clips["predicted"], labels=CLASSES)
     np.testing.assert_array_equal(found.confusion.to_numpy(), expected)
     assert found.per_class["support"].tolist() == [16, 16, 16]
-    assert len(found.predictions) == found.metrics["scored"] == 48
-    assert found.metrics["clips"] == 12
-    assert found.metrics["classes"] == 3
+    assert len(found.predictions) == found.figures["scored"] == 48
+    assert found.figures["clips"] == 12
+    assert found.figures["classes"] == 3
 
 
 def test_every_class_has_its_figures_with_intervals_in_metrics_and_table(drawn, once):
@@ -161,18 +162,18 @@ def test_every_class_has_its_figures_with_intervals_in_metrics_and_table(drawn, 
             "f1",
             "support",
         ]
-        assert list(found.metrics["per_class"]) == CLASSES
+        assert list(found.figures["per_class"]) == CLASSES
         for row in found.per_class.to_dict("records"):
-            assert found.metrics["per_class"][row.pop("label")] == row
+            assert found.figures["per_class"][row.pop("label")] == row
             assert row["f1_low"] <= row["f1"] <= row["f1_high"]
-    assert found.metrics["per_class"]["owl"]["support"] == 4
+    assert found.figures["per_class"]["owl"]["support"] == 4
 
 
 def test_figures_of_every_class_are_logged_by_their_dotted_names(once):
     renamed = once.rename(columns={"p_owl": "p_Owl (tawny)"}).replace({"owl": "Owl (tawny)"})
     metrics = of_windows(
         renamed, ["cat", "hen", "Owl (tawny)"], headline_k=3, n_bootstrap=100
-    ).metrics
+    ).figures
     logged = as_metrics(metrics)
     assert logged["per_class.cat.f1_low"] == metrics["per_class"]["cat"]["f1_low"]
     assert logged["per_class.Owl _tawny_.f1"] == metrics["per_class"]["Owl (tawny)"]["f1"]
@@ -193,9 +194,9 @@ def test_the_run_itself_is_that_without_its_conditions(drawn, once, main):
             of_windows(table, CLASSES, headline_k=3, n_bootstrap=100)
             for table in (held_out, pd.concat(rows))
         )
-        assert "conditions" not in alone.metrics
-        assert list(beside.metrics.pop("conditions")) == ["leaky"]
-        assert beside.metrics == alone.metrics
+        assert "conditions" not in alone.figures
+        assert list(beside.figures.pop("conditions")) == ["leaky"]
+        assert beside.figures == alone.figures
         pd.testing.assert_frame_equal(beside.curve, alone.curve)
         pd.testing.assert_frame_equal(beside.predictions, alone.predictions)
         assert list(alone.conditions.columns) == condition_columns()
@@ -212,13 +213,13 @@ def test_a_condition_has_its_figures_and_its_paired_difference_at_every_k(drawn)
     ]
     for name in ("macro_f1", "macro_f1_low", "macro_f1_high", "accuracy"):
         assert found.conditions[name].tolist() == of_other.curve[name].tolist()
-    said = found.metrics["conditions"]["equalised"]
+    said = found.figures["conditions"]["equalised"]
     difference = paired_runs(found.predictions, of_other.predictions, CLASSES)
     assert said["difference"] == round(difference.macro_f1.value, DIGITS)
     assert said["difference_low"] == round(difference.macro_f1.low, DIGITS)
     assert said["p_value"] == round(difference.p_value, DIGITS)
     assert said["difference"] == pytest.approx(
-        found.metrics["macro_f1"] - said["macro_f1"], abs=2e-4
+        found.figures["macro_f1"] - said["macro_f1"], abs=2e-4
     )
 
 
@@ -227,14 +228,14 @@ def test_a_condition_without_episodes_is_paired_by_clip_in_the_run_s_own_groups(
     other = changed(once, "leaky").assign(fold="2", group=once["clip_id"])
     found = of_windows(pd.concat([other[::-1], once]), CLASSES, headline_k=3, n_bootstrap=300)
 
-    said = found.metrics["conditions"]["leaky"]
+    said = found.figures["conditions"]["leaky"]
     regrouped = other.assign(group=once["group"]).drop(columns="condition")
     of_other = of_windows(regrouped, CLASSES, headline_k=3, n_bootstrap=300)
     difference = paired_runs(found.predictions, of_other.predictions, CLASSES, n_bootstrap=300)
     assert said["difference_high"] == round(difference.macro_f1.high, DIGITS)
-    assert said["macro_f1"] == of_other.metrics["macro_f1"]
+    assert said["macro_f1"] == of_other.figures["macro_f1"]
     assert said["macro_f1_low"] < said["macro_f1"] < said["macro_f1_high"]
-    assert len(found.predictions) == found.metrics["scored"] == 12
+    assert len(found.predictions) == found.figures["scored"] == 12
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def test_predictions_recompute_to_the_printed_figure(drawn):
         f1_score(of["label"], of["predicted"], average="macro")
         for _, of in found.predictions.groupby("episode")
     ]
-    assert found.metrics["macro_f1"] == round(np.mean(each), DIGITS)
+    assert found.figures["macro_f1"] == round(np.mean(each), DIGITS)
 
 
 def test_scores_that_do_not_sum_to_one_become_probabilities_of_the_clip(once):
@@ -279,29 +280,42 @@ def test_scores_that_do_not_sum_to_one_become_probabilities_of_the_clip(once):
 
 
 def test_every_figure_is_rounded_to_four_digits(drawn):
-    metrics = of_windows(drawn, CLASSES, headline_k=3).metrics
+    metrics = of_windows(drawn, CLASSES, headline_k=3).figures
     values = [*metrics.values(), *metrics["window"].values()]
     numbers = [value for value in values if isinstance(value, float)]
-    assert len(numbers) == 2 * 3 * len(FIGURES) + 3 * len(OF_SCORES) + 1
+    assert len(numbers) == 2 * 5 * len(FIGURES) + 5 * len(OF_SCORES) + 1
     numbers += [value for row in metrics["per_class"].values() for value in row.values()]
     assert all(value == round(value, 4) for value in numbers)
 
 
+def test_a_dozen_figures_stand_for_all(drawn, once):
+    """What metrics.json holds, and MLflow's parent run: one screen of ``dvc exp show``."""
+    for held_out, draws in ((drawn, 2), (once, 0)):
+        figures = of_windows(held_out, CLASSES, headline_k=3, n_bootstrap=100).figures
+        found = dozen(figures)
+        assert len(found) == 10 + draws
+        assert list(found)[:3] == ["macro_f1", "macro_f1_low", "macro_f1_high"]
+        assert ("macro_f1_draws_low" in found) == bool(draws)
+        assert {"accuracy", "map", "calibration_error", "k", "classes", "clips"} <= found.keys()
+        assert all(isinstance(value, int | float) for value in found.values())
+        assert found.items() <= figures.items()
+
+
 def test_metrics_are_json_and_come_back_the_same(drawn, once):
     for held_out in (drawn, once):
-        metrics = of_windows(held_out, CLASSES, headline_k=3, n_bootstrap=100).metrics
+        metrics = of_windows(held_out, CLASSES, headline_k=3, n_bootstrap=100).figures
         assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
 
 
 def test_a_single_recording_has_no_interval_and_the_json_says_null(once):
-    metrics = of_windows(once.assign(group="one"), CLASSES, headline_k=3, n_bootstrap=100).metrics
+    metrics = of_windows(once.assign(group="one"), CLASSES, headline_k=3, n_bootstrap=100).figures
     assert metrics["macro_f1_low"] is None
     assert json.loads(json.dumps(metrics))["macro_f1_low"] is None
 
 
 def test_the_bootstrap_is_that_of_its_seed(once):
     first, again, other = (
-        of_windows(once, CLASSES, headline_k=3, n_bootstrap=150, seed=seed).metrics
+        of_windows(once, CLASSES, headline_k=3, n_bootstrap=150, seed=seed).figures
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -312,7 +326,7 @@ def test_the_bootstrap_draws_recordings_not_clips(once):
     """Where all clips of a recording share its fate, more of them narrow nothing."""
     more = pd.concat([once, *(once.assign(clip_id=once["clip_id"] + f"-{n}") for n in range(9))])
     few, many = (
-        of_windows(table, CLASSES, headline_k=3, n_bootstrap=400).metrics for table in (once, more)
+        of_windows(table, CLASSES, headline_k=3, n_bootstrap=400).figures for table in (once, more)
     )
     assert few["accuracy_high"] - few["accuracy_low"] == pytest.approx(
         many["accuracy_high"] - many["accuracy_low"], abs=1e-4

@@ -166,7 +166,7 @@ def test_bootstrap_covers_as_often_as_it_says():
     every = [clustered(seed, n_groups=120).counts_by_part for seed in range(1, 1001)]
     samples = np.stack(every, axis=1)
 
-    def figures(times: np.ndarray) -> dict[str, np.ndarray]:
+    def figures(times: np.ndarray, _: np.ndarray) -> dict[str, np.ndarray]:
         counted = SimpleNamespace(counts=Counts(*(times @ samples)))
         return {name: metric.values(counted).T for name, metric in metrics.items()}
 
@@ -179,7 +179,7 @@ def test_bootstrap_covers_as_often_as_it_says():
 def test_a_mirrored_interval_is_turned_about_its_value_and_stays_in_range():
     values = np.array([0.1, 0.2, 0.6, 0.3])
 
-    def figures(times: np.ndarray) -> dict[str, np.ndarray]:
+    def figures(times: np.ndarray, _: np.ndarray) -> dict[str, np.ndarray]:
         mean = times @ values / times.sum(axis=1)
         return {"mean": mean, "too_large": mean, "tiny": mean / 1000}
 
@@ -191,7 +191,7 @@ def test_a_mirrored_interval_is_turned_about_its_value_and_stays_in_range():
 
 
 def test_draws_that_say_nothing_are_left_out():
-    def figures(times: np.ndarray) -> dict[str, np.ndarray]:
+    def figures(times: np.ndarray, _: np.ndarray) -> dict[str, np.ndarray]:
         said = np.where(times[:, 0] > 0, times[:, 0], np.nan)
         return {"some": said, "never": np.full(len(times), np.nan)}
 

@@ -48,7 +48,7 @@ def page(**more: object) -> str:
     return report_page(
         title="birdnet on demo",
         lead="few_shot",
-        metrics=metrics,
+        figures=metrics,
         curve=CURVE,
         pictures=[],
         sentences=of_figures(metrics, CONDITIONS),
@@ -59,15 +59,28 @@ def page(**more: object) -> str:
 
 def test_every_metric_has_a_row_and_one_without_interval_says_so() -> None:
     shown = page()
-    row = "<tr><td>macro-F1</td><td>0.78</td><td>none</td><td>0.55</td></tr>"
+    row = "<tr><td>macro-F1</td><td>0.7800</td><td>none</td><td>0.5500</td></tr>"
     assert row in shown
-    assert "<tr><td>rarity</td><td>3.5</td><td>3.25 to 3.75</td><td></td></tr>" in shown
-    assert "<tr><td>5</td><td>0.78</td><td>none</td><td>20</td></tr>" in shown
+    assert "<tr><td>rarity</td><td>3.5000</td><td>3.2500 to 3.7500</td><td></td></tr>" in shown
+    assert "<tr><td>5</td><td>0.7800</td><td>none</td><td>20</td></tr>" in shown
+
+
+def test_both_intervals_stand_side_by_side_and_are_named_in_a_sentence() -> None:
+    ends = dict.fromkeys(("macro_f1_low", "rarity_draws_low"), 0.7)
+    ends |= dict.fromkeys(("macro_f1_high", "rarity_draws_high"), 0.86)
+    shown = page(**ends, macro_f1_draws_low=0.76, macro_f1_draws_high=0.8)
+    row = "<td>0.7800</td><td>0.7000 to 0.8600</td><td>0.7600 to 0.8000</td>"
+    assert f"<td>macro-F1</td>{row}" in shown
+    assert "<th>95 % interval</th><th>draws alone</th>" in shown
+    assert "other labelled clips to learn from; draws alone: with other labelled clips" in shown
+    alone = page(**ends)
+    assert "draws alone" not in alone
+    assert "95 % interval: where the figure would lie with other recordings to score." in alone
 
 
 def test_every_class_has_a_row_and_names_are_escaped() -> None:
     shown = page()
-    assert "<td>&lt;owl&gt;</td><td>0.875</td>" in shown
+    assert "<td>&lt;owl&gt;</td><td>0.8750</td>" in shown
     assert "one &amp; all" in shown
     assert "<owl>" not in shown
 
@@ -75,7 +88,7 @@ def test_every_class_has_a_row_and_names_are_escaped() -> None:
 @pytest.mark.parametrize("name", ["equalised", "target_only", "snr_-5", "reverb", "snr", "a_b_c"])
 def test_every_condition_gives_its_numbers(name: str) -> None:
     (sentence,) = of_figures({"conditions": {name: ROW}}, CONDITIONS)
-    for number in ("+0.170", "0.61", "0.08 to 0.26", "p = 0.034"):
+    for number in ("+0.170", "0.6100", "0.0800 to 0.2600", "p = 0.0340"):
         assert number in sentence
     assert sentence in page(conditions={name: ROW})
 
@@ -101,8 +114,8 @@ def test_leakage_and_the_unknown_give_their_numbers() -> None:
     leak = {"grouped": 0.89, "leaking": 0.95, "worth": 0.06, "worth_low": 0.01, "worth_high": 0.1}
     unknown = {"auroc": 0.97, "auroc_low": 0.9, "auroc_high": 0.99, "false_alarms_at_recall": 0.125}
     of_leak, of_unknown = of_figures({"leak": leak, "unknown": unknown}, CONDITIONS)
-    assert all(number in of_leak for number in ("+0.060", "0.01 to 0.1", "0.95", "0.89"))
-    assert all(number in of_unknown for number in ("0.97", "0.9 to 0.99", "12.5 %"))
+    assert all(number in of_leak for number in ("+0.0600", "0.0100 to 0.1000", "0.9500", "0.8900"))
+    assert all(number in of_unknown for number in ("0.9700", "0.9000 to 0.9900", "12.5 %"))
     assert of_figures({"leak": None}, CONDITIONS) == []
 
 

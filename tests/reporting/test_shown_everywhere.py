@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -119,18 +120,20 @@ class Tracked:
         self.final = values
 
 
-def scored(*, multi_label: bool = False) -> Summary:
+def scored(*, multi_label: bool = False, episodes: int = 0) -> Summary:
+    """Clips that are scored once, or in each of some episodes with other scores."""
     rng = np.random.default_rng(0)
     n = 40
     parts = []
-    for k in (1, 5):
+    for k, episode in product((1, 5), range(episodes) if episodes else [-1]):
         label = np.array(CLASSES)[np.arange(n) % 2]
         owl = np.where(label == "owl", 0.6, 0.4) + rng.uniform(-0.3, 0.3, n)
-        table = pd.DataFrame({"k": k, "episode": -1, "fold": "1", "label": label, "start_s": 0.0})
+        table = pd.DataFrame({"k": k, "episode": episode, "fold": "1", "label": label})
         parts.append(
             table.assign(
                 clip_id=[f"c{i}" for i in range(n)],
                 group=[f"g{i // 2}" for i in range(n)],
+                start_s=0.0,
                 end_s=1.0,
                 p_frog=1 - owl,
                 p_owl=owl,
@@ -151,7 +154,7 @@ def page(summary: Summary) -> str:
     return report_page(
         title="a",
         lead="b",
-        metrics=summary.metrics,
+        figures=summary.figures,
         curve=pd.read_csv("curve.csv"),
         pictures=pictures(),
         sentences=[],
@@ -160,47 +163,87 @@ def page(summary: Summary) -> str:
     )
 
 
+@pytest.mark.parametrize("episodes", [0, 6])
+def test_both_intervals_are_the_same_wherever_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, episodes: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = scored(episodes=episodes)
+    evaluate.write(summary, summary.figures, title="t")
+    figures = summary.figures
+    kinds = ["macro_f1", "macro_f1_draws"] if episodes else ["macro_f1"]
+    ends = [f"{kind}_{end}" for kind in kinds for end in ("low", "high")]
+    shown = [f"{figures[f'{kind}_low']:.4f} to {figures[f'{kind}_high']:.4f}" for kind in kinds]
+    if episodes:
+        low, draws_low, value, draws_high, high = (
+            figures[f"macro_f1{end}"] for end in ("_low", "_draws_low", "", "_draws_high", "_high")
+        )
+        assert low < draws_low < value < draws_high < high
+
+    run = Tracked()
+    evaluate.log(run, summary, figures)
+    curve = pd.read_csv("curve.csv").set_index("k").loc[5]
+    for written in (json.loads(Path("metrics.json").read_text()), run.final, curve):
+        assert {name: written[name] for name in ends} == {name: figures[name] for name in ends}
+        assert ("macro_f1_draws_low" in written) == bool(episodes)
+    cells = "".join(f"<td>{each}</td>" for each in shown)
+    value = f"{figures['macro_f1']:.4f}"
+    assert f"<td>macro-F1</td><td>{value}</td>{cells}" in page(summary)
+    assert f"<td>5</td><td>{value}</td>{cells}" in page(summary)
+    record = TrainedSystem(estimator="head", backbones=[], classes=CLASSES, system={"name": "s"})
+    named = metrics.titles(figures)
+    card = model_card(record, figures, titles=named, corpus_licence="", corpus_citation="")
+    assert f"| macro-F1 | {value} | {' | '.join(shown)} |" in card
+    show.show()
+    row = next(line for line in capsys.readouterr().out.splitlines() if "5 *" in line)
+    assert value in row
+    assert [each for each in shown if each not in row] == []
+    for text in (page(summary), card):
+        assert ("draws alone" in text) == bool(episodes)
+
+
 @pytest.mark.usefixtures("meadow")
 def test_another_package_s_metric_is_in_every_table() -> None:
     summary = scored()
     wrong = (summary.predictions["label"] != summary.predictions["predicted"]).mean()
-    value = summary.metrics["misses"]
+    value = summary.figures["misses"]
     assert value == round(wrong, 4)
-    assert 0 < summary.metrics["misses_low"] < value < summary.metrics["misses_high"]
-    assert summary.metrics["window"]["misses"] == value
-    assert summary.metrics["conditions"]["equalised"]["misses"] == 0.5
+    assert 0 < summary.figures["misses_low"] < value < summary.figures["misses_high"]
+    assert summary.figures["window"]["misses"] == value
+    assert summary.figures["conditions"]["equalised"]["misses"] == 0.5
 
-    evaluate.write(summary, summary.metrics, title="t")
+    evaluate.write(summary, summary.figures, title="t")
     curve = pd.read_csv("curve.csv").set_index("k")
-    assert curve.loc[5, ["misses", "misses_low"]].tolist() == [value, summary.metrics["misses_low"]]
+    assert curve.loc[5, ["misses", "misses_low"]].tolist() == [value, summary.figures["misses_low"]]
     assert json.loads(Path("metrics.json").read_text())["misses"] == value
+    assert json.loads(Path("reports/figures.json").read_text()) == summary.figures
 
     run = Tracked()
-    evaluate.log(run, summary, summary.metrics)
+    evaluate.log(run, summary, summary.figures)
     assert run.final["misses"] == value
     assert run.steps[5]["curve"]["misses"] == value
 
-    assert f"<td>missed share</td><td>{value}</td>" in page(summary)
+    assert f"<td>missed share</td><td>{value:.4f}</td>" in page(summary)
     assert "<th>missed share</th>" in page(summary)
 
 
 @pytest.mark.usefixtures("meadow")
 def test_another_package_s_metric_is_printed_and_on_the_card(capsys) -> None:
     summary = scored()
-    evaluate.write(summary, summary.metrics, title="t")
+    evaluate.write(summary, summary.figures, title="t")
     show.show()
     out = capsys.readouterr().out
-    assert str(summary.metrics["misses"]) in out
+    assert f"{summary.figures['misses']:.4f}" in out
     record = TrainedSystem(estimator="head", backbones=[], classes=CLASSES, system={"name": "s"})
-    named = metrics.titles(summary.metrics)
-    card = model_card(record, summary.metrics, titles=named, corpus_licence="", corpus_citation="")
-    assert f"| missed share | {summary.metrics['misses']} |" in card
+    named = metrics.titles(summary.figures)
+    card = model_card(record, summary.figures, titles=named, corpus_licence="", corpus_citation="")
+    assert f"| missed share | {summary.figures['misses']:.4f} |" in card
 
 
 @pytest.mark.usefixtures("meadow")
 def test_another_package_s_plot_is_drawn_everywhere() -> None:
     summary = scored()
-    evaluate.write(summary, summary.metrics, title="t")
+    evaluate.write(summary, summary.figures, title="t")
     table = pd.read_csv("plots/sure.csv")
     assert len(table) == 40
     assert (
@@ -209,12 +252,13 @@ def test_another_package_s_plot_is_drawn_everywhere() -> None:
     )
 
     run = Tracked()
-    evaluate.log(run, summary, summary.metrics)
+    evaluate.log(run, summary, summary.figures)
     assert len(run.tables["sure"]) == 40
     picture = Path("plots/sure.png")
     assert picture in run.files
 
     shown = page(summary)
+    assert run.files.pop(0) == Path("reports/figures.json")
     assert shown.count("<img") == len(run.files) == 6
     assert "<img alt='Confidence of each clip'" in shown
     assert base64.b64encode(picture.read_bytes()).decode() in shown
@@ -237,9 +281,9 @@ def test_one_that_lacks_a_title_is_named_and_the_others_go_on(tmp_path, capsys) 
         text = file.read_text()
         file.write_text(text.replace("    title = ", "    heading = "))
     summary = scored()
-    assert "misses" not in summary.metrics
-    assert "macro_f1" in summary.metrics
-    evaluate.write(summary, summary.metrics, title="t")
+    assert "misses" not in summary.figures
+    assert "macro_f1" in summary.figures
+    evaluate.write(summary, summary.figures, title="t")
     assert not Path("plots/sure.csv").exists()
     of_metric, of_plot = capsys.readouterr().err.splitlines()
     assert "metric 'misses' of package meadow" in of_metric
@@ -260,10 +304,10 @@ def test_what_is_not_installed_leaves_no_trace(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     summary = scored()
-    assert "misses" not in summary.metrics
+    assert "misses" not in summary.figures
     Path("plots").mkdir()
     Path("plots/sure.csv").write_text("clip_id,confidence\n")
-    evaluate.write(summary, summary.metrics, title="t")
+    evaluate.write(summary, summary.figures, title="t")
     assert not Path("plots/sure.csv").exists()  # of an earlier run
     # one that was installed when the figures were made goes by its name
     assert metrics.titles(["misses", "misses_low"]) == {"misses": "misses"}
@@ -274,7 +318,7 @@ def test_several_labels_a_clip_leave_out_what_needs_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     summary = scored(multi_label=True)
-    evaluate.write(summary, summary.metrics, title="t")
+    evaluate.write(summary, summary.figures, title="t")
     assert {file.stem for file in Path("plots").glob("*.csv")} == {
         *("conditions", "curve", "per_class")
     }
@@ -283,7 +327,7 @@ def test_several_labels_a_clip_leave_out_what_needs_one(
     shown = page(summary)
     assert "Calibration error" not in shown
     assert "<td>mAUC</td>" in shown
-    assert f"<td>owl</td><td>{summary.metrics['per_class']['owl']['precision']}</td>" in shown
+    assert f"<td>owl</td><td>{summary.figures['per_class']['owl']['precision']:.4f}</td>" in shown
 
 
 @pytest.mark.usefixtures("meadow")
@@ -299,6 +343,6 @@ def test_the_list_for_dvc_is_what_the_plots_declare(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     summary = scored()
-    evaluate.write(summary, summary.metrics, title="t")
+    evaluate.write(summary, summary.figures, title="t")
     committed = Path(__file__).resolve().parents[2] / DVC_LIST
     assert committed.read_text("utf-8") == DVC_LIST.read_text("utf-8")

@@ -76,10 +76,18 @@ def test_a_card_says_what_was_scored_and_how() -> None:
 
 def test_every_figure_has_its_interval_and_that_of_windows_where_there_is_one() -> None:
     text = card(metrics={"map_low": 0.25, "map_high": 0.75})
-    assert "| macro-F1 | 0.5 | 0.5 to 0.5 | 0.25 |" in text
-    assert "| mAP | 0.5 | 0.25 to 0.75 | |" in text
-    assert "| calibration error | 0.5 | 0.5 to 0.5 | |" in text
-    assert text.count("0.5 to 0.5") == len(FIGURES) - 1
+    assert "| macro-F1 | 0.5000 | 0.5000 to 0.5000 | 0.2500 |" in text
+    assert "| mAP | 0.5000 | 0.2500 to 0.7500 | |" in text
+    assert "| calibration error | 0.5000 | 0.5000 to 0.5000 | |" in text
+    assert text.count("0.5000 to 0.5000") == len(FIGURES) - 1
+
+
+def test_a_card_names_both_intervals_where_labelled_clips_were_drawn() -> None:
+    text = card(metrics={"map_draws_low": 0.4, "map_draws_high": 0.6})
+    assert "| | clips | 95 % interval | draws alone | windows |" in text
+    assert "| mAP | 0.5000 | 0.5000 to 0.5000 | 0.4000 to 0.6000 | |" in text
+    assert "draws alone: with other labelled clips only, scored on the same recordings." in text
+    assert "draws alone" not in card()
 
 
 def test_joined_backbones_are_both_named_with_their_licences() -> None:
@@ -122,7 +130,7 @@ def test_a_tempered_model_says_on_how_many_clips() -> None:
 @pytest.mark.parametrize("missing", ["macro_f1", "calibration_error"])
 def test_a_figure_without_interval_says_none(missing: str) -> None:
     text = card(metrics={f"{missing}_low": None, f"{missing}_high": None})
-    assert f"| {FIGURES[missing]} | 0.5 | none | " in text
+    assert f"| {FIGURES[missing]} | 0.5000 | none | " in text
     assert text.count("| none |") == 1
 
 

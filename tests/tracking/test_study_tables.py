@@ -51,7 +51,7 @@ def study(project: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[studies.Study
         with stage_run(
             "evaluate", params=experiment.settings, inputs=[], record=Path("r.json")
         ) as run:
-            run.parent_metrics(summary.metrics)
+            run.parent_metrics(summary.figures)
             for name in ("predictions", "curve", "per_class", "conditions"):
                 run.table(getattr(summary, name), name)
     return asked, found

@@ -11,6 +11,13 @@ import typer
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
+def note(text: str) -> None:
+    """Print a sentence below a table, broken between words."""
+    from rich.console import Console
+
+    Console().print(text, highlight=False, markup=False)
+
+
 def answer(
     rows: Sequence[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str] | None = None
 ) -> None:

@@ -6,8 +6,9 @@ import csv
 import json
 from pathlib import Path
 
-from faunashot.cli.output import AsJson, answer
+from faunashot.cli.output import AsJson, answer, note
 from faunashot.errors import StoreError
+from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn, sentence
 
 
 def show(as_json: AsJson = False) -> None:
@@ -24,22 +25,31 @@ def show(as_json: AsJson = False) -> None:
     from faunashot.evaluation.metrics import HEADLINE, titles
 
     columns = titles(curve[0] if curve else {})
-    rows = [
-        {
-            "k": row["k"] + (" *" if row["k"] == str(metrics["k"]) else ""),
-            columns[HEADLINE]: row[HEADLINE],
-            "95 % interval": _interval(row, HEADLINE),
-            **{title: row[name] for name, title in columns.items() if name != HEADLINE},
-            "episodes": row["runs"],
-        }
-        for row in curve
-    ]
-    answer(rows, as_json=False)
-    print(
+    drawn = any(is_drawn(row, HEADLINE) for row in curve)
+    marked = [row | {"k": row["k"] + " *" * (row["k"] == str(metrics["k"]))} for row in curve]
+    answer(
+        [
+            {
+                "k": row["k"],
+                columns[HEADLINE]: decimals(row[HEADLINE]),
+                INTERVAL: interval(row, HEADLINE),
+                **({DRAWS_ALONE: interval(row, HEADLINE, draws=True)} if drawn else {}),
+                "episodes": row["runs"],
+            }
+            for row in marked
+        ],
+        as_json=False,
+    )
+    answer(
+        [
+            {"k": row["k"]}
+            | {title: decimals(row[name]) for name, title in columns.items() if name != HEADLINE}
+            for row in marked
+        ],
+        as_json=False,
+    )
+    note(sentence(drawn=drawn))
+    note(
         f"k: labelled clips a class; *: the figures in metrics.json, {metrics['clips']} clips, "
         f"{metrics['classes']} classes"
     )
-
-
-def _interval(row: dict[str, str], key: str) -> str:
-    return f"{row[key + '_low']} to {row[key + '_high']}" if row[key + "_low"] else "none"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.labels import FloatArray
-from faunashot.evaluation.metrics import metric_values, metrics_for
-from faunashot.evaluation.scored import ScoredClips
-from faunashot.evaluation.uncertainty import Interval, bootstrap, group_codes
+from faunashot.evaluation.episodes import ScoredEpisodes, differences
+from faunashot.evaluation.metrics import metrics_for
+from faunashot.evaluation.uncertainty import Interval, bootstrap
 
 
 def repeated_intervals(
@@ -41,7 +39,7 @@ def repeated_intervals(
     -------
     dict
         Each metric of labels by name -> Interval: of the mean over runs when source recordings
-        are drawn with replacement, the same for all runs and for both sides.
+        and runs are drawn with replacement, the same for both sides (`uncertainty.bootstrap`).
 
     Raises
     ------
@@ -53,31 +51,33 @@ def repeated_intervals(
             f"runs: {len(runs)} against {len(less)}; needs as many, and one at least"
         )
     order = runs[0].sort_values("clip_id")
-    scored = [_scored(run, order, classes) for run in (*runs, *less)]
-    share = [1 / len(runs)] * len(runs) + [-1 / len(runs)] * len(less)
     metrics = metrics_for(of="labels")
-
-    def figures(times: FloatArray) -> dict[str, FloatArray]:
-        each = [metric_values(metrics, clips.weighted(times)) for clips in scored]
-        return {
-            name: np.sum([w * found[name] for w, found in zip(share, each, strict=True)], axis=0)
-            for name in metrics
-        }
-
+    sides = [_scored(side, order, classes) for side in (runs, less) if side]
+    figures = (
+        differences(*sides, metrics=metrics)
+        if less
+        else lambda times, repeats: sides[0].values(metrics, times, repeats)
+    )
     found = bootstrap(
         figures,
-        scored[0].n_parts,
+        sides[0].n_recordings,
+        n_episodes=len(runs),
+        centred=metrics,
         n_bootstrap=n_bootstrap,
         confidence_level=confidence_level,
         seed=seed,
     )
-    return {name: Interval.of(ends) for name, ends in found.items()}
+    return {name: Interval.of(found[name]) for name in metrics}
 
 
-def _scored(run: pd.DataFrame, order: pd.DataFrame, classes: Sequence[str]) -> ScoredClips:
-    """Clips of a run in the given order, by source recording."""
-    run = run.sort_values("clip_id")
-    if run["clip_id"].tolist() != order["clip_id"].tolist():
-        raise ParameterError("runs: not of the same clips, each once")
-    part = group_codes(order["group"], len(order))
-    return ScoredClips.of_labels(run["label"], run["predicted"], classes, part=part)
+def _scored(
+    runs: Sequence[pd.DataFrame], order: pd.DataFrame, classes: Sequence[str]
+) -> ScoredEpisodes:
+    """Clips of several runs in the given order, each run an episode."""
+    tables = []
+    for number, run in enumerate(runs):
+        table = run.sort_values("clip_id")
+        if table["clip_id"].tolist() != order["clip_id"].tolist():
+            raise ParameterError("runs: not of the same clips, each once")
+        tables.append(table.assign(episode=number, group=order["group"].to_numpy()))
+    return ScoredEpisodes.of_table(pd.concat(tables), classes)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.labels import FloatArray, IntArray, paired_codes
@@ -116,17 +115,6 @@ class ScoredClips:
             targets, taken_for = (one_hot[c] for c in paired_codes(y_true, y_pred, classes))
         return cls(targets, taken_for, np.arange(len(targets)) if part is None else part)
 
-    @classmethod
-    def of_table(
-        cls, table: pd.DataFrame, classes: Sequence[str], *, part: IntArray, multi_label: bool
-    ) -> ScoredClips:
-        """Clips of a table with the columns label, predicted and ``p_<class>``."""
-        labels = cls.of_labels(
-            table["label"], table["predicted"], classes, part=part, multi_label=multi_label
-        )
-        given = table[[f"p_{name}" for name in classes]].to_numpy(dtype=np.float64)
-        return cls(labels.targets, labels.predicted, part, given)
-
     @property
     def n_parts(self) -> int:
         """How many parts there are, P."""
@@ -174,8 +162,9 @@ class WeightedClips:
 
     @cached_property
     def weights(self) -> FloatArray:
-        """How often each clip counts, shape (D, N)."""
-        return self.times[:, self.clips.part]
+        """How often each clip counts, shape (D, N), in memory clip by clip."""
+        of_clip: FloatArray = np.ascontiguousarray(self.times.T)[self.clips.part].T
+        return of_clip
 
     @cached_property
     def counts(self) -> Counts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.figures import episode_scores
+from faunashot.evaluation.episodes import ScoredEpisodes, differences
 from faunashot.evaluation.labels import FloatArray
-from faunashot.evaluation.metrics import HEADLINE, metric_values, metrics_for
-from faunashot.evaluation.metrics.base import Metric
+from faunashot.evaluation.metrics import HEADLINE, metrics_for
 from faunashot.evaluation.metrics.macro_f1 import macro_f1
-from faunashot.evaluation.scored import Counts, ScoredClips
-from faunashot.evaluation.uncertainty import Interval, bootstrap, group_codes, paired_difference
+from faunashot.evaluation.scored import Counts
+from faunashot.evaluation.uncertainty import Interval, paired_difference, percentiles, resampled
 
 PERMUTATIONS = 10_000
 _BATCH = 1000
@@ -28,15 +27,19 @@ class Difference(NamedTuple):
     Attributes
     ----------
     figures : dict of str to Interval
-        Every metric of labels by name, with its interval.
+        Every metric of labels by name, with the interval over recordings and episodes together.
+    draws : dict of str to Interval
+        The same with the interval of the paired t test over episodes, which is about draws of
+        labelled clips alone; empty where there is no second episode.
     p_value : float
-        Of the permutation test on macro-F1.
+        Of macro-F1.
     p_mcnemar : float or None
         Of McNemar's test; None where clips were scored in several episodes, or carry several
         labels.
     """
 
     figures: dict[str, Interval]
+    draws: dict[str, Interval]
     p_value: float
     p_mcnemar: float | None
 
@@ -62,8 +65,8 @@ def paired_runs(
     Parameters
     ----------
     a, b : DataFrame
-        Columns episode (-1 where nothing is drawn), clip_id, label, predicted; group, which
-        only that of `a` needs, and only without episodes.
+        Columns episode (-1 where nothing is drawn), clip_id, label, predicted, and group, which
+        that of `b` need not have.
     classes : sequence of str
         Every class that can be predicted.
     multi_label : bool
@@ -78,95 +81,76 @@ def paired_runs(
     Raises
     ------
     ParameterError
-        If the runs do not have the same episodes, or without episodes the same clips.
+        If the runs do not have the same episodes and in them the same clips.
 
     Notes
     -----
-    Where episodes were drawn, they are the pairs: the interval is that of the paired t test, the
-    permutation test flips their signs. Both are about the draw of labelled clips, not about other
-    recordings, as episodes share those they are scored on. Elsewhere source recordings are the
-    pairs: both runs are bootstrapped by the same draws, and the test swaps what the two predicted
-    of a recording.
+    Intervals are by `uncertainty.bootstrap`: the same recordings, and where there are several
+    episodes the same episodes, are drawn for both runs. The p-value of a single episode, or where
+    nothing is drawn, is that of a permutation test, which swaps what the two predicted of a
+    recording. That of several inverts the interval, as no permutation is exact for recordings and
+    episodes at once; it is no smaller than flipped signs of so many recordings or episodes allow.
+
+    References
+    ----------
+    Davison and Hinkley, *Bootstrap Methods and their Application*, 1997, section 4.4.
     """
-    if (a["episode"] >= 0).any():
-        first, second = (episode_scores(run, classes, multi_label=multi_label) for run in (a, b))
-        if not first.index.equals(second.index):
-            raise ParameterError(f"b: {len(second)} episodes, not the {len(first)} of a")
-        figures = {
-            str(name): paired_difference(values, second[name], confidence_level=confidence_level)
-            for name, values in first.items()
-        }
-        gaps = (first[HEADLINE] - second[HEADLINE]).to_numpy()
-        return Difference(figures, sign_flip_p(gaps, n_permutations, seed=seed), None)
-    one, two = a.set_index("clip_id").sort_index(), b.set_index("clip_id").sort_index()
-    if not one.index.is_unique or not one.index.equals(two.index):
+    one, two = (run.sort_values(["episode", "clip_id"]) for run in (a, b))
+    episodes = [run["episode"].unique().tolist() for run in (one, two)]
+    if episodes[0] != episodes[1]:
+        raise ParameterError(f"b: {len(episodes[1])} episodes, not the {len(episodes[0])} of a")
+    ids = [run[["episode", "clip_id"]].to_numpy().tolist() for run in (one, two)]
+    if ids[0] != ids[1] or one.duplicated(["episode", "clip_id"]).any():
         raise ParameterError("b: not the clips of a, each once")
-    part = group_codes(one["group"], len(one))
-    clips = [
-        ScoredClips.of_labels(
-            one["label"], run["predicted"], classes, part=part, multi_label=multi_label
-        )
-        for run in (one, two)
-    ]
-    figures = bootstrap_difference(
-        *clips,
-        metrics=metrics_for(multi_label=multi_label, of="labels"),
+    other = one.assign(predicted=two["predicted"].to_numpy())
+    runs = [ScoredEpisodes.of_table(run, classes, multi_label=multi_label) for run in (one, other)]
+    metrics = metrics_for(multi_label=multi_label, of="labels")
+    value, draws = resampled(
+        differences(*runs, metrics=metrics),
+        runs[0].n_recordings,
+        n_episodes=runs[0].n_episodes,
+        centred=metrics,
         n_bootstrap=n_bootstrap,
-        confidence_level=confidence_level,
         seed=seed,
     )
-    right = [(each.predicted & each.targets).any(axis=1) for each in clips]
+    ends = percentiles(value, draws, confidence_level=confidence_level)
+    figures = {name: Interval.of(ends[name]) for name in metrics}
+    counts = [run.clips.counts_by_part for run in runs]
+    if runs[0].n_episodes > 1:
+        each = [run.by_episode(metrics) for run in runs]
+        alone = {
+            name: paired_difference(*(run[name] for run in each), confidence_level=confidence_level)
+            for name in metrics
+        }
+        differ = (counts[0] != counts[1]).any(axis=(0, 2))
+        units = [np.unique(of[differ]).size for of in (runs[0].recording, runs[0].episode)]
+        p = inverted_p(draws[HEADLINE], n_units=min(units))
+        return Difference(figures, alone, p, None)
+    right = [(run.clips.predicted & run.clips.targets).any(axis=1) for run in runs]
     return Difference(
         figures,
-        p_value=swap_p(
-            *(c.counts_by_part for c in clips), n_permutations=n_permutations, seed=seed
-        ),
-        p_mcnemar=None if multi_label else mcnemar_p(*right),
+        {},
+        swap_p(*counts, n_permutations=n_permutations, seed=seed),
+        None if multi_label else mcnemar_p(*right),
     )
 
 
-def bootstrap_difference(
-    a: ScoredClips,
-    b: ScoredClips,
-    *,
-    metrics: Mapping[str, Metric],
-    n_bootstrap: int,
-    confidence_level: float,
-    seed: int,
-) -> dict[str, Interval]:
-    """Difference of metrics, a - b, when the same recordings are drawn for both.
+def inverted_p(draws: FloatArray, *, n_units: int) -> float:
+    """Two-sided p-value from draws of a difference: the level whose interval ends at 0.
 
     Parameters
     ----------
-    a, b : ScoredClips
-        The same clips in both, whose parts are recordings.
+    draws : ndarray, shape (D,)
+        NaN where one says nothing.
+    n_units : int
+        Recordings or episodes that differ, whichever are fewer: of so many, flipped signs allow
+        no p-value below 2 ** (1 - n_units).
     """
-
-    def difference(times: FloatArray) -> dict[str, FloatArray]:
-        first, second = (metric_values(metrics, run.weighted(times)) for run in (a, b))
-        return {name: first[name] - second[name] for name in metrics}
-
-    found = bootstrap(
-        difference,
-        a.n_parts,
-        n_bootstrap=n_bootstrap,
-        confidence_level=confidence_level,
-        seed=seed,
-    )
-    return {name: Interval.of(ends) for name, ends in found.items()}
-
-
-def sign_flip_p(differences: FloatArray, n_permutations: int = PERMUTATIONS, *, seed: int) -> float:
-    """Two-sided p-value of a mean difference: as often is it as large when signs are chance.
-
-    All signs are tried where there are no more than `n_permutations` of them, else so many draws.
-    """
-    nonzero = differences[differences != 0]
-
-    def total(signs: FloatArray, axis: int) -> FloatArray:
-        return np.asarray(signs @ nonzero)
-
-    return _permuted(total, nonzero.size, n_permutations, seed=seed)
+    known = draws[~np.isnan(draws)]
+    if not known.size or n_units < 1:
+        return 1.0
+    beyond = min((known <= 0).sum(), (known >= 0).sum())
+    return float(min(1.0, max(2 * (beyond + 1) / (known.size + 1), 2.0 ** (1 - n_units))))
 
 
 def swap_p(

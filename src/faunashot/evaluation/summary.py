@@ -13,9 +13,9 @@ from faunashot.errors import ParameterError
 from faunashot.evaluation import MAIN
 from faunashot.evaluation.calibration import expected_calibration_error, reliability
 from faunashot.evaluation.decisions import Decisions
-from faunashot.evaluation.figures import clip_intervals, label_intervals
+from faunashot.evaluation.figures import clip_intervals
 from faunashot.evaluation.labels import confusion
-from faunashot.evaluation.metrics import HEADLINE, metrics_for
+from faunashot.evaluation.metrics import HEADLINE, metric_names, metrics_for
 from faunashot.evaluation.rejection import rejection
 from faunashot.evaluation.scored import OF_CLASS
 from faunashot.evaluation.significance import paired_runs
@@ -25,6 +25,12 @@ from faunashot.targets import target_matrix
 DIGITS = 4
 """Decimals of every figure, so that all places that print it agree."""
 
+ENDS = ("", "_low", "_high")
+"""What a figure's name ends in: itself, and its interval over recordings and draws together."""
+
+DRAWS = ("_draws_low", "_draws_high")
+"""The interval over draws of labelled clips alone, absent where nothing is drawn."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -32,10 +38,10 @@ class Summary:
 
     Attributes
     ----------
-    metrics : dict
-        At the headline k; ``NAME``, ``NAME_low``, ``NAME_high`` of every metric for clips,
-        ``window`` for windows, counts; ``per_class`` by label, ``conditions`` by name, and
-        ``unknown`` where background was scored.
+    figures : dict
+        At the headline k, JSON-ready: every metric for clips as `flat` writes it, ``window`` for
+        windows, counts; ``per_class`` by label, ``conditions`` by name, and ``unknown`` where
+        background was scored.
     curve : DataFrame
         One row a k: k, runs, then each metric with its interval.
     per_class : DataFrame
@@ -59,7 +65,7 @@ class Summary:
         Whether clips may carry several labels.
     """
 
-    metrics: dict[str, Any]
+    figures: dict[str, Any]
     curve: pd.DataFrame
     per_class: pd.DataFrame
     predictions: pd.DataFrame
@@ -133,12 +139,13 @@ def summarise(
     clips, headline = tables[headline_k], found[headline_k]
     of_windows = decide.rows(by_k[headline_k] if windows is None else windows)
     calibration = None if multi_label else _calibration(by_k[headline_k], decide)
+    window = clip_intervals(of_windows, classes, with_scores=False, **settings)
     per_class = _per_class(headline.of_class, clips["label"], multi_label=multi_label)
     conditions = _compared(tables, others, classes, decide=decide, settings=settings)
-    metrics = {
-        **flat(headline.overall),
+    figures = {
+        **flat(headline.overall, headline.draws),
         **_before_scaling(calibration),
-        "window": flat(label_intervals(of_windows, classes, **settings)),
+        "window": flat(window.overall, window.draws),
         "k": headline_k,
         "classes": len(classes),
         "clips": int(clips["clip_id"].nunique()),
@@ -147,15 +154,19 @@ def summarise(
     }
     if not conditions.empty:
         at_headline = conditions[conditions["k"] == headline_k].drop(columns="k")
-        metrics["conditions"] = _by(at_headline, "condition")
+        figures["conditions"] = _by(at_headline, "condition")
     if unknown is not None:
-        metrics["unknown"] = flat(_rejection(unknown, intervals))
+        figures["unknown"] = flat(_rejection(unknown, intervals))
     first = ["label", *OF_CLASS, "support"]
     kept = ["episode", "fold", "clip_id", "group", "label", "predicted", *decide.columns]
     return Summary(
-        metrics=metrics,
+        figures=figures,
         curve=pd.DataFrame(
-            {"k": k, "runs": tables[k]["episode"].nunique(), **flat(found[k].overall)}
+            {
+                "k": k,
+                "runs": tables[k]["episode"].nunique(),
+                **flat(found[k].overall, found[k].draws),
+            }
             for k in tables
         ),
         per_class=per_class[[*first, *per_class.columns.difference(first, sort=False)]],
@@ -168,11 +179,22 @@ def summarise(
     )
 
 
+def dozen(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's figures stands in ``metrics.json``, and on its parent run in MLflow.
+
+    The headline metric with its intervals, each other metric, k, and how many classes and clips:
+    few enough for ``dvc exp show`` and MLflow's list of runs to show on a screen.
+    """
+    of_headline = [f"{HEADLINE}{end}" for end in (*ENDS, *DRAWS)]
+    names = dict.fromkeys([*of_headline, *metric_names(figures), "k", "classes", "clips"])
+    return {name: figures[name] for name in names if name in figures}
+
+
 def condition_columns(*, multi_label: bool = False) -> list[str]:
     """Columns of `Summary.conditions`."""
     others = [n for n in metrics_for(multi_label=multi_label, of="labels") if n != HEADLINE]
-    ends = [f"{HEADLINE}{end}" for end in ("", "_low", "_high")]
-    differences = [f"difference{end}" for end in ("", "_low", "_high")]
+    ends = [f"{HEADLINE}{end}" for end in ENDS]
+    differences = [f"difference{end}" for end in (*ENDS, *DRAWS)]
     return ["condition", "k", *ends, *others, *differences, "p_value"]
 
 
@@ -223,9 +245,11 @@ def _compared(
             group = tables[k].drop_duplicates("clip_id").set_index("clip_id")["group"]
             clips["group"] = clips["clip_id"].map(group)
             difference = paired_runs(tables[k], clips, classes, **settings)
-            found = label_intervals(clips, classes, **settings)
-            row = {"condition": condition, "k": k, **flat(found)}
-            row |= flat({"difference": difference.macro_f1})
+            found = clip_intervals(clips, classes, with_scores=False, **settings)
+            row = {"condition": condition, "k": k, **flat(found.overall, found.draws)}
+            over_draws = difference.draws.get(HEADLINE)
+            drawn = {} if over_draws is None else {"difference": over_draws}
+            row |= flat({"difference": difference.macro_f1}, drawn)
             rows.append(row | {"p_value": round(difference.p_value, DIGITS)})
     return pd.DataFrame(rows, columns=condition_columns(multi_label=settings["multi_label"]))
 
@@ -252,14 +276,20 @@ def _before_scaling(calibration: pd.DataFrame | None) -> dict[str, float]:
     return {"calibration_error_before": round(expected_calibration_error(before), DIGITS)}
 
 
-def flat(intervals: Mapping[str, Interval]) -> dict[str, float | None]:
+def flat(
+    intervals: Mapping[str, Interval], draws: Mapping[str, Interval] | None = None
+) -> dict[str, float | None]:
     """Intervals in columns of their own, ``NAME``, ``NAME_low`` and ``NAME_high``, rounded.
 
-    None where there is no such number: JSON has no NaN.
+    None where there is no such number: JSON has no NaN. Where there are intervals over draws
+    alone, they follow as ``NAME_draws_low`` and ``NAME_draws_high``.
     """
     flat: dict[str, float | None] = {}
     for name, found in intervals.items():
-        for suffix, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
+        ends = dict(zip(ENDS, found, strict=True))
+        if draws and name in draws:
+            ends |= dict(zip(DRAWS, draws[name][1:], strict=True))
+        for suffix, value in ends.items():
             number = np.nan if value is None else float(value)
             flat[name + suffix] = round(number, DIGITS) if np.isfinite(number) else None
     return flat

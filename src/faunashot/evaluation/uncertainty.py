@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +16,11 @@ from faunashot.evaluation.labels import FloatArray, IntArray
 from faunashot.evaluation.metrics import metric_values, metrics_for
 from faunashot.evaluation.scored import ScoredClips
 
-Figures = Callable[[FloatArray], Mapping[str, FloatArray]]
-"""From how often each group was drawn, (D, G), to figures of each draw, (D, ...), by name."""
+Figures = Callable[[FloatArray, FloatArray], Mapping[str, FloatArray]]
+"""From how often each recording and episode was drawn, (D, G) and (D, E), to figures, (D, ...)."""
 
-_CHUNK = 250  # draws at once: enough for numpy, few enough for the cache and memory
+_CELLS = 400_000  # of recordings and draws at once: enough for numpy, few enough for memory
+_LEAST = 250
 
 
 class Interval(NamedTuple):
@@ -44,7 +45,7 @@ def mean_interval(values: npt.ArrayLike, *, confidence_level: float = 0.95) -> I
     """Mean of seeded episodes with Student's t interval.
 
     The interval is about the draw of the labelled clips. It says nothing of other recordings:
-    episodes share those they are scored on (see `bootstrap_by_group`). It is not cut to the range
+    episodes share those they are scored on (see `bootstrap`). It is not cut to the range
     of a score.
 
     Parameters
@@ -133,20 +134,34 @@ def bootstrap(
     figures: Figures,
     n_groups: int,
     *,
+    n_episodes: int = 1,
+    centred: Collection[str] = (),
     mirrored: Mapping[str, tuple[float, float]] | None = None,
     n_bootstrap: int = 2000,
     confidence_level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, FloatArray]:
-    """Percentile intervals of any figures when whole groups are drawn with replacement.
+    """Percentile intervals of any figures over source recordings and episodes together.
+
+    Whole recordings are drawn with replacement, the same for all episodes, and independently of
+    them episodes. The two are crossed, an episode scoring many recordings and a recording being
+    scored in many episodes, so that neither can be drawn within the other: this is Owen's
+    pigeonhole bootstrap, whose variance is never too small on average, and little too large.
+    With one episode it is the plain bootstrap of recordings.
 
     Parameters
     ----------
     figures : callable
-        Called with how often each group counts, shape (D, G); gives, by name, arrays whose
-        first axis is D. NaN stands for a draw that says nothing of a figure.
+        Called with how often each recording and each episode counts, shapes (D, G) and (D, E);
+        gives, by name, arrays whose first axis is D. NaN stands for a draw that says nothing of a
+        figure.
     n_groups : int
         G, of source recordings.
+    n_episodes : int
+        E, of episodes.
+    centred : collection of str
+        Means over several episodes, each a score of few clips, which a draw from them moves once
+        more: their draws are shifted to lie about the value.
     mirrored : mapping of str to (float, float)
         Figures that a small sample makes too large, and a draw from it once more, and their
         ranges: their draws are mirrored at the value (the basic interval), which is kept inside.
@@ -161,30 +176,75 @@ def bootstrap(
     -------
     dict
         For each name value, low and high along the first axis, shape (3, ...). With a single
-        group there is no interval: low and high are NaN.
+        recording there is no interval: low and high are NaN.
 
     References
     ----------
-    Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 8 and 13.
+    Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 8, 10 and 13.
+    Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2), 2007.
     """
-    _check_level(confidence_level)
+    value, draws = resampled(
+        figures,
+        n_groups,
+        n_episodes=n_episodes,
+        centred=centred,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    return percentiles(value, draws, mirrored=mirrored, confidence_level=confidence_level)
+
+
+def resampled(
+    figures: Figures,
+    n_groups: int,
+    *,
+    n_episodes: int,
+    centred: Collection[str] = (),
+    n_bootstrap: int,
+    seed: int,
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Figures of the sample, shape (1, ...), and of `bootstrap`'s draws from it, (D, ...).
+
+    Draws are NaN where there is a single recording, which says nothing of how much they differ.
+    """
     if n_bootstrap < 1:
         raise ParameterError(f"n_bootstrap: {n_bootstrap}; needs 1 or more")
-    value = figures(np.ones((1, n_groups)))
+    value = dict(figures(np.ones((1, n_groups)), np.ones((1, n_episodes))))
     if n_groups == 1:
-        none = {name: np.full_like(of, np.nan) for name, of in value.items()}
-        return {name: np.concatenate([of, none[name], none[name]]) for name, of in value.items()}
+        return value, {name: np.full_like(of, np.nan) for name, of in value.items()}
     rng = np.random.default_rng(seed)
-    share = np.full(n_groups, 1 / n_groups)
-    sizes = [min(_CHUNK, n_bootstrap - start) for start in range(0, n_bootstrap, _CHUNK)]
-    parts = [figures(rng.multinomial(n_groups, share, size=n).astype(np.float64)) for n in sizes]
+
+    def times(n: int, size: int) -> FloatArray:
+        if n == 1:
+            return np.ones((size, 1))
+        return rng.multinomial(n, np.full(n, 1 / n), size=size).astype(np.float64)
+
+    chunk = max(_LEAST, _CELLS // n_groups)
+    sizes = [min(chunk, n_bootstrap - start) for start in range(0, n_bootstrap, chunk)]
+    parts = [figures(times(n_groups, size), times(n_episodes, size)) for size in sizes]
+    draws = {name: np.concatenate([part[name] for part in parts]) for name in value}
+    for name in centred if n_episodes > 1 else ():
+        with warnings.catch_warnings():  # of a class that no clip is of
+            warnings.filterwarnings("ignore", message="Mean of empty slice")
+            draws[name] += value[name] - np.nanmean(draws[name], axis=0)
+    return value, draws
+
+
+def percentiles(
+    value: Mapping[str, FloatArray],
+    draws: Mapping[str, FloatArray],
+    *,
+    mirrored: Mapping[str, tuple[float, float]] | None = None,
+    confidence_level: float,
+) -> dict[str, FloatArray]:
+    """Value, low and high of what `resampled` gives, see `bootstrap`."""
+    _check_level(confidence_level)
     tails = [(1 - confidence_level) / 2, (1 + confidence_level) / 2]
     ends = {}
     for name, of_all in value.items():
-        draws = np.concatenate([part[name] for part in parts])
         with warnings.catch_warnings():  # of a class that no clip is of
             warnings.filterwarnings("ignore", message="All-NaN slice")
-            low, high = np.nanquantile(draws, tails, axis=0)
+            low, high = np.nanquantile(draws[name], tails, axis=0)
         if mirrored and name in mirrored:
             least, most = mirrored[name]
             reach = 2 * of_all[0]
@@ -238,7 +298,7 @@ def bootstrap_by_group(
     clips = ScoredClips.of_labels(y_true, y_pred, classes, part=part)
     metrics = metrics_for(of="labels")
     found = bootstrap(
-        lambda times: metric_values(metrics, clips.weighted(times)),
+        lambda times, _: metric_values(metrics, clips.weighted(times)),
         clips.n_parts,
         n_bootstrap=n_bootstrap,
         confidence_level=confidence_level,

@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 
 from faunashot.data.corpora import create
-from faunashot.evaluation.metrics import titles
+from faunashot.evaluation.metrics import HEADLINE, titles
 from faunashot.evaluation.plots import plot_tables
-from faunashot.evaluation.summary import DIGITS, Summary, summarise
+from faunashot.evaluation.summary import DIGITS, Summary, dozen, summarise
 from faunashot.params import Params
 from faunashot.pipeline.paths import (
     CURVE,
+    FIGURES,
     METRICS,
     PREDICTIONS,
     REPORTS,
@@ -28,6 +29,7 @@ from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
 from faunashot.tracking.models import log_and_register, promote
 from faunashot.tracking.runs import StageRun, stage_run
+from faunashot.wording import decimals, interval
 
 CARD = REPORTS / "model_card.md"
 
@@ -58,23 +60,26 @@ def run(params: Params) -> None:
             n_bootstrap=params.evaluation.n_bootstrap,
             seed=params.seed,
         )
-        metrics = {**summary.metrics, **_of_training(record)}
-        write(summary, metrics, title=params.run_name)
-        log(run, summary, metrics)
-        register(run, params, record, metrics, model)
+        figures = {**summary.figures, **_of_training(record)}
+        write(summary, figures, title=params.run_name)
+        log(run, summary, figures)
+        register(run, params, record, figures, model)
 
 
-def write(summary: Summary, metrics: Mapping[str, Any], *, title: str) -> None:
+def write(summary: Summary, figures: Mapping[str, Any], *, title: str) -> None:
     """Write what DVC keeps; `title` stands in every picture."""
-    METRICS.write_text(json.dumps(metrics, indent=1) + "\n")
+    METRICS.write_text(json.dumps(dozen(figures), indent=1) + "\n")
+    REPORTS.mkdir(exist_ok=True)
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
     summary.predictions.to_csv("predictions.csv", index=False)
     summary.curve.to_csv(CURVE, index=False)
     write_plots({"conditions": summary.conditions, **plot_tables(summary)}, title=title)
     write_dvc_list(multi_label=summary.multi_label)
 
 
-def log(run: StageRun, summary: Summary, metrics: Mapping[str, Any]) -> None:
-    """Log figures, tables and plots to MLflow."""
+def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
+    """Log figures, tables and plots to MLflow; what is not of a dozen figures, as files alone."""
+    run.artifact(FIGURES)
     for _, file in pictures():
         run.artifact(file)
     whole = {n: getattr(summary, n) for n in ("conditions", "predictions", "curve")}
@@ -83,8 +88,8 @@ def log(run: StageRun, summary: Summary, metrics: Mapping[str, Any]) -> None:
     for row in summary.curve.to_dict("records"):
         at_k = {name: row[name] for name in titles(map(str, row))}
         run.metrics({"curve": at_k}, step=int(row["k"]))
-    run.metrics(metrics)
-    run.parent_metrics(metrics)
+    run.metrics(dozen(figures))
+    run.parent_metrics(dozen(figures))
 
 
 def register(
@@ -116,8 +121,8 @@ def register(
     champion = promote(version, metrics["macro_f1"])
     alias = "models:/faunashot@champion" if champion else f"models:/faunashot/{version}"
     print(
-        f"macro-F1 {metrics['macro_f1']} [{metrics['macro_f1_low']}, {metrics['macro_f1_high']}], "
-        f"registered as {alias}"
+        f"macro-F1 {decimals(metrics[HEADLINE])} "
+        f"({interval(metrics, HEADLINE)}), registered as {alias}"
     )
 
 

@@ -16,6 +16,7 @@ REPORTS = Path("reports")
 RUN_RECORDS = REPORTS / "mlflow"
 INGEST_REPORT, AUDIT_REPORT = REPORTS / "ingest.json", REPORTS / "audit.json"
 METRICS, CURVE = Path("metrics.json"), Path("curve.csv")
+FIGURES = REPORTS / "figures.json"
 
 
 def clips_of(corpus: str) -> Path:

@@ -12,8 +12,8 @@ from faunashot.params import Params
 from faunashot.pipeline.paths import (
     AUDIT_REPORT,
     CURVE,
+    FIGURES,
     INGEST_REPORT,
-    METRICS,
     REPORTS,
     RUN_RECORDS,
 )
@@ -30,20 +30,20 @@ def run(params: Params) -> None:
     with stage_run(
         "report",
         params=params.model_dump(mode="json"),
-        inputs=[METRICS, CURVE, FOLDER],
+        inputs=[FIGURES, CURVE, FOLDER],
         record=RUN_RECORDS / "report.json",
         name=params.run_name,
     ) as run:
-        metrics = json.loads(METRICS.read_text())
+        figures = json.loads(FIGURES.read_text())
         ingested, audited = (json.loads(file.read_text()) for file in (INGEST_REPORT, AUDIT_REPORT))
         PAGE.write_text(
             report_page(
                 title=f"{params.full_system} on {params.corpus}",
-                lead=f"protocol {params.protocol.name}, k = {metrics['k']} labelled clips a class",
-                metrics=metrics,
+                lead=f"protocol {params.protocol.name}, k = {figures['k']} labelled clips a class",
+                figures=figures,
                 curve=pd.read_csv(CURVE),
                 pictures=pictures(),
-                sentences=of_figures(metrics, asked_for(params.conditions)),
+                sentences=of_figures(figures, asked_for(params.conditions)),
                 findings=of_data(ingested, audited),
                 licence="; ".join(licence_of(n) for n in params.backbone_names),
             ),

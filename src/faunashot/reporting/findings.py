@@ -7,22 +7,23 @@ from typing import Any
 
 from faunashot.conditions.base import Condition, sentence_of
 from faunashot.evaluation.uncertainty import Interval
+from faunashot.wording import decimals, interval
 
 
-def of_figures(metrics: Mapping[str, Any], conditions: Sequence[Condition]) -> list[str]:
-    """A sentence for each condition, for leakage and for the unknown, from ``metrics.json``.
+def of_figures(figures: Mapping[str, Any], conditions: Sequence[Condition]) -> list[str]:
+    """A sentence for each condition, for leakage and for the unknown.
 
     Parameters
     ----------
-    metrics : mapping
-        As in ``metrics.json``.
+    figures : mapping
+        As in ``reports/figures.json``.
     conditions : sequence of Condition
         That were asked for; one that is scored but is not among them gets a plain sentence.
     """
     return [
-        *(_condition(name, of, conditions) for name, of in metrics.get("conditions", {}).items()),
-        *(_leakage(leak) for leak in [metrics.get("leak")] if leak),
-        *(_unknown(unknown) for unknown in [metrics.get("unknown")] if unknown),
+        *(_condition(name, of, conditions) for name, of in figures.get("conditions", {}).items()),
+        *(_leakage(leak) for leak in [figures.get("leak")] if leak),
+        *(_unknown(unknown) for unknown in [figures.get("unknown")] if unknown),
     ]
 
 
@@ -31,35 +32,30 @@ def of_data(ingested: Mapping[str, Any], audited: Mapping[str, Any]) -> list[str
     return [*_ingest(ingested), *_audit(audited)]
 
 
-def ends(figures: Mapping[Any, Any], name: str) -> str:
-    """The interval of a figure as text; ``none`` where there is none."""
-    low, high = figures.get(f"{name}_low"), figures.get(f"{name}_high")
-    is_there = low is not None and high is not None and low == low and high == high
-    return f"{low} to {high}" if is_there else "none"
-
-
 def _condition(name: str, of: Mapping[str, Any], conditions: Sequence[Condition]) -> str:
     difference = Interval(*(of[f"difference{end}"] for end in ("", "_low", "_high")))
     if difference.value is None:  # nothing that was scored says anything of it
         return f"Of the condition {name} there is no macro-F1"
     return (
-        f"{sentence_of(name, conditions, difference)} (macro-F1 {of['macro_f1']}; difference "
-        f"{of['difference']}, {ends(of, 'difference')}, p = {of['p_value']})"
+        f"{sentence_of(name, conditions, difference)} (macro-F1 {decimals(of['macro_f1'])}; "
+        f"difference {decimals(of['difference'])}, {interval(of, 'difference')}, "
+        f"p = {decimals(of['p_value'])})"
     )
 
 
 def _leakage(leak: Mapping[str, Any]) -> str:
     return (
         f"Folds that do not keep source recordings and duplicates together would be worth "
-        f"{leak['worth']:+.3f} ({ends(leak, 'worth')}): macro-F1 {leak['leaking']} in "
-        f"place of {leak['grouped']}, over folds made of all clips"
+        f"{decimals(leak['worth'], sign=True)} ({interval(leak, 'worth')}): macro-F1 "
+        f"{decimals(leak['leaking'])} in place of {decimals(leak['grouped'])}, over "
+        "folds made of all clips"
     )
 
 
 def _unknown(unknown: Mapping[str, Any]) -> str:
     return (
-        f"Background is told from the classes at AUROC {unknown['auroc']} "
-        f"({ends(unknown, 'auroc')}); where 95 % of the clips pass, "
+        f"Background is told from the classes at AUROC {decimals(unknown['auroc'])} "
+        f"({interval(unknown, 'auroc')}); where 95 % of the clips pass, "
         f"{100 * unknown['false_alarms_at_recall']:.1f} % of the background does"
     )
 
@@ -89,7 +85,7 @@ def _audit(audit: Mapping[str, Any]) -> Iterator[str]:
         return
     yield (
         f"shortcuts: the label is told from format, length, level, noise floor and bandwidth "
-        f"alone with macro-F1 {shortcuts['macro_f1']} (chance "
-        f"{shortcuts['chance_macro_f1']}), from the file header alone with "
-        f"{shortcuts['header']['macro_f1']}"
+        f"alone with macro-F1 {decimals(shortcuts['macro_f1'])} (chance "
+        f"{decimals(shortcuts['chance_macro_f1'])}), from the file header alone with "
+        f"{decimals(shortcuts['header']['macro_f1'])}"
     )

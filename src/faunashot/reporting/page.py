@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faunashot.evaluation.metrics import HEADLINE, titles
-from faunashot.reporting.findings import ends
+from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def report_page(
     *,
     title: str,
     lead: str,
-    metrics: Mapping[str, Any],
+    figures: Mapping[str, Any],
     curve: pd.DataFrame,
     pictures: Sequence[tuple[str, Path]],
     sentences: Sequence[str],
@@ -44,8 +44,8 @@ def report_page(
     ----------
     title, lead : str
         What was run, and how.
-    metrics : mapping
-        As in ``metrics.json``.
+    figures : mapping
+        As in ``reports/figures.json``.
     curve : DataFrame
         Columns k, runs, and metrics with their intervals.
     pictures : sequence of (str, Path)
@@ -57,20 +57,25 @@ def report_page(
     licence : str
         Of the backbones' weights.
     """
-    before = metrics.get("calibration_error_before")
+    before = figures.get("calibration_error_before")
     parts = [
         f"<h1>{html.escape(title)}</h1><p class='lead'>{html.escape(lead)}</p>",
         "<h2>Figures</h2>",
-        _metrics(metrics),
-        f"<p>{metrics['clips']} clips, {metrics['classes']} classes."
-        + ("" if before is None else f" Calibration error before temperature scaling: {before}.")
+        _metrics(figures),
+        f"<p>{sentence(drawn=is_drawn(figures, HEADLINE))}</p>",
+        f"<p>{figures['clips']} clips, {figures['classes']} classes."
+        + (
+            ""
+            if before is None
+            else f" Calibration error before temperature scaling: {decimals(before)}."
+        )
         + "</p>",
-        *_list(f"{sentence}." for sentence in sentences),
+        *_list(f"{each}." for each in sentences),
         "<h2>Labelled clips a class</h2>",
         _curve(curve),
         *(_picture(shows, file) for shows, file in pictures),
         "<h2>Classes</h2>",
-        _classes(metrics["per_class"]),
+        _classes(figures["per_class"]),
         "<h2>The data</h2>",
         *_list(findings),
         f"<p>Licence of the backbone's weights: {html.escape(licence)}. "
@@ -83,27 +88,31 @@ def report_page(
     )
 
 
-def _metrics(metrics: Mapping[str, Any]) -> str:
-    """Every metric of clips with its interval, and that of windows where there is one."""
+def _metrics(figures: Mapping[str, Any]) -> str:
+    """Every metric of clips with its intervals, and that of windows where there is one."""
+    window = figures["window"]
     rows = [
-        [title, _shown(metrics[name]), ends(metrics, name), metrics["window"].get(name, "")]
-        for name, title in titles(metrics).items()
+        [
+            *(title, decimals(figures[name]), *_intervals(figures, name)),
+            decimals(window[name]) if name in window else "",
+        ]
+        for name, title in titles(figures).items()
     ]
-    return _table(["", "clips", "95 % interval", "windows"], rows)
+    return _table(["", "clips", *_headings(is_drawn(figures, HEADLINE)), "windows"], rows)
 
 
 def _curve(curve: pd.DataFrame) -> str:
-    """Every metric at every k, the headline with its interval."""
+    """Every metric at every k, the headline with its intervals."""
     rows = curve.astype(object).where(curve.notna(), None).to_dict("records")
     columns = titles(map(str, curve.columns))
-    head = ["k", columns[HEADLINE], "95 % interval"]
+    drawn = any(is_drawn(row, HEADLINE) for row in rows)
     others = [name for name in columns if name != HEADLINE]
     return _table(
-        [*head, *(columns[name] for name in others), "runs"],
+        ["k", columns[HEADLINE], *_headings(drawn), *(columns[name] for name in others), "runs"],
         [
             [
-                *(row["k"], _shown(row[HEADLINE]), ends(row, HEADLINE)),
-                *(_shown(row[name]) for name in others),
+                *(row["k"], decimals(row[HEADLINE]), *_intervals(row, HEADLINE, drawn=drawn)),
+                *(decimals(row[name]) for name in others),
                 row["runs"],
             ]
             for row in rows
@@ -113,14 +122,23 @@ def _curve(curve: pd.DataFrame) -> str:
 
 def _classes(per_class: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
-        [label, of["precision"], of["recall"], of["f1"], ends(of, "f1"), of["support"]]
+        [
+            *(label, *(decimals(of[name]) for name in ("precision", "recall", "f1"))),
+            *(interval(of, "f1"), of["support"]),
+        ]
         for label, of in per_class.items()
     ]
-    return _table(["", "precision", "recall", "F1", "95 % interval", "clips"], rows)
+    return _table(["", "precision", "recall", "F1", INTERVAL, "clips"], rows)
 
 
-def _shown(value: Any) -> Any:
-    return "none" if value is None else value
+def _headings(drawn: bool) -> list[str]:
+    return [INTERVAL, DRAWS_ALONE] if drawn else [INTERVAL]
+
+
+def _intervals(figures: Mapping[Any, Any], name: str, *, drawn: bool | None = None) -> list[str]:
+    """Both intervals of a figure, or one where nothing is drawn."""
+    both = is_drawn(figures, name) if drawn is None else drawn
+    return [interval(figures, name, draws=kind) for kind in ([False, True] if both else [False])]
 
 
 def _list(lines: Iterable[str]) -> list[str]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from faunashot.systems.record import TrainedSystem
+from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn, sentence
 
 
 def model_card(
     record: TrainedSystem,
-    metrics: Mapping[str, Any],
+    figures: Mapping[str, Any],
     *,
     titles: Mapping[str, str],
     corpus_licence: str,
@@ -21,10 +22,10 @@ def model_card(
     Parameters
     ----------
     record : TrainedSystem
-    metrics : mapping
-        As in ``metrics.json``.
+    figures : mapping
+        As in ``reports/figures.json``.
     titles : mapping of str to str
-        Of each metric in `metrics` by name, what people call it.
+        Of each metric in `figures` by name, what people call it.
     corpus_licence, corpus_citation : str
         Of the recordings.
     """
@@ -44,18 +45,19 @@ def model_card(
         "## Figures",
         "",
         f"Protocol `{record.protocol}`, k = {record.k} labelled clips a class, "
-        f"{metrics['clips']} clips scored that the scored heads had not seen.",
+        f"{figures['clips']} clips scored that the scored heads had not seen.",
         "",
-        "| | clips | 95 % interval | windows |",
-        "|---|---|---|---|",
     ]
-    for key, figure in titles.items():
-        low, high = metrics[f"{key}_low"], metrics[f"{key}_high"]
-        interval = "none" if low is None else f"{low} to {high}"
-        of_windows = metrics["window"].get(key, "")
-        value = "none" if metrics[key] is None else metrics[key]
-        lines.append(f"| {figure} | {value} | {interval} | {of_windows} |")
+    drawn = any(is_drawn(figures, key) for key in titles)
+    kinds = {INTERVAL: False} | ({DRAWS_ALONE: True} if drawn else {})
+    lines += [_row("", "clips", *kinds, "windows"), "|" + "---|" * (len(kinds) + 3)]
+    for key, title in titles.items():
+        intervals = [interval(figures, key, draws=draws) for draws in kinds.values()]
+        of_windows = decimals(figures["window"][key]) if key in figures["window"] else ""
+        lines.append(_row(title, decimals(figures[key]), *intervals, of_windows))
     lines += [
+        "",
+        sentence(drawn=drawn),
         "",
         f"{_network(record)}{_tempered(record)}The model that is served was fitted "
         f"once more, on {trained}{joint}; the figures are those of heads fitted in the same way "
@@ -77,6 +79,10 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _network(record: TrainedSystem) -> str:

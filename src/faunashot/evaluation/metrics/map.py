@@ -51,11 +51,12 @@ def _average_precision(
     # a threshold takes all clips of equal score: count down to the last of them
     falling = -score[order]
     last = np.searchsorted(falling, falling[at], side="right") - 1
-    taken = weights[:, order].cumsum(axis=1)[:, last]
-    counted = weights[:, order[at]]
-    hits = counted.cumsum(axis=1)[:, np.searchsorted(at, last, side="right") - 1]
+    times = weights.T[order]  # a row a clip: sums over clips then run along memory
+    taken = times.cumsum(axis=0)[last]
+    counted = times[at]
+    hits = counted.cumsum(axis=0)[np.searchsorted(at, last, side="right") - 1]
     precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
-    total = counted.sum(axis=1)
+    total = counted.sum(axis=0)
     total[total == 0] = np.nan
-    mean: FloatArray = (precision * counted).sum(axis=1) / total
+    mean: FloatArray = (precision * counted).sum(axis=0) / total
     return mean
