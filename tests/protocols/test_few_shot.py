@@ -223,9 +223,30 @@ def test_one_thread_and_two_learn_the_same(task, clips, params, monkeypatch):
 
 def test_a_class_of_fewer_clips_than_k_is_refused_and_named(task, clips, params):
     few = task(clips({"cat": 20, "owl": 5}))
-    with pytest.raises(ParameterError, match=r"protocol\.k: 6, but class owl has 5 clips"):
-        few_shot(few, params(k=6))
+    with pytest.raises(ParameterError, match=r"k: 5, but class owl has 4 clips to learn from"):
+        few_shot(few, params(k=5))
     assert few_shot(few, params(k=4)).notes == []
+
+
+def test_clips_that_are_no_longer_there_to_learn_from_do_not_count(task, clips, params):
+    """One owl of twenty is in each fold, so that its recording is learned from nowhere."""
+    copied = clips({"cat": 20, "owl": 20})
+    copied.loc[copied["clip_id"].isin([f"owl{n}" for n in range(15)]), "group"] = "one owl"
+    few = task(copied)
+    assert few.design.learnable == {"cat": 16, "owl": 4}
+    with pytest.raises(ParameterError, match=r"class owl has 4 clips .*; set protocol\.k=4, and"):
+        few_shot(few, params(k=10))
+
+
+def test_a_point_says_how_many_clips_its_classes_were_learned_from(task, clips, params):
+    few = task(clips({"cat": 20, "owl": 5}))
+    outcome = few_shot(few, params(k=2, k_values=[1, 10, 16, 17]))
+    labelled = outcome.held_out.groupby("k")[["labelled_least", "labelled_most"]]
+    assert labelled.min().to_numpy().tolist() == [[1, 1], [2, 2], [4, 10], [4, 16]]
+    assert labelled.max().equals(labelled.min())
+    assert outcome.notes[-1] == (
+        "k = 17 is left out: no class has more than 16 clips to learn from"
+    )
 
 
 def test_on_the_curve_such_a_class_gets_one_note_and_is_learned_as_far_as_it_goes(
@@ -234,7 +255,7 @@ def test_on_the_curve_such_a_class_gets_one_note_and_is_learned_as_far_as_it_goe
     few = clips({"cat": 20, "owl": 5})
     outcome = few_shot(task(few), params(k=2, k_values=[10]))
     assert [note.split(":")[0] for note in outcome.notes] == ["class owl"]
-    assert "4 clips in the training folds, fewer than k = 10" in outcome.notes[0]
+    assert "4 clips to learn from, fewer than k = 10" in outcome.notes[0]
     label = few.set_index("clip_id")["label"]
     counts = [label[list(learn.labelled)].value_counts().to_dict() for learn in learned[-8:-3]]
     assert counts == [{"cat": 10, "owl": 4}] * 5  # of five owls, one is in each test fold

@@ -232,7 +232,7 @@ def test_a_source_corpus_is_refused(network_task: NetworkTask, table, clips, par
 
 
 def test_classes_that_cannot_be_learned_are_refused(network_task: NetworkTask, clips, params):
-    with pytest.raises(ParameterError, match=r"protocol\.k: 5, but class owl has 4 clips"):
+    with pytest.raises(ParameterError, match=r"cnn1d needs 5 .* class owl has 3 to learn from"):
         run_few_shot(network_task({"cat": 20, "owl": 4}), params(**CURVE))
     alone = clips({"cat": 20, "owl": 30})
     alone = alone[(alone["label"] != "owl") | (alone["fold"] == "3")]

@@ -43,7 +43,8 @@ class Summary:
         windows, counts; ``per_class`` by label, ``conditions`` by name, and ``unknown`` where
         background was scored.
     curve : DataFrame
-        One row a k: k, runs, then each metric with its interval.
+        One row a k: k, runs, then each metric with its interval; labelled_least and labelled_most
+        where the scores say them: learned clips of the class that had the fewest, and the most.
     per_class : DataFrame
         label, precision, recall, f1, support at the headline k, each but support with ``_low``
         and ``_high``; missing where there is no interval.
@@ -164,6 +165,7 @@ def summarise(
         curve=pd.DataFrame(
             {
                 "k": k,
+                **_labelled(by_k[k]),
                 "runs": tables[k]["episode"].nunique(),
                 **flat(found[k].overall, found[k].draws),
             }
@@ -196,6 +198,12 @@ def condition_columns(*, multi_label: bool = False) -> list[str]:
     ends = [f"{HEADLINE}{end}" for end in ENDS]
     differences = [f"difference{end}" for end in (*ENDS, *DRAWS)]
     return ["condition", "k", *ends, *others, *differences, "p_value"]
+
+
+def _labelled(rows: pd.DataFrame) -> dict[str, int]:
+    """The fewest and the most clips that any class was learned from, where that is known."""
+    ends = {"labelled_least": "min", "labelled_most": "max"}
+    return {name: int(rows[name].agg(end)) for name, end in ends.items() if name in rows}
 
 
 def _per_class(of_class: pd.DataFrame, labels: pd.Series, *, multi_label: bool) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from faunashot import options
 from faunashot.estimators.base import Estimator
+from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.task import Task
 from faunashot.systems.record import Temperature, UnknownThreshold
 
@@ -45,6 +46,19 @@ class Protocol(ABC):
         self.settings = self.Options() if settings is None else settings
         self.k = k
 
+    def refuse(self, design: Design) -> None:  # noqa: B027 (one with nothing to refuse)
+        """Raise where the tables of the corpora tell that this cannot be run.
+
+        It is called before anything is embedded, and once more by `run`, after the audit.
+
+        Raises
+        ------
+        ParameterError
+            The corpus or the system does not suit the protocol.
+        SplitError
+            The corpus cannot be split as it has to be.
+        """
+
     @abstractmethod
     def run(self, task: Task) -> Outcome:
         """Learn, and score what was held out.
@@ -73,9 +87,10 @@ class Outcome:
     Attributes
     ----------
     held_out : DataFrame
-        Scores of clips that the estimator had not seen; columns k (labelled clips a class), episode
-        (-1 where nothing is drawn), fold, temperature (that the scores were tempered by; or not
-        there) and those of `WindowTable.held_out_clips`.
+        Scores of clips that the estimator had not seen; columns k (labelled clips a class),
+        labelled_least and labelled_most (labelled clips of the class that had the fewest and the
+        most), episode (-1 where nothing is drawn), fold, temperature (that the scores were tempered
+        by; or not there) and those of `WindowTable.held_out_clips`.
     windows : DataFrame
         Scores of the windows of the same clips at the headline k, not tempered.
     classes : list of str

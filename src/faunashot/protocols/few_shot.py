@@ -16,7 +16,14 @@ from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator
 from faunashot.estimators.calibration import clip_temperature
 from faunashot.protocols.base import Outcome, Protocol, Rotation
-from faunashot.protocols.support.scoring import Scored, scored, together, validated_temperature
+from faunashot.protocols.support.design import Design
+from faunashot.protocols.support.scoring import (
+    Scored,
+    labelled_range,
+    scored,
+    together,
+    validated_temperature,
+)
 from faunashot.protocols.support.task import Learn, Task, clip_scores
 from faunashot.systems.record import Temperature
 
@@ -100,18 +107,12 @@ class FewShot(Protocol):
 
         Raises
         ------
-        ParameterError
-            A class has fewer than k clips, k is less than the system needs, or there is a source
-            that it cannot learn.
-        SplitError
-            A class is absent from the training folds of a test fold.
+        ParameterError, SplitError
+            See `refuse`.
         """
-        self._refuse(task)
-        least_k = task.kind.least_k
-        splits, classes = task.splits(), task.target.classes
-        splits.refuse_unlearnable()
-        every_k = sorted({*self.settings.k_values, self.k})
-        k_values = [k for k in every_k if k >= least_k]
+        self.refuse(task.design)
+        splits, counts = task.splits(), task.design.learnable
+        k_values, left_out = self._k_values(task)
         each = [self.draw(task, splits.split(n), n) for n in range(self.settings.episodes)]
         of_k = {k: self._scored(task, each, k) for k in k_values}
         every = together(list(of_k.values()))
@@ -121,14 +122,13 @@ class FewShot(Protocol):
         (temperature,) = self._temperatures(task, [final], self.k)
         if temperature is None:
             temperature = validated_temperature(task, model, learn.validation)
-        fewest = {c: min(len(e.support.get(c, ())) for e in each) for c in classes}
         learned = [*learn.labelled, *learn.validation]
         tempered_on = learn.validation if task.kind.uses_validation else learned
         whole = task.kind.level == "clip"
         return Outcome(
             held_out=every.clips,
             windows=of_k[self.k].windows,
-            classes=classes,
+            classes=task.target.classes,
             headline_k=self.k,
             estimator=model,
             multi_label=task.target.multi_label,
@@ -137,15 +137,65 @@ class FewShot(Protocol):
             rotations=[Rotation(e.number, e.labelled(self.k), e.split.test) for e in each if whole],
             learned_from=learned,
             facts={"episodes": self.settings.episodes, "test_folds": len(splits)},
-            notes=[
-                *notes(fewest, k_values),
-                *(
-                    f"k = {k} is left out: {task.system.name} needs {least_k} clips a class"
-                    for k in every_k
-                    if k not in k_values
-                ),
-            ],
+            notes=[*notes(counts, k_values), *left_out],
         )
+
+    def refuse(self, design: Design) -> None:
+        """Raise where the tables of the corpora tell that this cannot be run.
+
+        Raises
+        ------
+        ParameterError
+            A class has fewer than k clips to learn from, k is less than the system needs, or there
+            is a source that it cannot learn.
+        SplitError
+            A class is absent from the training folds of a test fold.
+        """
+        if design.learns_source and not design.kind.takes_source:
+            raise ParameterError(
+                f"source: {design.system.name} learns from the corpus that is scored alone; set "
+                "source=none"
+            )
+        least_k = design.kind.least_k
+        if self.k < least_k:
+            raise ParameterError(
+                f"protocol.k: {self.k}; {design.system.name} needs {least_k} labelled clips a "
+                "class or more"
+            )
+        design.refuse_unlearnable()
+        counts = design.learnable
+        label = min(counts, key=lambda name: counts[name])
+        if counts[label] < least_k:
+            raise ParameterError(
+                f"system: {design.system.name} needs {least_k} labelled clips a class, and class "
+                f"{label} has {counts[label]} to learn from beside its test fold; set another, "
+                f"such as system=logistic, and protocol.k={counts[label]}"
+            )
+        if counts[label] < self.k:
+            further = (
+                ", and put a larger k into protocols.few_shot.k_values, where such a class is "
+                "learned from all of them"
+            )
+            raise ParameterError(
+                f"protocol.k: {self.k}, but class {label} has {counts[label]} clips to learn from "
+                f"beside its test fold; set protocol.k={counts[label]}"
+                + (further if max(counts.values()) > counts[label] else "")
+            )
+
+    def _k_values(self, task: Task) -> tuple[list[int], list[str]]:
+        """Every k that is scored, and a line for each that is not."""
+        least, most = task.kind.least_k, max(task.design.learnable.values())
+        kept, left_out = [], []
+        for k in sorted({*self.settings.k_values, self.k}):
+            if k < least:
+                left_out.append(f"{task.system.name} needs {least} clips a class")
+            elif k > most:
+                left_out.append(f"no class has more than {most} clips to learn from")
+            else:
+                kept.append(k)
+                continue
+            left_out[-1] = f"k = {k} is left out: {left_out[-1]}"
+        return kept, left_out
 
     def draw(self, task: Task, split: Split | None, number: int) -> Episode:
         """The draw of an episode; without a split, from all clips."""
@@ -159,27 +209,6 @@ class FewShot(Protocol):
         source = [i for ids in drawn.values() for i in ids]
         nowhere = Split("all", (), (), ())
         return Episode(number, split or nowhere, tuple(clips["clip_id"]), support, source)
-
-    def _refuse(self, task: Task) -> None:
-        if task.learns_source and not task.kind.takes_source:
-            raise ParameterError(
-                f"source: {task.system.name} learns from the corpus that is scored alone; set "
-                "source=none"
-            )
-        least_k = task.kind.least_k
-        if self.k < least_k:
-            raise ParameterError(
-                f"protocol.k: {self.k}; {task.system.name} needs {least_k} labelled clips a class "
-                "or more"
-            )
-        counts = task.target.clips_by_class()
-        label = min(counts, key=lambda name: counts[name])
-        if counts[label] < self.k:
-            raise ParameterError(
-                f"protocol.k: {self.k}, but class {label} has {counts[label]} clips; a larger k "
-                "can only stand in protocols.few_shot.k_values, where such a class is learned "
-                "from all of its clips"
-            )
 
     def _learn(self, task: Task, episodes: Sequence[Episode], k: int) -> list[Learn]:
         if task.kind.uses_validation:
@@ -197,7 +226,12 @@ class FewShot(Protocol):
         ):
             if temperature is None:
                 temperature = validated_temperature(task, model, learn.validation)
-            where: dict[str, Any] = {"k": k, "episode": episode.number, "fold": episode.split.name}
+            where: dict[str, Any] = {
+                "k": k,
+                **labelled_range(task, episode.labelled(k)),
+                "episode": episode.number,
+                "fold": episode.split.name,
+            }
             parts.append(
                 scored(
                     task,
@@ -256,11 +290,11 @@ def _left_out(task: Task, episode: Episode, k: int, *, parts: int) -> list[tuple
     return found
 
 
-def notes(fewest: dict[str, int], k_values: Sequence[int]) -> list[str]:
-    """One line a class that has fewer clips than are asked for."""
+def notes(counts: dict[str, int], k_values: Sequence[int]) -> list[str]:
+    """One line a class that has fewer clips to learn from than are asked for."""
     return [
-        f"class {label}: {n} clips in the training folds, fewer than k = {max(k_values)}; "
+        f"class {label}: {n} clips to learn from, fewer than k = {max(k_values)}; "
         "for a larger k all of them are used"
-        for label, n in fewest.items()
+        for label, n in counts.items()
         if n < max(k_values)
     ]

@@ -16,7 +16,8 @@ from faunashot.estimators.base import Estimator
 from faunashot.estimators.calibration import clip_temperature
 from faunashot.estimators.examples import Examples, FloatArray
 from faunashot.protocols.base import Outcome, Protocol, Rotation
-from faunashot.protocols.support.scoring import Scored, scored, together
+from faunashot.protocols.support.design import Design
+from faunashot.protocols.support.scoring import Scored, labelled_range, scored, together
 from faunashot.protocols.support.task import Learn, Task, clip_scores
 from faunashot.systems.record import Temperature
 
@@ -29,12 +30,11 @@ class FineTune(Protocol):
 
         Raises
         ------
-        SplitError
-            A class is absent from the training folds of a test fold.
+        ParameterError, SplitError
+            See `refuse`.
         """
-        splits = task.splits()
-        splits.refuse_unlearnable()
-        each = list(splits)
+        self.refuse(task.design)
+        each = list(task.splits())
         k = _clips_a_class(task, each)
         parts, chosen = [], []
         for split in each:
@@ -60,6 +60,10 @@ class FineTune(Protocol):
             notes=_notes(task, each),
         )
 
+    def refuse(self, design: Design) -> None:
+        """Raise where the clips cannot be split, or a class cannot be learned."""
+        design.refuse_unlearnable()
+
 
 def held_out(task: Task, split: Split, *, k: int = -1) -> tuple[Scored, dict[str, Any]]:
     """Scores of the test fold of one split, and what was chosen for it."""
@@ -68,7 +72,8 @@ def held_out(task: Task, split: Split, *, k: int = -1) -> tuple[Scored, dict[str
     if not task.kind.uses_validation:
         (model,) = task.fit([Learn(split.learnable)], **choice.settings)
     facts = {"settings": choice.settings, **model.chosen(), "temperature": choice.temperature}
-    where: dict[str, Any] = {"k": k, "episode": -1, "fold": split.name}
+    labelled = labelled_range(task, split.learnable)
+    where: dict[str, Any] = {"k": k, **labelled, "episode": -1, "fold": split.name}
     return scored(task, model, split.test, temperature=choice.temperature, **where), facts
 
 

@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 
 from faunashot import options
 from faunashot.backbones.base import own_classes
+from faunashot.data.labels import carry_several
 from faunashot.errors import ParameterError
 from faunashot.estimators.class_map import (
     ClassMap,
@@ -31,6 +32,7 @@ from faunashot.estimators.class_map import (
 from faunashot.evaluation.uncertainty import bootstrap_by_group
 from faunashot.params import ABSENT
 from faunashot.protocols.base import Outcome, Protocol
+from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.scoring import scored
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
@@ -38,7 +40,7 @@ from faunashot.protocols.support.task import Task
 UNMATCHED = "(none)"
 """What a clip counts as whose winning output is matched to no class."""
 
-WHERE: dict[str, Any] = {"k": 0, "episode": -1}
+WHERE: dict[str, Any] = {"k": 0, "labelled_least": 0, "labelled_most": 0, "episode": -1}
 """No labelled clips, no draws."""
 
 SMALLEST = 1e-6
@@ -81,9 +83,35 @@ class ZeroShot(Protocol):
             The backbone has no classes of its own, none of the target's is mapped, or an
             assignment has no source, or clips of several labels.
         """
+        self.refuse(task.design)
         if self.settings.mode == "assignment":
             return _assignment(task, self.settings.shuffles)
         return _ontology(task, self.settings.class_map)
+
+    def refuse(self, design: Design) -> None:
+        """Raise where the tables of the corpora tell that this cannot be run.
+
+        Raises
+        ------
+        ParameterError
+            A table of class names is not there, or an assignment has no source, or clips of
+            several labels.
+        """
+        named = self.settings.class_map
+        if named is not None and not named.is_file():
+            raise ParameterError(f"protocols.zero_shot.class_map: {named} is not there")
+        if self.settings.mode != "assignment":
+            return
+        if design.source.empty:
+            raise ParameterError(
+                "protocols.zero_shot.mode: assignment needs a source corpus to train the head on; "
+                "set source, such as `-S source=gtzan`"
+            )
+        if carry_several(design.clips):
+            raise ParameterError(
+                "protocols.zero_shot.mode: assignment matches one label a clip, and clips of this "
+                "corpus carry several; use ontology"
+            )
 
 
 def class_map(
@@ -185,17 +213,6 @@ def _note(label: str, backbone: str, *, known: bool) -> str:
 
 
 def _assignment(task: Task, shuffles: int) -> Outcome:
-    if task.source.clips.empty:
-        raise ParameterError(
-            "protocols.zero_shot.mode: assignment needs a source corpus to train the head on; "
-            "set source, such as `-S source=gtzan`"
-        )
-    if task.target.multi_label:
-        raise ParameterError(
-            "protocols.zero_shot.mode: assignment matches one label a clip, and clips of this "
-            "corpus "
-            "carry several; use ontology"
-        )
     target, classes, head = task.target, task.target.classes, task.source_head
     features = target.means(target.clips["clip_id"].tolist())
     outputs = head.predict_proba(features)

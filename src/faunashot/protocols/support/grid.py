@@ -171,8 +171,8 @@ def _scored(number: int, cell: Cell, data: Data) -> tuple[int, pd.DataFrame]:
     if threads := task.kind.threads_setting:  # processes share the processors
         one = {**task.system.settings, threads: 1}
         task = replace(task, system=replace(task.system, settings=one))
+    task.design.refuse_unlearnable()
     splits = task.splits()
-    splits.refuse_unlearnable()
     parts = []
     with threadpool_limits(1):
         for split in splits:

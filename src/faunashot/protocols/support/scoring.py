@@ -79,6 +79,12 @@ def scored(
     return Scored(clips, table, others)
 
 
+def labelled_range(task: Task, clip_ids: Sequence[str]) -> dict[str, int]:
+    """Of these labelled clips, how many the class with the fewest has, and that with the most."""
+    counts = task.target.clips_by_class(clip_ids).values()
+    return {"labelled_least": min(counts), "labelled_most": max(counts)}
+
+
 def together(parts: Sequence[Scored]) -> Scored:
     """The tables of several estimators one below the other."""
     return Scored(

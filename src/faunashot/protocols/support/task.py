@@ -16,6 +16,7 @@ from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
 from faunashot.estimators.examples import Examples, FloatArray
 from faunashot.features.extractors import FRONT_END
+from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.table import WindowTable, joined
 from faunashot.systems.catalogue import System
 
@@ -123,10 +124,22 @@ class Task:
         """The class of the system's estimator."""
         return self.system.estimator_class
 
+    @cached_property
+    def design(self) -> Design:
+        """What of the task is known without features."""
+        tables = self.target.clips, self.source.clips
+        return Design(
+            *tables,
+            system=self.system,
+            seed=self.seed,
+            official=self.official,
+            transfer=self.transfer,
+        )
+
     @property
     def learns_source(self) -> bool:
         """Whether an estimator learns from the source."""
-        return bool(len(self.source.clips)) and self.transfer != "background"
+        return self.design.learns_source
 
     def without_source(self) -> Task:
         """The same task on the target alone."""
@@ -134,7 +147,7 @@ class Task:
 
     def splits(self) -> Splits:
         """Splits of the target."""
-        return Splits(self.target.clips, seed=self.seed, official=self.official)
+        return self.design.splits
 
     def estimator(self, **settings: Any) -> Estimator:
         """An unfitted estimator, with the system's settings where none are given.
@@ -142,8 +155,7 @@ class Task:
         Raises
         ------
         ParameterError
-            The features are not those that the system reads, or clips carry several labels and it
-            learns one.
+            The features are not those that the system reads.
         """
         required, spec = self.system.requires_features, self.target.spec
         if required == FRONT_END and spec.layer != FRONT_END:
@@ -155,11 +167,6 @@ class Task:
             raise ParameterError(
                 f"system: {self.system.name} reads the features of {required}, not of "
                 f"{spec.backbone}: set backbone={required}"
-            )
-        if self.target.multi_label and not self.kind.multi_label:
-            raise ParameterError(
-                f"system: {self.system.name} learns one label a clip, and clips of this corpus "
-                "carry several: use another, such as logistic or lightgbm"
             )
         return self.system.estimator(seed=self.seed, blocks=self.target.blocks, **settings)
 
