@@ -129,10 +129,13 @@ BAD: dict[str, tuple[Callable, str]] = {
     "empty": (lambda encode: b"", "empty file"),
     "text": (lambda encode: b"not audio at all\n" * 9, "format not recognised"),
     "header only": (lambda encode: encode()[:30], "no 'data' chunk marker"),
-    "cut-off WAV": (lambda encode: encode()[:-99], "cut off: 99 bytes of audio that its header"),
-    "cut-off AIFF": (lambda encode: encode("AIFF")[:-9], "cut off: 9 bytes of audio that its"),
-    "cut-off Ogg": (lambda encode: encode("OGG", "VORBIS")[:-9], "cut off: its stream has no"),
-    "cut-off FLAC": (lambda encode: encode("FLAC")[:-9], "cut off or damaged: it cannot be"),
+    "cut-off WAV": (
+        lambda encode: encode()[:9_044],
+        "cut off: 39000 bytes of audio that",
+    ),
+    "cut-off AIFF": (lambda encode: encode("AIFF")[:9_054], "cut off: 39000 bytes of audio that"),
+    "cut-off Ogg": (lambda encode: encode("OGG", "VORBIS")[:3_000], "nor FFmpeg can decode it"),
+    "cut-off FLAC": (lambda encode: encode("FLAC")[:5_000], "cut off: its end cannot be decoded"),
     "no samples": (lambda encode: encode(samples=np.zeros(0)), "holds no samples"),
     "NaN": (
         lambda encode: encode(subtype="FLOAT", samples=np.array([0, np.nan, 0.5])),

@@ -65,7 +65,7 @@ def test_a_folder_is_stored_by_the_paths_in_it(embed, night):
     answer = embed("night", "--json")
     assert (answer.code, answer.err) == (0, "")
     (row,) = json.loads(answer.out)
-    assert list(row) == [*KEYS, "bad", "licence"]
+    assert list(row) == [*KEYS, "bad", "notes", "licence"]
     assert (row["recordings"], row["windows"], row["embedded"]) == (3, 15, 15)
     assert row["audio_h"] == pytest.approx(9 / 3600, rel=0.5)
     assert (row["bad"], row["licence"]) == ([], LogMelStats.licence)
@@ -127,12 +127,16 @@ def test_a_recording_that_is_not_there_gets_a_line(embed, night):
     assert clip_ids() == ["night/b.wav"]
 
 
-def test_the_part_of_a_long_recording_that_is_bad_is_named(embed, night):
+def test_what_a_recording_lacks_is_said_and_what_is_there_is_stored(embed, night):
     noise = np.random.default_rng(9).normal(0, 0.1, 100 * RATE)
     sf.write(night / "b.wav", noise, RATE)
     os.truncate(night / "b.wav", 44 + 2 * 90 * RATE)
-    said = one_line(embed("night"))
-    assert said.startswith("b.wav from 90 s to its end: cut off: 320000 bytes of audio that its")
+    answer = embed("night", "--json")
+    (line,) = answer.err.splitlines()
+    assert line.startswith("faunashot: b.wav: cut off: 320000 bytes of audio that its header")
+    assert answer.code == 0
+    ((name, note),) = json.loads(answer.out)[0]["notes"]
+    assert line == f"faunashot: {name}: {note}"
     assert store.load("store").index["end_s"].max() == 90.0
 
 

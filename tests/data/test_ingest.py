@@ -250,3 +250,20 @@ def test_a_corpus_of_bad_clips_alone_has_all_columns_and_a_report(root, ingested
     done = ingested()
     assert done.report()["clips_a_class"] == {}
     assert {"label", "multi_label"} <= set(done.clips.columns)
+
+
+def test_a_header_that_is_wrong_is_flagged_and_what_is_there_kept(root, write, ingested):
+    """Also of a recorder all of whose headers announce 44 bytes too many, which is said of none."""
+    for name in ("counted", "crashed", "cut"):
+        write(f"owl/{name}.wav", tone())
+    whole = (root / "owl/cut.wav").read_bytes()
+    (root / "owl/counted.wav").write_bytes(whole[:-44])
+    (root / "owl/crashed.wav").write_bytes(whole[:40] + b"\0\0\0\0" + whole[44:])
+    (root / "owl/cut.wav").write_bytes(whole[:-800])
+    done = ingested()
+    assert done.bad == []
+    assert done.clips["duration_s"].tolist() == [0.49725, 0.5, 0.45]
+    assert [(flag["path"], flag["reason"][:30]) for flag in done.flagged] == [
+        ("owl/crashed.wav", "its header gives no length: al"),
+        ("owl/cut.wav", "cut off: 800 bytes of audio th"),
+    ]

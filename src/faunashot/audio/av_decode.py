@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
+from faunashot.audio.headers import Header, cut_off, opened
 from faunashot.errors import AudioError
 
 if TYPE_CHECKING:
@@ -44,14 +44,16 @@ _SAMPLES = {
 
 
 def decode(
-    source: Path | bytes, *, why: str, span_s: tuple[int, int] | None = None
-) -> tuple[FloatArray, int, str]:
+    source: Path | bytes, header: Header, *, why: str, span_s: tuple[int, int] | None = None
+) -> tuple[FloatArray, int, str, str | None]:
     """Decode a file, or the bytes of one, with no temporary file.
 
     Parameters
     ----------
     source : Path or bytes
         The recording.
+    header : Header
+        What its header says beside what is there.
     why : str
         What libsndfile said of it.
     span_s : tuple of int, optional
@@ -66,6 +68,8 @@ def decode(
         In Hz.
     codec : str
         Container and codec as FFmpeg names them, in upper case, such as "MOV/AAC".
+    note : str or None
+        What is missing of it.
 
     Raises
     ------
@@ -74,14 +78,14 @@ def decode(
     """
     found = None
     if span_s is not None and span_s[0] > PREROLL_S:
-        found = _read(source, span_s, seek_s=span_s[0] - PREROLL_S, why=why)
-    found = found or _read(source, span_s, why=why)
+        found = _read(source, header, span_s, seek_s=span_s[0] - PREROLL_S, why=why)
+    found = found or _read(source, header, span_s, why=why)
     if found is None:
         raise AudioError("holds no samples")
     return found
 
 
-def announced(file: Path, *, why: str) -> tuple[float, int] | None:
+def announced(file: Path, header: Header, *, why: str) -> tuple[float, int] | None:
     """Length in seconds and sample rate in Hz that a container gives; None where it gives none.
 
     Raises
@@ -89,14 +93,18 @@ def announced(file: Path, *, why: str) -> tuple[float, int] | None:
     AudioError
         FFmpeg cannot read it either, or it holds no audio.
     """
-    with _opened(file, why=why) as (container, stream):
-        if _name(container) in LENGTH_GUESSED:
-            return None
-        if stream.duration is not None and stream.time_base is not None:
-            length_s = float(stream.duration * stream.time_base)
-        else:
-            length_s = (container.duration or 0) / 1_000_000
+    with _opened(file, header, why=why) as (container, stream):
+        length_s = _length_s(container, stream)
         return (length_s, stream.sample_rate) if length_s > 0 else None
+
+
+def _length_s(container: InputContainer, stream: AudioStream) -> float:
+    """Length that a container gives, 0 where it gives none."""
+    if _name(container) in LENGTH_GUESSED:
+        return 0.0
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / 1_000_000
 
 
 class _File:
@@ -119,7 +127,9 @@ class _File:
 
 
 @contextmanager
-def _opened(source: Path | bytes, *, why: str) -> Iterator[tuple[InputContainer, AudioStream]]:
+def _opened(
+    source: Path | bytes, header: Header, *, why: str
+) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open the audio of a container; what FFmpeg raises meanwhile becomes an `AudioError`."""
     import av
 
@@ -127,7 +137,7 @@ def _opened(source: Path | bytes, *, why: str) -> Iterator[tuple[InputContainer,
     allowed = {"format_whitelist": DEMUXERS, "protocol_whitelist": "none"}  # opens nothing else
     try:
         with (
-            io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+            opened(source, header) as file,
             av.open(
                 _File(file), "r", container_options=allowed, metadata_errors="replace"
             ) as container,
@@ -146,15 +156,21 @@ def _opened(source: Path | bytes, *, why: str) -> Iterator[tuple[InputContainer,
 
 
 def _read(
-    source: Path | bytes, span_s: tuple[int, int] | None, *, why: str, seek_s: int = 0
-) -> tuple[FloatArray, int, str] | None:
+    source: Path | bytes,
+    header: Header,
+    span_s: tuple[int, int] | None,
+    *,
+    why: str,
+    seek_s: int = 0,
+) -> tuple[FloatArray, int, str, str | None] | None:
     """Decode a span; None where there is nothing, or a seek did not lead to before it."""
     samples = bytearray()  # grows in place: a long recording is held once
-    rate = channels = 0
+    rate = channels = stop = 0
     # a float64 past float32 becomes infinite, and is refused as that
-    with _opened(source, why=why) as (container, stream), np.errstate(over="ignore"):
+    with _opened(source, header, why=why) as (container, stream), np.errstate(over="ignore"):
         codec = f"{_name(container)}/{stream.codec_context.codec.canonical_name}".upper()
-        for at, frame in _numbered(container, stream, seek_s=seek_s):
+        frames = _Frames(container, stream)
+        for at, frame in _numbered(container, stream, frames, seek_s=seek_s):
             if not rate:
                 rate, channels = frame.sample_rate, frame.layout.nb_channels
                 begin, end = (0, None) if span_s is None else (s * rate for s in span_s)
@@ -164,16 +180,24 @@ def _read(
                 raise AudioError("its sample rate or number of channels changes on the way")
             if end is not None and at >= end:
                 break
-            if at + frame.samples > begin:
+            stop = at + frame.samples
+            if stop > begin:
                 part = _float32(frame)[max(0, begin - at) : None if end is None else end - at]
                 samples += part.tobytes()
+        announced_s = _length_s(container, stream)
     if not rate:
+        if frames.cut_off:
+            raise AudioError("cut off or damaged: nothing of it can be decoded")
         return None
-    return np.frombuffer(samples, np.float32).reshape(-1, channels), rate, codec
+    note = header.note
+    if frames.cut_off and note is None:
+        missing = max(0.0, 1 - stop / rate / announced_s) if announced_s else 0.0
+        note = cut_off("its end cannot be decoded", missing=missing)
+    return np.frombuffer(samples, np.float32).reshape(-1, channels), rate, codec, note
 
 
 def _numbered(
-    container: InputContainer, stream: AudioStream, *, seek_s: int
+    container: InputContainer, stream: AudioStream, decoded: _Frames, *, seek_s: int
 ) -> Iterator[tuple[int, AudioFrame]]:
     """Yield frames from about a second on, with the number of the first sample of each.
 
@@ -181,7 +205,7 @@ def _numbered(
     """
     import av
 
-    frames = _frames(container, stream)
+    frames = decoded()
     frame, at = next(frames, None), 0
     if seek_s and frame and frame.pts is not None and frame.time_base:
         begins, after, tick_s = frame.pts, frame.samples, frame.time_base
@@ -192,7 +216,7 @@ def _numbered(
             container.seek(begins + int(seek_s / tick_s), stream=stream)
         except av.FFmpegError:
             return
-        frames = _frames(container, stream)
+        frames = decoded()
         frame = next(frames, None)
         if frame is None or frame.pts is None:
             return
@@ -207,14 +231,30 @@ def _numbered(
         frame = next(frames, None)
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Generator[AudioFrame]:
-    for packet in container.demux(stream):
-        if not packet.size and packet.dts is not None:
-            continue  # it is empty, and would end the decoder; the one without a time is to
-        for frame in packet.decode():
-            if packet.is_corrupt or frame.is_corrupt:
-                raise AudioError("cut off or damaged: it cannot be decoded to its end")
-            yield frame
+class _Frames:
+    """Frames of a stream up to where it is cut off; damage that is followed by more is refused."""
+
+    def __init__(self, container: InputContainer, stream: AudioStream) -> None:
+        self.container, self.stream = container, stream
+        self.cut_off = False
+
+    def __call__(self) -> Generator[AudioFrame]:
+        """From where the container was sought to."""
+        import av
+
+        for packet in self.container.demux(self.stream):
+            if not packet.size and packet.dts is not None:
+                continue  # it is empty, and would end the decoder; the one without a time is to
+            try:
+                for frame in packet.decode():
+                    if packet.is_corrupt or frame.is_corrupt:
+                        self.cut_off = True
+                        continue
+                    if self.cut_off and packet.size:  # not what the decoder held back
+                        raise AudioError("damaged: it cannot be decoded to its end")
+                    yield frame
+            except av.FFmpegError:
+                self.cut_off = True
 
 
 def _float32(frame: AudioFrame) -> FloatArray:

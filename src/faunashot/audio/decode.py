@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterator
@@ -16,11 +15,14 @@ import numpy.typing as npt
 import soundfile as sf
 
 from faunashot.audio import av_decode
-from faunashot.audio.headers import cut_off, mpeg_tells_length
+from faunashot.audio.headers import Header, cut_off, examine, mpeg_tells_length, opened
 from faunashot.errors import AudioError
 
 _KINDS = "aac ac3 aif aifc aiff amr ape au caf flac m4a mka mp3 mp4 oga ogg opus rf64 snd tta w64"
 _SUFFIXES = {f".{kind}" for kind in [*_KINDS.split(), "wav", "wave", "webm", "wma", "wv"]}
+
+MOST_ROUNDING = 0.01
+"""Share of its length by which a format that estimates it may be wrong."""
 
 UNKNOWN_LENGTH = 2**63 - 1
 """Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
@@ -38,11 +40,14 @@ class Audio:
         In Hz.
     codec : str
         Container and sample format, such as "WAV/PCM_16", or container and codec, as "MOV/AAC".
+    note : str or None
+        What is wrong with it though it can be used: it is longer than its header says, or cut off.
     """
 
     samples: npt.NDArray[np.float32]
     sample_rate: int
     codec: str
+    note: str | None = None
 
     @property
     def duration_s(self) -> float:
@@ -81,13 +86,16 @@ class Announced:
         Length in seconds of what is there; of some formats an estimate.
     sample_rate : int
         In Hz.
-    cut_off : str or None
-        What is not there of what the header announces.
+    note : str or None
+        As of `Audio`.
+    announces_less : bool
+        Whether the header announces less than is there, and is not believed.
     """
 
     duration_s: float
     sample_rate: int
-    cut_off: str | None
+    note: str | None
+    announces_less: bool = False
 
 
 def announced(source: Path) -> Announced | None:
@@ -96,23 +104,27 @@ def announced(source: Path) -> Announced | None:
     Raises
     ------
     AudioError
-        The recording is unreadable, empty or not audio.
+        The recording is unreadable, empty, not audio, or most of it is not there.
     """
     _refuse_unreadable(source)
+    header = examine(source)
+    note = header.note
     try:
-        with sf.SoundFile(str(source)) as opened:
-            _refuse_unknown_length(opened, source)
-            length_s, rate = opened.frames / opened.samplerate, opened.samplerate
+        with _sound_file(source, header) as file:
+            frames, rate = file.frames, file.samplerate
+            if file.format == "FLAC" and not _decodes(file, frames - 1):
+                frames, note = _decodable(source, header, frames)
+            length_s = frames / rate
     except sf.SoundFileRuntimeError as error:
-        found = av_decode.announced(source, why=_reason(error))
+        found = av_decode.announced(source, header, why=_reason(error))
         if found is None:
             return None
         length_s, rate = found
-    return Announced(length_s, rate, cut_off(source))
+    return Announced(length_s, rate, note, header.announces_less)
 
 
 def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
-    """Decode a file, or the bytes of one.
+    """Decode a file, or the bytes of one: all that is there, whatever its header says.
 
     Parameters
     ----------
@@ -125,22 +137,23 @@ def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Au
     Raises
     ------
     AudioError
-        The recording is unreadable, empty, cut off, not audio, or holds samples that are not
-        finite. The message says which, not the file's name.
+        The recording is unreadable, empty, not audio, most of it is not there, or it holds samples
+        that are not finite. The message says which, not the file's name.
     """
     _refuse_unreadable(source)
-    if span_s is None and (missing := cut_off(source)):
-        raise AudioError(f"cut off: {missing}")
+    header = examine(source)
     try:
-        samples, rate, codec = _libsndfile(source, span_s)
+        audio = _libsndfile(source, header, span_s)
     except sf.SoundFileRuntimeError as error:
-        samples, rate, codec = av_decode.decode(source, why=_reason(error), span_s=span_s)
+        found = av_decode.decode(source, header, why=_reason(error), span_s=span_s)
+        audio = Audio(*found)
+    samples = audio.samples
     if len(samples) == 0:
         raise AudioError("holds no samples")
     if not np.isfinite(samples).all():
         bad = int((~np.isfinite(samples)).any(axis=1).sum())
         raise AudioError(f"holds {bad} samples that are NaN or infinite")
-    return Audio(samples, rate, codec)
+    return audio
 
 
 def _refuse_unreadable(source: Path | bytes) -> None:
@@ -159,28 +172,76 @@ def _refuse_unreadable(source: Path | bytes) -> None:
         raise AudioError(f"unreadable: {error.strerror or error}") from error
 
 
-def _libsndfile(
-    source: Path | bytes, span_s: tuple[int, int] | None
-) -> tuple[npt.NDArray[np.float32], int, str]:
-    file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
-    with sf.SoundFile(file) as opened:
-        _refuse_unknown_length(opened, source)
-        first, last = 0, opened.frames
-        if span_s is not None:
-            first, last = (min(at * opened.samplerate, opened.frames) for at in span_s)
+@contextmanager
+def _sound_file(source: Path | bytes, header: Header) -> Iterator[sf.SoundFile]:
+    """Open what libsndfile reads, but for what it would read as far as it guesses."""
+    if isinstance(source, Path) and header.head is None:  # by itself it is quicker
+        with sf.SoundFile(str(source)) as file:
+            _refuse_unknown_length(file, source)
+            yield file
+        return
+    with opened(source, header) as content, sf.SoundFile(content) as file:
+        _refuse_unknown_length(file, source)
+        yield file
+
+
+def _libsndfile(source: Path | bytes, header: Header, span_s: tuple[int, int] | None) -> Audio:
+    with _sound_file(source, header) as file:
+        frames, rate, note = file.frames, file.samplerate, header.note
+        codec = f"{file.format}/{file.subtype}"
+        if header.head and len(header.head) > header.start:  # a WAV that announces past 4 GiB now
+            codec = codec.replace("RF64", "WAV")
         try:
-            if first:
-                opened.seek(first)
-            samples = opened.read(last - first, dtype="float32", always_2d=True)
+            samples = _read(file, span_s, frames)
+            if span_s is None and len(samples) < (1 - MOST_ROUNDING) * frames and note is None:
+                note = cut_off("it ends before it says", missing=1 - len(samples) / frames)
+            return Audio(samples, rate, codec, note)
         except sf.LibsndfileError as error:
-            raise AudioError("cut off or damaged: it cannot be decoded to its end") from error
-        return samples, opened.samplerate, f"{opened.format}/{opened.subtype}"
+            if file.format != "FLAC":
+                raise AudioError("damaged: it cannot be decoded to its end") from error
+    frames, note = _decodable(source, header, frames)
+    with _sound_file(source, header) as file:
+        try:
+            return Audio(_read(file, span_s, frames), rate, codec, note)
+        except sf.LibsndfileError as error:
+            raise AudioError("damaged: it cannot be decoded to its end") from error
 
 
-def _refuse_unknown_length(opened: sf.SoundFile, source: Path | bytes) -> None:
+def _read(
+    file: sf.SoundFile, span_s: tuple[int, int] | None, frames: int
+) -> npt.NDArray[np.float32]:
+    first, last = 0, frames
+    if span_s is not None:
+        first, last = (min(at * file.samplerate, frames) for at in span_s)
+    if first:
+        file.seek(first)
+    return np.asarray(file.read(last - first, dtype="float32", always_2d=True))
+
+
+def _decodable(source: Path | bytes, header: Header, frames: int) -> tuple[int, str]:
+    """How many frames of a FLAC file that is cut off can be decoded, and a note of the others."""
+    good, bad = 0, frames
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        with _sound_file(source, header) as file:  # one that failed is of no more use
+            good, bad = (middle, bad) if _decodes(file, middle) else (good, middle)
+    if not good:
+        raise AudioError("cut off or damaged: nothing of it can be decoded")
+    return good, cut_off("its end cannot be decoded", missing=1 - good / frames)
+
+
+def _decodes(file: sf.SoundFile, frame: int) -> bool:
+    try:
+        file.seek(max(0, frame))
+        return len(file.read(1)) == 1
+    except sf.LibsndfileError:
+        return False
+
+
+def _refuse_unknown_length(file: sf.SoundFile, source: Path | bytes) -> None:
     """Leave to FFmpeg what libsndfile would read as far as it guesses."""
-    guessed = opened.format == "MP3" and not mpeg_tells_length(source)
-    if guessed or opened.frames == UNKNOWN_LENGTH:
+    guessed = file.format == "MP3" and not mpeg_tells_length(source)
+    if guessed or file.frames == UNKNOWN_LENGTH:
         raise sf.SoundFileRuntimeError("length not given")
 
 

@@ -76,6 +76,8 @@ def embed(
             raise AudioError("; ".join(map(_line, planned.bad[:1])))
         stored = shown(backbone, planned, out, run)
         took_s = time.perf_counter() - began
+    for clip_id, note in planned.notes:
+        typer.echo(f"faunashot: {clip_id}: {note}", err=True)
     for bad in stored.bad:
         typer.echo(f"faunashot: {_line(bad)}", err=True)
     row = {
@@ -87,6 +89,7 @@ def embed(
         "embedded": stored.embedded,
         "windows_per_s": round(stored.embedded / took_s, 1),
         "bad": list(stored.bad) if as_json else len(stored.bad),
+        "notes": list(planned.notes),
         "licence": loaded.licence,
     }
     if as_json:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -147,19 +147,18 @@ def ingest(corpus: Corpus, root: Path) -> Ingested:
     with ThreadPoolExecutor(WORKERS) as pool:
         measured = list(pool.map(lambda path: _measure(root / path), listed["path"]))
     good = np.array([not isinstance(m, str) for m in measured], dtype=bool)
+    flagged: list[dict[str, str]] = []
     for clip, found in zip(listed.itertuples(), measured, strict=True):
         if isinstance(found, str):
             known = corpus.known_faults.get(str(clip.clip_id))
             reason = f"{found} (known: {known})" if known else found
             bad.append({"path": str(clip.path), "reason": reason})
-    values = pd.DataFrame([m for m in measured if not isinstance(m, str)], columns=MEASURED)
+        else:
+            flagged += [{"path": str(clip.path), "reason": note} for note in found.notes]
+    rows = [m.values for m in measured if not isinstance(m, str)]
+    values = pd.DataFrame(rows, columns=MEASURED)
     clips = pd.concat([listed[good].reset_index(drop=True), values], axis=1)
     clips["multi_label"] = np.full(len(clips), corpus.multi_label)
-    over = clips[clips["clipped_share"] > CLIPPED_SHARE]
-    flagged = [
-        {"path": str(c.path), "reason": f"clipping: {c.clipped_share:.1%} of samples at full scale"}
-        for c in over.itertuples()
-    ]
     return Ingested(clips, sorted(bad, key=lambda b: b["path"]), flagged)
 
 
@@ -171,11 +170,23 @@ def _row(clip: Clip, root: Path) -> list[str | None]:
         return [*facts, None, f"unreadable: {error.strerror or error}"]
 
 
-def _measure(file: Path) -> list[Any] | str:
-    """The values of `MEASURED`, or why the clip is bad."""
+class _Measured(NamedTuple):
+    """The values of `MEASURED` of a clip, and what is to be said of it."""
+
+    values: list[Any]
+    notes: list[str]
+
+
+def _measure(file: Path) -> _Measured | str:
+    """What is measured of a clip, or why it is bad."""
     try:
         audio = decode(file)
-        return _values(audio)
+        values = _values(audio)
+        notes = [audio.note] if audio.note else []
+        clipped = values[MEASURED.index("clipped_share")]
+        if clipped > CLIPPED_SHARE:
+            notes.append(f"clipping: {clipped:.1%} of samples at full scale")
+        return _Measured(values, notes)
     except AudioError as error:
         return str(error)
 

@@ -41,6 +41,8 @@ class Chunk:
         What `stamp` gives of the file, which is refused where it has another by now.
     sha256 : str
         Of the file; empty where it is not needed.
+    wrong_header : bool
+        Whether more is read than its header announces, which was believed once.
     """
 
     clip_id: str
@@ -48,11 +50,12 @@ class Chunk:
     span: ChunkSpan = WHOLE
     stamp: tuple[int, int] | None = None
     sha256: str = ""
+    wrong_header: bool = False
 
     @property
     def key(self) -> tuple[str, ChunkSpan]:
         """What it holds, whatever the recording is called."""
-        return self.sha256, self.span
+        return self.sha256 + ("+" if self.wrong_header else ""), self.span
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class Plan:
         In order.
     bad : tuple of dict
         What is known to be bad without decoding.
+    notes : tuple of (str, str)
+        Recordings that can be used though their headers are wrong, and what is wrong.
     listed : frozenset of str
         Clips whose hash was given, and not read from their files.
     """
@@ -72,6 +74,7 @@ class Plan:
     perturbation: Perturbation | None
     shards: tuple[Shard, ...]
     bad: tuple[dict[str, Any], ...]
+    notes: tuple[tuple[str, str], ...] = ()
     listed: frozenset[str] = frozenset()
 
     @property
@@ -93,6 +96,7 @@ def plan(
     """
     chunks: list[_Planned] = []
     bad: list[dict[str, Any]] = []
+    notes: list[tuple[str, str]] = []
     listed: set[str] = set()
     with ThreadPoolExecutor(workers or cores()) as pool:
         for seen in pool.map(_survey, recordings):
@@ -103,14 +107,15 @@ def plan(
                 listed.add(seen.recording.clip_id)
             found = None if perturbation else seen.announced  # which needs the whole of a recording
             spans = chunk_spans(found, extractor)
-            if found is not None and found.cut_off and len(spans) > 1:
-                # what is there of a long recording is good; a short one is refused when decoded
-                reason = f"cut off: {found.cut_off}"
-                bad.append(bad_part(seen.recording, reason, start_s=found.duration_s))
+            if seen.announced and seen.announced.note:
+                notes.append((seen.recording.clip_id, seen.announced.note))
+            wrong = seen.announced is not None and seen.announced.announces_less
             n = 1 if found is None else expected_windows(found, extractor)
             for span in spans:
                 recording = seen.recording
-                chunk = Chunk(recording.clip_id, recording.path, span, seen.stamp, seen.sha256)
+                chunk = Chunk(
+                    recording.clip_id, recording.path, span, seen.stamp, seen.sha256, wrong
+                )
                 stop, end_s = n, seen.announced.duration_s if seen.announced else extractor.hop_s
                 if span.stop is not None:
                     stop, end_s = span.stop, span.stop * extractor.hop_s
@@ -118,7 +123,9 @@ def plan(
                 chunks.append(_Planned(chunk, stop - span.first, seconds))
     derivation = Derivation.of(extractor, perturbation)
     shards = [_shard(group, derivation) for group in _groups(chunks)]
-    return Plan(derivation, perturbation, tuple(shards), tuple(bad), frozenset(listed))
+    return Plan(
+        derivation, perturbation, tuple(shards), tuple(bad), tuple(notes), frozenset(listed)
+    )
 
 
 def bad_part(
