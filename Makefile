@@ -13,8 +13,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 # uv needs a third of the processor time of pip, and checks the same hashes. It does not read
 # pip's files, so it is told pip's index; where it cannot (an index it does not reach), pip does it all.
 # Its cache lies in the same folder, so that files are linked, not copied, and goes afterwards.
+# A shell that outlives Ctrl-C would go on with the next program: it is told to stop.
 define install
-	@export VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_CACHE_DIR=$(CURDIR)/$(VENV)/.uv UV_SYSTEM_CERTS=1; \
+	@trap 'exit 130' INT TERM HUP; \
+	export VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_CACHE_DIR=$(CURDIR)/$(VENV)/.uv UV_SYSTEM_CERTS=1; \
 	index=$$(python -m pip config list | sed -n "s/^[^=]*\.index-url='\(.*\)'/\1/p" | head -n 1); \
 	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
 	uv pip install --quiet --no-config --require-hashes --no-deps -r $(1) 2>/dev/null; status=$$?; \
@@ -66,9 +68,12 @@ $(READY): requirements.lock pyproject.toml
 	python -m faunashot.reporting.plots_page .dvc/plots.html
 	@touch $@
 
+# An installer takes a package for whole whose files are there in part: while it adds the tools, no stamp
+# says that the folder is. Where it could not (with no network, say), the folder is as it was.
 $(TEST_READY): requirements-test.lock $(READY)
-	$(call install,requirements-test.lock)
-	@touch $@
+	@rm $(READY)
+	$(call install,requirements-test.lock) || { touch $(READY); exit 1; }
+	@touch $(READY) $@
 
 # The second lock holds the first, version by version. Neither carries an index address.
 lock: $(READY)

@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 import tomllib
 from pathlib import Path
 
@@ -73,12 +75,32 @@ case "$*" in
     "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; cp "$UV" "$3/bin/uv" ;;
 esac
 case "$*" in *"${FAILS:-nothing fails}"*) exit 1 ;; esac
+case "$*" in *"${HANGS:-nothing hangs}"*)
+    trap 'exit 1' INT; touch .venv/torn; echo hangs >> "$CALLS"; sleep 60 ;;
+esac
 """
+TORN = Path(".venv", "torn")
+PHASES = [
+    "-m venv",
+    "stdin",
+    "--no-config",
+    "--no-compile",
+    "--editable",
+    "plots_page",
+    "-test.lock",
+]
+"""What only the calls of one phase of the installation hold."""
 
 
 @pytest.fixture
 def make(tmp_path):
-    """`make` in a folder with stubs for Python and uv; it gives the exit status and the calls."""
+    """`make` in a folder with stubs for Python and uv; it gives the exit status and the calls.
+
+    Where `HANGS` is given, it is interrupted, as by Ctrl-C, once the call that holds that text
+    hangs.
+    """
+    if shutil.which("make") is None:
+        pytest.skip("no make on the path")
     for name in ("Makefile", "requirements.lock", "requirements-test.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     stubs = tmp_path / "stubs"
@@ -94,9 +116,19 @@ def make(tmp_path):
 
     def run(target: str, **variables: str) -> tuple[int, list[str]]:
         calls.write_text("")
-        status = subprocess.run(
-            ["make", target], cwd=tmp_path, env={**outside, **given, **variables}, check=False
-        ).returncode
+        process = subprocess.Popen(
+            ["make", *target.split()],
+            cwd=tmp_path,
+            env={**outside, **given, **variables},
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        while "HANGS" in variables and "hangs" not in calls.read_text():
+            assert process.poll() is None, calls.read_text()
+            time.sleep(0.01)
+        if "HANGS" in variables:
+            os.killpg(process.pid, signal.SIGINT)
+        status = process.wait()
         return status, calls.read_text().splitlines()
 
     return run
@@ -108,7 +140,7 @@ def installs(calls: list[str], lock: str) -> list[str]:
 
 
 def test_folder_without_its_stamp_is_made_anew(make, tmp_path):
-    torn = tmp_path / ".venv" / "torn"
+    torn = tmp_path / TORN
     torn.parent.mkdir()
     torn.touch()
     status, calls = make("setup")
@@ -127,6 +159,32 @@ def test_new_lock_is_installed_over_the_old_one(make, tmp_path):
     assert status == 0
     assert own.exists()
     assert installs(calls, "requirements.lock") == ["uv"]
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("phase", PHASES)
+def test_interrupted_install_is_made_anew(make, tmp_path, shell, phase):
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} on the path")
+    command = f"test SHELL={shutil.which(shell)}"
+    uv_fails = "--no-config" if phase == "--no-compile" else ""  # then pip installs
+    status, calls = make(command, HANGS=phase, FAILS=uv_fails)
+    assert status != 0
+    assert phase in calls[-2], f"went on after {phase}: {calls}"
+    assert (tmp_path / TORN).exists()
+    status, calls = make(command)
+    assert status == 0
+    assert not (tmp_path / TORN).exists()
+    assert installs(calls, "requirements.lock") == ["uv"]
+    assert installs(calls, "requirements-test.lock") == ["uv"]
+
+
+def test_tools_that_cannot_be_installed_leave_the_environment(make, tmp_path):
+    status, _ = make("test", FAILS="-r requirements-test.lock")
+    assert status != 0
+    assert make("setup") == (0, [])
+    status, calls = make("test")
+    assert (status, installs(calls, "requirements-test.lock")) == (0, ["uv"])
 
 
 def test_failed_install_leaves_no_stamp(make, tmp_path):
