@@ -1,10 +1,17 @@
-"""What all tests share: real recordings and weights, backbones loaded once, and one without any."""
+"""What all tests share: real recordings and weights, backbones loaded once, and one without any.
+
+Nothing of the machine is among it but those and `make`: tests say the same in any environment.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import hashlib
 import importlib.util
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +22,49 @@ from faunashot.audio.windows import split_windows
 from faunashot.backbones.base import Backbone, FloatArray, load
 from faunashot.files import CACHE, cache_folder
 
+YAMNET = b"https://tfhub.dev/google/yamnet/1"
+
+GIVEN = {"FAUNASHOT_SHARED", "FAUNASHOT_WEIGHTS", CACHE}
+"""What whoever runs the tests may say of the machine; and `TFHUB_CACHE_DIR`."""
+
+DISTURBING = (
+    *("AWS_", "DVC_", "FAUNASHOT_", "GIT_", "KERAS_", "MLFLOW_", "MPL", "PYTHONWARNINGS", "XDG_"),
+    *("COLUMNS", "FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS", "TTY_"),
+    *("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"),
+)
+"""How variables start that change what the programs under test do or print."""
+
+GIT_SETTINGS = "[user]\n\tname = x\n\temail = x@x\n[safe]\n\tdirectory = *\n"
+
+
+def insulate() -> None:
+    """Take such variables away, and the home, where git, DVC, MLflow and Keras have settings.
+
+    The processes that pytest starts to share its work have its environment.
+    """
+    os.environ.setdefault(CACHE, str(cache_folder()))
+    for name in os.environ.keys() - GIVEN:
+        if name.upper().startswith(DISTURBING):
+            del os.environ[name]
+    home = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    Path(home, ".gitconfig").write_text(GIT_SETTINGS)
+    os.environ |= {"HOME": home, "USERPROFILE": home, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    insulate()  # before MLflow is imported, which reads variables then
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, but for the networks that are converted once on a machine."""
-    converted = cache_folder() / "litert"
-    converted.mkdir(parents=True, exist_ok=True)
     folder = tmp_path_factory.mktemp("cache")
-    (folder / converted.name).symlink_to(converted, target_is_directory=True)
+    converted = cache_folder() / "litert"
+    with contextlib.suppress(OSError):  # a home that cannot be written
+        converted.mkdir(parents=True, exist_ok=True)
+    if os.access(converted, os.W_OK):
+        (folder / converted.name).symlink_to(converted, target_is_directory=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(folder))
         yield folder
@@ -59,8 +101,9 @@ def copy(whole: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def tfhub(request: pytest.FixtureRequest) -> Iterator[Path]:
     """TF Hub's cache with YAMNet in it: TFHUB_CACHE_DIR, or ../shared/tfhub."""
-    own = os.environ.get("TFHUB_CACHE_DIR")
-    folder = Path(own) if own else request.getfixturevalue("shared") / "tfhub"
+    folder = Path(os.environ.get("TFHUB_CACHE_DIR", ""))
+    if not (folder / hashlib.sha1(YAMNET, usedforsecurity=False).hexdigest()).is_dir():
+        folder = request.getfixturevalue("shared") / "tfhub"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFHUB_CACHE_DIR", str(folder))
         yield folder

@@ -94,7 +94,7 @@ def commit(project: Path) -> None:
     for command in (
         ["init", "--quiet"],
         ["add", "--all"],
-        ["-c", "user.name=x", "-c", "user.email=x@x", "commit", "--quiet", "-m", "x"],
+        ["commit", "--quiet", "-m", "x"],
     ):
         subprocess.run(["git", *command], cwd=project, check=True, capture_output=True)
 

@@ -88,6 +88,15 @@ class LayeredNetwork(Network):
     frozen: int = 0
 
 
+def settle_tensorflow() -> None:
+    """Keep TensorFlow quiet, and Keras on it whatever the user's own ``keras.json`` says.
+
+    To be called before either is imported.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
+
+
 def deterministic_tensorflow(threads: int) -> Any:
     """TensorFlow, from here on with operations that give the same bits each time.
 
@@ -96,7 +105,7 @@ def deterministic_tensorflow(threads: int) -> Any:
     threads : int
         Of an operation; those of an earlier call stay.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    settle_tensorflow()
     with quiet_native():
         import tensorflow as tf
 

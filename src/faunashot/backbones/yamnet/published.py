@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from functools import cached_property
@@ -15,6 +14,7 @@ from faunashot.audio.decode import quiet_native
 from faunashot.backbones.base import FloatArray
 from faunashot.errors import WeightsError
 from faunashot.runtimes.hub import model_folder
+from faunashot.runtimes.keras_network import settle_tensorflow
 
 HANDLE = "https://tfhub.dev/google/yamnet/1"
 
@@ -35,7 +35,7 @@ class Published:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        settle_tensorflow()
         with quiet_native(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import tensorflow as tf
