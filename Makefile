@@ -5,6 +5,8 @@ READY := $(VENV)/.ready
 TEST_READY := $(VENV)/.ready-test
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# DVC and MLflow ask for the user's name, which a bare number, as containers are given, has not.
+export LOGNAME := $(or $(LOGNAME),$(USER),$(shell id -un 2>/dev/null || id -u))
 
 # The first Python on the path from 3.11.4, which unpacks archives safely, to 3.13.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \

@@ -71,7 +71,8 @@ STUB = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$*" in
     "pip install "*) [ -z "$UV_DEFAULT_INDEX" ] || echo "from $UV_DEFAULT_INDEX" >> "$CALLS" ;;
-    "-m pip config list") echo "global.extra-index-url='other'"; echo "$PIP_SETTING" ;;
+    "-m pip config list") echo "as $LOGNAME" >> "$CALLS"
+        echo "global.extra-index-url='other'"; echo "$PIP_SETTING" ;;
     "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; cp "$UV" "$3/bin/uv" ;;
 esac
 case "$*" in *"${FAILS:-nothing fails}"*) exit 1 ;; esac
@@ -206,6 +207,17 @@ def test_uv_is_told_the_index_of_pip(make):
     assert "from http://mirror/simple" in calls
     _, calls = make("test")
     assert not [call for call in calls if call.startswith("from")]
+
+
+def test_a_user_without_a_name_has_a_number(make, tmp_path):
+    nameless = tmp_path / "stubs" / "id"
+    nameless.write_text('#!/bin/sh\n[ "$1" = -u ] && echo 12345')
+    nameless.chmod(0o755)
+    programs = f"{nameless.parent}{os.pathsep}{os.environ['PATH']}"
+    status, calls = make("setup", PATH=programs, LOGNAME="", USER="")
+    assert status == 0
+    assert "as 12345" in calls
+    assert "as me" in make("test", PATH=programs, LOGNAME="", USER="me")[1]
 
 
 def test_tools_are_installed_by_the_first_command_that_needs_them(make):
