@@ -36,7 +36,7 @@ import soundfile as sf
 from stream import own_cache
 from threadpoolctl import threadpool_limits
 
-from faunashot.audio.decode import announced, decode, quiet_native, recordings_in
+from faunashot.audio.decode import announced, decode, recordings_in
 from faunashot.audio.resample import resample
 from faunashot.features import engine
 from faunashot.features.build import store_features
@@ -46,6 +46,7 @@ from faunashot.features.extractors import Extractor, extractor, feature_names
 from faunashot.features.plan import Recording, plan
 from faunashot.files import CACHE
 from faunashot.frontends.base import FloatArray
+from faunashot.native import quiet_native
 
 READY = 512
 """Windows that networks by themselves are measured on."""

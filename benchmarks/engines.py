@@ -23,13 +23,14 @@ from unittest import mock
 import numpy as np
 from stream import own_cache
 
-from faunashot.audio.decode import quiet_native, recordings_in
+from faunashot.audio.decode import recordings_in
 from faunashot.features.build import store_features
 from faunashot.features.cluster import ray_actors
 from faunashot.features.engine import Engine, Progress, local
 from faunashot.features.extractors import extractor, feature_names
 from faunashot.features.plan import Plan, Recording, plan
 from faunashot.files import CACHE
+from faunashot.native import quiet_native
 
 
 def timed(made: Plan, folder: Path, engine: Engine) -> dict[str, Any]:

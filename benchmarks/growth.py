@@ -31,7 +31,6 @@ from scipy import fft
 from sweep import protocol
 from threadpoolctl import threadpool_limits
 
-from faunashot.audio.decode import quiet_native
 from faunashot.data.audit import audit
 from faunashot.data.corpora import create
 from faunashot.data.corpora.base import Corpus
@@ -41,6 +40,7 @@ from faunashot.features import shards, store
 from faunashot.features.cut import ChunkSpan
 from faunashot.features.spec import Derivation, FeatureSpec
 from faunashot.features.store import Features, IndexWriter
+from faunashot.native import quiet_native
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 from faunashot.storage import Storage

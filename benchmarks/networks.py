@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from faunashot.audio import melspec
-from faunashot.audio.decode import decode, quiet_native
+from faunashot.audio.decode import decode
 from faunashot.audio.resample import resample
 from faunashot.data.corpora import create
 from faunashot.data.ingest import ingest
@@ -30,6 +30,7 @@ from faunashot.estimators.windows.from_scratch import FromScratch
 from faunashot.features import store
 from faunashot.features.extract import embed_clips
 from faunashot.features.extractors import extractor
+from faunashot.native import quiet_native
 from faunashot.protocols.support.table import WindowTable
 from faunashot.systems.catalogue import system, systems
 

@@ -28,7 +28,7 @@ LAYERS = [
     {"data", "audio", "evaluation"},
     {"download", "registry"},
     {"storage"},
-    {"files", "progress"},
+    {"files", "native", "progress"},
     {"options", "targets"},
     {"errors", "wording", "__init__"},
 ]
@@ -115,6 +115,13 @@ def test_libraries_stay_in_their_rooms(module: Path) -> None:
     libraries = {name.split(".")[0] for name in _imported(module)}
     confined = {name for name in libraries if _room(module) not in CONFINED.get(name, {*_rooms()})}
     assert confined == set()
+
+
+def test_no_stage_hides_what_is_printed() -> None:
+    hiding = [
+        m for m in MODULES if _room(m) == "pipeline" and "quiet_native" in m.read_text("utf-8")
+    ]
+    assert hiding == []
 
 
 def _rooms() -> set[str]:

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from faunashot.audio.decode import decode, quiet_native
+from faunashot.audio.decode import decode
 from faunashot.audio.equalise import Equaliser
 from faunashot.audio.levels import bandwidth_hz, level_db, noise_floor_db
 from faunashot.data import shortcuts
 from faunashot.data.corpora import create
 from faunashot.data.ingest import MEASURED, ingest
 from faunashot.data.shortcuts import FACTS, HEADER, shortcut_score
+from faunashot.native import quiet_native
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import soundfile as sf
 from faunashot.audio import av_decode
 from faunashot.audio.headers import Header, cut_off, examine, mpeg_tells_length, opened
 from faunashot.errors import AudioError
+from faunashot.native import quiet_native
 
 _KINDS = "aac ac3 aif aifc aiff amr ape au caf flac m4a mka mp3 mp4 oga ogg opus rf64 snd tta w64"
 _SUFFIXES = {f".{kind}" for kind in [*_KINDS.split(), "wav", "wave", "webm", "wma", "wv"]}
@@ -98,6 +98,33 @@ class Announced:
     announces_less: bool = False
 
 
+Read = TypeVar("Read")
+
+
+def _quietly(read: Callable[..., Read]) -> Callable[..., Read]:
+    """Hide what libmpg123, which libsndfile has for MPEG files alone, prints of a faulty one."""
+
+    @functools.wraps(read)
+    def quiet(source: Path | bytes, **how: Any) -> Read:
+        with quiet_native() if _may_be_mpeg(source) else nullcontext():
+            return read(source, **how)
+
+    return quiet
+
+
+def _may_be_mpeg(source: Path | bytes) -> bool:
+    if isinstance(source, bytes):
+        head = source[:3]
+    else:
+        try:
+            with source.open("rb") as file:
+                head = file.read(3)
+        except OSError:  # which is told of by who reads it
+            return False
+    return head == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+
+
+@_quietly
 def announced(source: Path) -> Announced | None:
     """Read a recording's header; None where its format does not say how long it is.
 
@@ -123,6 +150,7 @@ def announced(source: Path) -> Announced | None:
     return Announced(length_s, rate, note, header.announces_less)
 
 
+@_quietly
 def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
     """Decode a file, or the bytes of one: all that is there, whatever its header says.
 
@@ -247,39 +275,3 @@ def _refuse_unknown_length(file: sf.SoundFile, source: Path | bytes) -> None:
 
 def _reason(error: sf.SoundFileRuntimeError) -> str:
     return str(error).rsplit(": ", 1)[-1].rstrip(".").lower()
-
-
-@contextmanager
-def quiet_native() -> Iterator[None]:
-    """Drop what native libraries (libmpg123, TensorFlow) print to standard error; ours shows."""
-    sys.stderr.flush()
-    before = sys.stderr
-    kept = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    shown = _PassedOn(kept if _writes_to_2(before) else before)
-    with open(os.devnull, "w") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    sys.stderr = cast("TextIO", shown)
-    try:
-        yield
-    finally:
-        sys.stderr = shown.stream = before
-        kept.flush()
-        os.dup2(kept.fileno(), 2)
-        kept.close()
-
-
-def _writes_to_2(stream: TextIO) -> bool:
-    try:
-        return stream.fileno() == 2
-    except OSError:  # it is no file
-        return False
-
-
-class _PassedOn:
-    """A stream that passes on to another: a logger made on it outlives the first one's end."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)

@@ -42,10 +42,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Print what would leak between folds or corpora, and what is wrong with recordings."""
-    from faunashot.audio.decode import quiet_native
-
-    with quiet_native():
-        answer = _answer(list(dict.fromkeys(folders)), reader)
+    answer = _answer(list(dict.fromkeys(folders)), reader)
     print(json.dumps(answer, indent=1, ensure_ascii=False) if as_json else _page(answer))
 
 

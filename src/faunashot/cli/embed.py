@@ -50,12 +50,12 @@ def embed(
     `faunashot cache`: more files may be added, and a run that was interrupted goes on. A recording,
     or the part of a long one, that is bad gets a line.
     """
-    from faunashot.audio.decode import quiet_native
     from faunashot.errors import AudioError
     from faunashot.features.engine import Engine, local
     from faunashot.features.extractors import extractor
     from faunashot.features.jobs import shown
     from faunashot.features.plan import plan
+    from faunashot.native import quiet_native
 
     recordings = _recordings(files)
     if not prune:

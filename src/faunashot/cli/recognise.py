@@ -22,8 +22,8 @@ def recognise(
 
     A bad one gets a line and is passed over. The probability is that of the most probable class.
     """
-    from faunashot.audio.decode import quiet_native
     from faunashot.errors import AudioError
+    from faunashot.native import quiet_native
     from faunashot.params import load_params
     from faunashot.pipeline.paths import model_of
     from faunashot.recogniser import Recogniser

@@ -6,7 +6,6 @@ import json
 
 import pandas as pd
 
-from faunashot.audio.decode import quiet_native
 from faunashot.data import SOURCE, TARGET
 from faunashot.data.audit import audit
 from faunashot.data.shortcuts import shortcut_score
@@ -19,7 +18,6 @@ def run(params: Params) -> None:
     """Run the stage."""
     files = [clips_of(name) for name in (params.corpus, params.source)]
     with (
-        quiet_native(),
         stage_run(
             "audit",
             params=params.model_dump(mode="json"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faunashot.audio.decode import quiet_native, recordings_in
+from faunashot.audio.decode import recordings_in
 from faunashot.audio.noise import Noise
 from faunashot.conditions.base import asked_for
 from faunashot.data.ingest import hashed
@@ -46,7 +46,7 @@ def run(params: Params) -> None:
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text("{}\n")
     folders: list[Path] = []
-    with quiet_native(), ExitStack() as opened:
+    with ExitStack() as opened:
         stage: list[StageRun] = []
 
         def open_run() -> None:

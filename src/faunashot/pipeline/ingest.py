@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from faunashot.audio.decode import quiet_native
 from faunashot.data.corpora import create
 from faunashot.data.corpora.base import Corpus
 from faunashot.data.ingest import Ingested, hashed, ingest
@@ -27,7 +26,6 @@ def run(params: Params) -> None:
             f"{params.corpus}`, and set root to the folder where it lies"
         )
     with (
-        quiet_native(),
         stage_run(
             "ingest",
             params=params.model_dump(mode="json"),

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import quiet_native
 from faunashot.errors import WeightsError
+from faunashot.native import quiet_native
 
 CLASSIFIER = ("standard/", "logits/")
 """How names of the variables of a `LayeredNetwork`'s classifier begin."""

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import quiet_native
 from faunashot.errors import ParameterError
+from faunashot.native import quiet_native
 
 RUNTIME = "FAUNASHOT_RUNTIME"
 """litert or tensorflow; unless set, TensorFlow where it finds a GPU and LiteRT elsewhere."""

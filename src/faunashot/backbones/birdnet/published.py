@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import quiet_native
 from faunashot.backbones.birdnet.front_end import NormalisedSpectrograms, Spectrogram
 from faunashot.errors import WeightsError
 from faunashot.frontends.base import FloatArray
+from faunashot.native import quiet_native
 
 MODEL_FILE = "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 LABELS_FILE = "BirdNET_GLOBAL_6K_V2.4_Labels.txt"

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from faunashot.audio.decode import quiet_native
 from faunashot.backbones.base import FloatArray
 from faunashot.errors import WeightsError
+from faunashot.native import quiet_native
 from faunashot.runtimes.hub import model_folder
 from faunashot.runtimes.keras_network import settle_tensorflow
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from faunashot.audio.decode import quiet_native
 from faunashot.audio.melspec import FRAMES
+from faunashot.native import quiet_native
 
 PRODUCTS = {"Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"}
 """TensorFlow's operations that multiply and add; Keras' one-dimensional convolutions among them."""
