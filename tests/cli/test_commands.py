@@ -164,7 +164,8 @@ def experiments(monkeypatch) -> list:
         table = table.assign(label=label, predicted=said, p_owl=0.5, p_wren=0.5)
         low = dict.fromkeys(("macro_f1_low", "macro_f1_high"), 0.1)
         curve = pd.DataFrame({"k": [1, 2, 4], "macro_f1": curves[name], **low})
-        runs.append(pairing.ScoredRun(name, name, {"k": 4}, table, curve))
+        facts = {"corpus": "a", "k": 4}
+        runs.append(pairing.ScoredRun(name, name, facts, table, curve))
     monkeypatch.setattr(store, "root", Path.cwd)
     monkeypatch.setattr(
         pairing, "scored_runs", lambda root, names: [r for r in runs if r.name in names]
@@ -186,10 +187,12 @@ def test_compare_of_two_prints_how_they_differ_and_the_labels_saved(faunashot, e
 
     table = faunashot("compare", "logmel", "yamnet").out
     accuracy = next(line.split() for line in table.splitlines() if "accuracy" in line)
-    assert accuracy[:3] == ["yamnet", "accuracy", "+0.3"]
+    assert accuracy[:2] == ["accuracy", "+0.3000"]
     assert accuracy[-1] == str(row["p_mcnemar"])
-    assert "Less logmel, paired by source recordings" in table
+    assert "yamnet less logmel: 10 clips of 10 source recordings, each scored once." in table
+    assert "Labelled clips a class that yamnet needs to match logmel:" in table
     assert "under 1" in table
+    assert max(map(len, table.splitlines())) <= 80
 
 
 def test_compare_of_two_has_a_line_for_every_metric_of_labels(faunashot, experiments):
@@ -200,10 +203,9 @@ def test_compare_of_two_has_a_line_for_every_metric_of_labels(faunashot, experim
         "accuracy": "accuracy_difference",
         "weighted F1": "weighted_f1_difference",
     }.items():
-        lines = [line for line in table.splitlines() if line.split()[:1] == ["yamnet"]]
-        (line,) = [line for line in lines if f" {title} " in line]
-        assert f"{row[key]:+}" in line
-        assert f"{row[f'{key}_low']} to {row[f'{key}_high']}" in line
+        line = next(line for line in table.splitlines() if line.startswith(f" {title} "))
+        assert f"{row[key]:+.4f}" in line
+        assert f"{row[f'{key}_low']:.4f} to {row[f'{key}_high']:.4f}" in line
 
 
 def test_compare_shows_the_metrics_that_are_asked_for(faunashot, monkeypatch):
@@ -211,15 +213,25 @@ def test_compare_shows_the_metrics_that_are_asked_for(faunashot, monkeypatch):
 
     row = dict.fromkeys(("corpus", "backbone", "system", "protocol"), "x")
     figures = {f"{n}{end}": 0.25 for n in ("macro_f1", "map") for end in ("", "_low", "_high")}
-    table = pd.DataFrame([{"name": "a", **row, "k": 5, **figures, "map": 0.875, "run_id": "1"}])
+    named = {"name": "a-name-of-forty-two-characters-as-they-are", "status": "finished"}
+    table = pd.DataFrame([{**named, **row, "k": 5, **figures, "map": 0.875, "run_id": "1"}])
+    ended = dict.fromkeys([*figures, "k"]) | {"name": "b", "status": "failed", "run_id": "2"}
+    table = pd.concat([table, pd.DataFrame([{**row, **ended}])])
     monkeypatch.setattr(store, "root", Path.cwd)
-    monkeypatch.setattr(comparison, "compare", lambda root: table)
-    assert "0.25 to 0.25" in faunashot("compare").out
+    monkeypatch.setattr(comparison, "compare", lambda root, with_intervals: table)
+    shown = faunashot("compare").out
+    assert "0.2500 to 0.2500" in shown
+    assert named["name"] in shown
+    assert (
+        next(line for line in shown.splitlines() if line.startswith(" b ")).split()[1] == "failed"
+    )
+    assert max(map(len, shown.splitlines())) <= 80
+    assert one_line(faunashot("compare", "--only", "c*")).startswith("--only c*: no experiment")
     shown = faunashot("compare", "--metric", "map").out
     assert "mAP" in shown
     assert "0.875" in shown
     assert "macro-F1" not in shown
-    (found,) = json.loads(faunashot("compare", "--json").out)
+    found, _ = json.loads(faunashot("compare", "--json").out)
     assert found["map"] == 0.875
     assert one_line(faunashot("compare", "--metric", "mpa")).endswith("did you mean 'map'?")
 
@@ -232,7 +244,7 @@ def test_compare_of_two_draws_their_curves(faunashot, experiments, tmp_path):
 def test_compare_refuses_other_clips_and_a_single_name_in_one_line(faunashot, experiments):
     experiments[1].predictions["clip_id"] = [f"d{i}" for i in range(10)]
     assert one_line(faunashot("compare", "logmel", "yamnet")).startswith(
-        "logmel and yamnet were not scored on the same clips: clip c0 is in logmel alone"
+        "logmel and yamnet cannot be paired: clip c0 is in logmel alone"
     )
     assert one_line(faunashot("compare", "logmel")).startswith("logmel alone: name two")
 

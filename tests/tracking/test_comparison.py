@@ -11,8 +11,9 @@ from mlflow import MlflowClient
 
 from faunashot.errors import TrackingError
 from faunashot.evaluation.significance import mcnemar_p, paired_runs
+from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.tracking import comparison, pairing
-from faunashot.tracking.experiments import DVC_STAGE, PARENT, find_runs
+from faunashot.tracking.experiments import DVC_STAGE, KIND, PARENT, find_runs
 from faunashot.tracking.runs import stage_run
 
 PARAMS = {"corpus": "demo", "backbone": "birdnet", "seed": 42}
@@ -124,6 +125,8 @@ def test_differences_are_those_of_the_tables_less_the_first(project, client):
         assert row["accuracy_difference_high"] == round(found.figures["accuracy"].high, 4)
         assert row["p_value"] == round(found.p_value, 4)
         assert row["p_mcnemar"] is None
+        assert row["difference_draws_low"] == round(found.draws["macro_f1"].low, 4)
+        assert row["pairing"] == "30 clips of 15 source recordings, in the same 4 episodes"
     assert rows[0]["difference_low"] > 0
     assert rows[0]["p_value"] == 0.125  # of four episodes, sixteen signs
     assert [row["p_holm"] for row in rows] == [0.25, max(0.25, rows[1]["p_value"])]
@@ -161,8 +164,6 @@ def test_runs_of_several_labels_a_clip_are_compared_by_their_own_metrics(project
     ("other", "settings", "what"),
     [
         (scored(0.5), {"corpus": "esc50"}, "corpus demo against esc50"),
-        (scored(0.5), {"k": 5}, "k 4 against 5"),
-        (scored(0.5), {"seed": 7}, "seed 42 against 7"),
         (scored(0.5, episodes=3), {}, "4 episodes against 3"),
         (scored(0.5).drop(columns="p_owl"), {}, "class 'owl' is in a alone"),
         (
@@ -171,7 +172,6 @@ def test_runs_of_several_labels_a_clip_are_compared_by_their_own_metrics(project
             "clip c27 of episode 0 is in a alone, and 11 further ones in one alone",
         ),
         (scored(0.5).replace({"clip_id": {"c3": "new"}}), {}, "clip c3 of episode 0 is in a alone"),
-        (scored(0.5).assign(fold="2"), {}, "fold of clip c0 of episode 0 is 1 against 2"),
         (scored(0.5).assign(label="cat"), {}, "label of clip c1 of episode 0 is NA against cat"),
     ],
 )
@@ -179,7 +179,83 @@ def test_runs_that_were_not_scored_alike_are_refused(project, client, other, set
     log("a", scored(0.5))
     log("b", other, **settings)
     said = refusal(project, "a", "b")
-    assert said.startswith(f"a and b were not scored on the same clips: {what}")
+    assert said.startswith(f"a and b cannot be paired: {what}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"k": 5}, "; k 5 against 4"),
+        ({"seed": 7}, "; draws of labelled clips: seed 7 against 42"),
+    ],
+)
+def test_what_else_differs_is_said_of_runs_that_can_be_paired(project, client, settings, what):
+    log("a", scored(0.5))
+    log("b", scored(0.8, seed=1), **settings)
+    (row,) = pairing.differences(pairing.scored_runs(project, ["a", "b"]))
+    assert row["pairing"] == f"30 clips of 15 source recordings, in the same 4 episodes{what}"
+    assert row["difference"] > 0
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_run_that_scored_clips_once_is_paired_within_the_episodes_of_the_other(
+    project, client, turned
+):
+    """As fine_tune and few_shot on the same clips: each episode scores half of them."""
+    drawn, once = scored(0.5), scored(0.9, episodes=0)
+    drawn = drawn[(drawn["clip_id"].str[1:].astype(int) % 2) == drawn["episode"] % 2]
+    log("drawn", drawn)
+    log("once", once)
+    names = ["once", "drawn"] if turned else ["drawn", "once"]
+
+    (row,) = pairing.differences(pairing.scored_runs(project, names))
+
+    said = once.set_index("clip_id")["predicted"]
+    beside = drawn.assign(predicted=drawn["clip_id"].map(said))
+    found = paired_runs(*([drawn, beside] if turned else [beside, drawn]), CLASSES)
+    assert row["difference"] == round(found.macro_f1.value, 4)
+    assert row["difference_low"] == round(found.macro_f1.low, 4)
+    assert row["difference_draws_low"] == round(found.draws["macro_f1"].low, 4)
+    assert row["pairing"] == (
+        "30 clips of 15 source recordings; once, which scored each once, by the 4 episodes of drawn"
+    )
+
+
+def test_an_experiment_says_what_became_of_it(project, client, monkeypatch):
+    log("whole")
+    for name in ("failed", "begun"):
+        with (
+            pytest.raises(RuntimeError),
+            stage_run("train", params={"name": name}, inputs=[], record=Path("r.json"), name=name),
+        ):
+            raise RuntimeError("no memory")
+    (begun,) = [
+        run for run in find_runs(client, {KIND: "experiment"}) if run.info.run_name == "begun"
+    ]
+    client.set_terminated(begun.info.run_id, "FINISHED")  # a stage ended, the next has not begun
+    with stage_run(
+        "train", params={"name": "at it"}, inputs=[], record=Path("r.json"), name="at it"
+    ):
+        found = comparison.compare(project).set_index("name")["status"]
+    assert found.to_dict() == {
+        "whole": "finished",
+        "failed": "failed",
+        "begun": "no figures yet",
+        "at it": "running",
+    }
+
+
+def test_runs_of_one_name_have_a_curve_each_in_the_panel_of_their_corpus(project, client):
+    for scores in ((0.4, 0.5), (0.5, 0.6)):
+        log("twin", of=curve(*scores), system="knn", tried=scores)
+    log("twin", of=curve(0.5, 0.6), system="knn", corpus="esc50")
+    log("again", of=curve(0.5, 0.6), system="knn", corpus="esc50", k_tried=3)
+    found = comparison.curves(project)
+    lines = found.groupby(["panel", "system"])["macro_f1"].apply(list)
+    assert [panel for panel, _ in lines.index].count("demo") == 2
+    assert lines["esc50"].to_dict() == {"birdnet-knn": [0.5, 0.6]}
+    assert sorted(lines["demo"]) == [[0.4, 0.5], [0.5, 0.6]]
+    assert comparison.curves(project, name="no*").empty
 
 
 def test_an_old_run_without_groups_says_what_to_run(project, client):
@@ -216,7 +292,7 @@ def test_what_dvc_restored_is_read_from_the_run_that_made_it(project: Path, clie
     (run,) = pairing.scored_runs(project, ["synced"])
 
     pd.testing.assert_frame_equal(run.predictions, scored(0.5))
-    assert set(comparison.curves(project)["system"]) == {"made", "synced"}
+    assert set(comparison.curves(project, name="synced")["macro_f1"]) == {0.4, 0.5}
 
 
 def test_what_a_failed_stage_logged_is_passed_over(project: Path, client: MlflowClient):
@@ -231,7 +307,9 @@ def test_curves_pass_over_runs_without_one(project, client):
     log("none", scored(0.5))
     assert comparison.curves(project).empty
     log("curved", of=curve(0.4, 0.5, 0.6))
-    assert comparison.curves(project)["system"].tolist() == ["curved"] * 3
+    found = comparison.curves(project)
+    assert found["macro_f1"].tolist() == [0.4, 0.5, 0.6]
+    assert set(found["panel"]) == {"demo"}
 
 
 def test_every_metric_of_a_run_is_a_column_beside_the_others(project, client):
@@ -239,13 +317,18 @@ def test_every_metric_of_a_run_is_a_column_beside_the_others(project, client):
     with stage_run(
         "evaluate", params={"name": "more"}, inputs=[], record=Path("r.json"), name="more"
     ) as run:
-        figures = {"map": 0.9, "map_low": 0.8, "map_high": 0.95, "rarity": 3, "rarity_low": 2}
-        run.parent_metrics({"macro_f1": 0.6, "k": 4, **figures, "window": {"map_low": 0.1}})
+        of_headline = {f"macro_f1{end}": 0.6 for end in (*ENDS, *DRAWS)}
+        run.parent_metrics({**of_headline, "k": 4, "map": 0.9, "accuracy": 0.7})
+        of_curve = {"map": [0.6, 0.9], "map_low": [0.5, 0.8], "map_high": [0.7, 0.95]}
+        run.table(pd.DataFrame({"k": [1, 4], **of_curve}), "curve")
 
     table = comparison.compare(project).set_index("name")
+    assert [name for name in table if "_" in name.removeprefix("macro_f1")] == [
+        *("macro_f1_low", "macro_f1_high", "macro_f1_draws_low", "macro_f1_draws_high", "run_id"),
+    ]
+    assert table.loc["more", ["map", "accuracy", "macro_f1_draws_low"]].tolist() == [0.9, 0.7, 0.6]
+    assert table.loc["plain", ["map", "macro_f1_low"]].isna().all()
 
-    metrics = [name for name in table if name.endswith("_low")]
-    assert metrics == ["macro_f1_low", "map_low", "rarity_low"]
-    assert table.loc["more", ["map", "map_high", "rarity"]].tolist() == [0.9, 0.95, 3]
-    assert table.loc["plain", ["map", "rarity"]].isna().all()
+    table = comparison.compare(project, with_intervals=["map"]).set_index("name")
+    assert table.loc["more", ["map", "map_low", "map_high"]].tolist() == [0.9, 0.8, 0.95]
     assert table["k"].tolist() == [4, 4]

@@ -126,7 +126,8 @@ def test_experiments_stand_side_by_side(client: MlflowClient, project: Path) -> 
             figures = {"macro_f1": 0.5, "macro_f1_low": 0.4, "accuracy": k / 20}
             run.parent_metrics({"k": k, **figures})
     table = comparison.compare(project)
-    figures = [f"{name}{end}" for name in ("macro_f1", "accuracy") for end in ("", "_low", "_high")]
+    ends = ("", "_low", "_high", "_draws_low", "_draws_high")
+    figures = [*(f"macro_f1{end}" for end in ends), "accuracy", "status"]
     assert list(table.columns) == ["name", *comparison.PARAMS, "k", *figures, "run_id"]
     assert table["k"].tolist() == [10, 1]
     assert table["accuracy"].tolist() == [0.5, 0.05]

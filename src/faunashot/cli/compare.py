@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from faunashot.cli.output import AsJson, answer
+from faunashot.cli.output import AsJson, answer, note
 from faunashot.errors import ParameterError, TrackingError
+from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn
 
 
 def compare(
@@ -41,17 +42,22 @@ def compare(
         return
     from faunashot.tracking import comparison, store
 
-    table = comparison.compare(store.root())
-    table = table[table["name"].map(lambda name: fnmatch(name, only)).astype(bool)]
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    root = store.root()
+    table = comparison.compare(root, with_intervals=metric or [])
+    shown = _titles(metric, table.columns)
+    chosen = table["name"].map(lambda name: fnmatch(name, only)).astype(bool)
+    if only != "*" and not chosen.any():
+        raise ParameterError(f"--only {only}: no experiment has such a name; `*` stands for all")
+    rows = _records(table[chosen])
     if as_json:
-        answer([{str(key): value for key, value in row.items()} for row in rows], as_json=True)
+        answer(rows, as_json=True)
+    elif rows:
+        answer([line for row in rows for line in _lines(row, metrics=shown)], as_json=False)
+        note(f"In brackets below the {INTERVAL}, where clips were drawn: {DRAWS_ALONE}.")
     else:
-        shown = _titles(metric, table.columns)
-        answer([_row(row, metrics=shown) for row in rows], as_json=False)
+        note("No experiment has been run here yet.")
     if plot:
-        curves = comparison.curves(store.root())
-        _draw(curves[curves["system"].map(lambda name: fnmatch(name, only)).astype(bool)], plot)
+        _draw(comparison.curves(root, name=only), plot)
 
 
 def _compare_named(names: list[str], *, plot: Path | None, as_json: bool) -> None:
@@ -65,15 +71,15 @@ def _compare_named(names: list[str], *, plot: Path | None, as_json: bool) -> Non
         found = {"differences": differences, "labels_saved": saved}
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:
-        answer([line for row in differences for line in _difference(row)], as_json=False)
-        pairs = "episodes" if runs[0].is_drawn else "source recordings"
-        print(f"Less {runs[0].name}, paired by {pairs}, with 95 % intervals. Macro-F1: p by")
-        print(
-            "permutation, corrected after Holm for several; accuracy: McNemar's, where it applies."
-        )
-        if saved:
-            answer([_saved(row) for row in saved], as_json=False)
-            print("Needs: labelled clips a class, read off the better curve over log k.")
+        for row in differences:
+            note(f"{row['experiment']} less {row['against']}: {row['pairing']}.")
+            answer(_difference(row, corrected=len(differences) > 1), as_json=False)
+        _explain(drawn=any(is_drawn(row, "difference") for row in differences))
+        for better, worse in dict.fromkeys((row["experiment"], row["against"]) for row in saved):
+            note(f"Labelled clips a class that {better} needs to match {worse}:")
+            pair = (better, worse)
+            lines = [row for row in saved if (row["experiment"], row["against"]) == pair]
+            answer([_saved(row) for row in lines], as_json=False)
     if plot:
         import pandas as pd
 
@@ -81,12 +87,30 @@ def _compare_named(names: list[str], *, plot: Path | None, as_json: bool) -> Non
         _draw(pd.concat(curves) if curves else pd.DataFrame(), plot)
 
 
+def _explain(*, drawn: bool) -> None:
+    """What the columns of differences are."""
+    also = f"; in brackets: {DRAWS_ALONE}" if drawn else ""
+    note(f"{INTERVAL}: the same recordings and draws taken for both{also}.")
+    note(
+        "p of macro-F1: that such a difference is chance, corrected after Holm where several are "
+        "compared; of accuracy: McNemar's, where each clip is scored once."
+    )
+
+
 def _draw(curves: Any, file: Path) -> None:
     if curves.empty:
         raise TrackingError("no experiment here has a curve over k: run few_shot first")
     from faunashot.evaluation.plots.curve import curve_figure
 
+    if "panel" in curves and curves["panel"].nunique() == 1:
+        curve_figure(curves.drop(columns="panel"), title=curves["panel"].iloc[0]).savefig(file)
+        return
     curve_figure(curves).savefig(file)
+
+
+def _records(table: Any) -> list[dict[str, Any]]:
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
 
 
 def _titles(wanted: Sequence[str] | None, columns: Iterable[str]) -> dict[str, str]:
@@ -100,54 +124,53 @@ def _titles(wanted: Sequence[str] | None, columns: Iterable[str]) -> dict[str, s
     return {name: there[name] for name in wanted or [HEADLINE]}
 
 
-def _row(row: dict[Hashable, Any], *, metrics: Mapping[str, str]) -> dict[str, Any]:
-    """What of an experiment fits a person's screen, with the metrics that are asked for."""
-    shown = {
-        "experiment": row["name"],
-        "corpus": row["corpus"],
-        "system": f"{row['backbone']}-{row['system']}",
-        "protocol": row["protocol"],
-        "k": row["k"],
-    }
-    for number, (name, title) in enumerate(metrics.items()):
-        interval = "interval" if number == 0 else f"interval of {title}"
-        shown |= {title: row[name], interval: _interval(row, name)}
-    return shown
+def _lines(row: Mapping[str, Any], *, metrics: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Of an experiment a line for each metric that is asked for, which fit a person's screen."""
+    facts = [row["corpus"], f"{row['backbone']}-{row['system']}", row["protocol"]]
+    facts += [] if row["k"] is None else [f"k={row['k']}"]
+    first: dict[str, Any] = {"experiment": f"{row['name']}\n{', '.join(map(str, facts))}"}
+    lines: list[dict[str, Any]] = []
+    for name, title in metrics.items():
+        line = first if not lines else dict.fromkeys(first)
+        line = line | ({"figure": title} if len(metrics) > 1 else {})
+        value = row["status"] if row[name] is None else decimals(row[name])
+        key = "value" if len(metrics) > 1 else title
+        lines.append(line | {key: value, INTERVAL: _intervals(row, name)})
+    return lines
 
 
-def _difference(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _difference(row: Mapping[str, Any], *, corrected: bool) -> list[dict[str, Any]]:
     """A line a metric of labels, each with the p-value that is about it."""
     from faunashot.evaluation.metrics import HEADLINE, titles
 
     keys = {
         HEADLINE if key == "difference" else key.removesuffix("_difference"): key
         for key in row
-        if f"{key}_low" in row
+        if f"{key}_low" in row and not key.endswith("_draws")
     }
     p_values = {HEADLINE: row["p_value"], "accuracy": row["p_mcnemar"]}
-    return [
-        {
-            "experiment": row["experiment"],
+    lines = []
+    for name, title in titles(f"{name}{end}" for name in keys for end in ("", "_low")).items():
+        p = p_values.get(name)
+        line = {
             "figure": title,
-            "difference": f"{row[keys[name]]:+}",
-            "interval": _interval(row, keys[name]),
-            "p": p_values.get(name),
-            "p (Holm)": row["p_holm"] if name == HEADLINE else None,
+            "difference": decimals(row[keys[name]], sign=True),
+            INTERVAL: _intervals(row, keys[name]),
+            "p": None if p is None else decimals(p),
         }
-        for name, title in titles(f"{name}{end}" for name in keys for end in ("", "_low")).items()
-    ]
+        if corrected:
+            line["p (Holm)"] = decimals(row["p_holm"]) if name == HEADLINE else None
+        lines.append(line)
+    return lines
 
 
 def _saved(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "to match": row["against"],
-        "at k": row["k"],
-        "macro-F1": row["macro_f1"],
-        "the better": row["experiment"],
-        "needs": row["shown"],
-    }
+    return {"at k": row["k"], "macro-F1": decimals(row["macro_f1"]), "needs": row["shown"]}
 
 
-def _interval(row: Mapping[Any, Any], key: str) -> str | None:
-    low, high = row[f"{key}_low"], row[f"{key}_high"]
-    return None if low is None else f"{low} to {high}"
+def _intervals(row: Mapping[str, Any], name: str) -> str:
+    """The interval of a figure, and below it that of the draws alone; empty without a figure."""
+    if row[name] is None:
+        return ""
+    alone = f"\n({interval(row, name, draws=True)})" if is_drawn(row, name) else ""
+    return interval(row, name) + alone

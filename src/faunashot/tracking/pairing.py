@@ -66,6 +66,23 @@ class ScoredRun:
         return bool((self.predictions["episode"] >= 0).any())
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two runs on the same clips.
+
+    Attributes
+    ----------
+    run, less : DataFrame
+        What `significance.paired_runs` takes.
+    what : str
+        Which clips, recordings and episodes are paired, and what else differs.
+    """
+
+    run: pd.DataFrame
+    less: pd.DataFrame
+    what: str
+
+
 def scored_runs(root: Path, names: Sequence[str]) -> list[ScoredRun]:
     """Find runs by the name of their experiment, or by how their parent run's id begins.
 
@@ -92,31 +109,30 @@ def differences(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
     -------
     list of dict
         Of each run but the first ``experiment``, ``against``; ``difference`` in macro-F1 and
-        ``NAME_difference`` in every other metric of labels, with ``_low`` and ``_high``;
+        ``NAME_difference`` in every other metric of labels, with their intervals (`flat`);
         ``p_value``, ``p_holm`` (corrected for the number of runs) and ``p_mcnemar``, of
-        `significance.Difference`.
+        `significance.Difference`; ``pairing``, which says what was paired.
 
     Raises
     ------
     TrackingError
-        If a run was not scored on the clips of the first; says what differs.
+        If a run cannot be paired with the first; says what differs.
     """
     first, *others = runs
-    for other in others:
-        refuse_unlike(first, other)
+    pairs = [pair(run, first) for run in others]
     found = [
         paired_runs(
-            run.predictions,
-            first.predictions,
+            each.run,
+            each.less,
             first.classes,
             multi_label=first.multi_label or run.multi_label,
         )
-        for run in others
+        for run, each in zip(others, pairs, strict=True)
     ]
     corrected = holm([each.p_value for each in found])
     return [
-        _row(run, first, each, p_holm=p)
-        for run, each, p in zip(others, found, corrected, strict=True)
+        _row(run, first, each, p_holm=p) | {"pairing": pair.what}
+        for run, pair, each, p in zip(others, pairs, found, corrected, strict=True)
     ]
 
 
@@ -133,6 +149,8 @@ def saved(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
     for other in others:
         if first.curve is None or other.curve is None:
             continue
+        if first.curve[["k", HEADLINE]].equals(other.curve[["k", HEADLINE]]):
+            continue  # the same system at another headline k
         ahead = is_ahead(first.curve, other.curve)
         better, worse = (first, other) if ahead else (other, first)
         table = labels_saved(*(run.curve for run in (better, worse) if run.curve is not None))
@@ -145,36 +163,77 @@ def saved(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
     return rows
 
 
-def refuse_unlike(a: ScoredRun, b: ScoredRun) -> None:
-    """Raise `TrackingError` where two runs were not scored on the same clips, and say why."""
-    if what := _unlike(a, b):
-        raise TrackingError(f"{a.name} and {b.name} were not scored on the same clips: {what}")
+def pair(run: ScoredRun, first: ScoredRun) -> Pair:
+    """Bring what two runs said of the same clips together.
+
+    Where one of them scored every clip once, as fine_tune does, and the other in episodes, the
+    clips of each episode are compared with what the first said of them.
+
+    Raises
+    ------
+    TrackingError
+        They cannot be paired; says what differs.
+    """
+    if what := _unlike(first, run):
+        raise TrackingError(f"{first.name} and {run.name} cannot be paired: {what}")
+    tables = [run.predictions, first.predictions]
+    drawn = [each.is_drawn for each in (run, first)]
+    if drawn[0] != drawn[1]:
+        in_episodes = tables[drawn.index(True)][["episode", "clip_id"]]
+        at = drawn.index(False)
+        tables[at] = in_episodes.merge(tables[at].drop(columns="episode"), on="clip_id")
+    if what := _other_clips(first.name, tables[1], run.name, tables[0]):
+        raise TrackingError(f"{first.name} and {run.name} cannot be paired: {what}")
+    return Pair(tables[0], tables[1], what=_pairing(run, first, tables[0]))
+
+
+def _pairing(run: ScoredRun, first: ScoredRun, table: pd.DataFrame) -> str:
+    """What was paired, in words."""
+    said = f"{table['clip_id'].nunique()} clips of {table['group'].nunique()} source recordings"
+    episodes = table["episode"].nunique()
+    drawn = [each for each in (run, first) if each.is_drawn]
+    if len(drawn) == 2:
+        said += f", in the same {episodes} episodes"
+    elif drawn:
+        (once,) = (each for each in (run, first) if not each.is_drawn)
+        said += f"; {once.name}, which scored each once, by the {episodes} episodes of "
+        said += drawn[0].name
+    else:
+        said += ", each scored once"
+    for key, value in first.facts.items():
+        other = run.facts.get(key, value)
+        if value != other:
+            what = "k" if key == "k" else "draws of labelled clips: seed"
+            said += f"; {what} {other} against {value}"
+    return said
 
 
 def _unlike(a: ScoredRun, b: ScoredRun) -> str:
-    for key in a.facts:
-        if a.facts[key] != b.facts.get(key):
-            return f"{key} {a.facts[key]} against {b.facts.get(key)}"
+    if a.facts["corpus"] != b.facts["corpus"]:
+        return f"corpus {a.facts['corpus']} against {b.facts['corpus']}"
     if apart := set(a.classes) ^ set(b.classes):
         where = a.name if min(apart) in a.classes else b.name
         return f"class {min(apart)!r} is in {where} alone"
-    one, two = a.predictions, b.predictions
-    episodes = one["episode"].nunique(), two["episode"].nunique()
-    if episodes[0] != episodes[1]:
-        return f"{episodes[0]} episodes against {episodes[1]}"
-    both = one.merge(two, on=["episode", "clip_id"], how="outer", indicator=True)
+    for run in (a, b):
+        if "group" not in run.predictions:
+            return f"{run.name} says nothing of source recordings: run its evaluate stage again"
+    episodes = [run.predictions["episode"].nunique() for run in (a, b) if run.is_drawn]
+    if len(set(episodes)) > 1:
+        return f"{episodes[0]} episodes against {episodes[1]}: draw as many in both"
+    return ""
+
+
+def _other_clips(one: str, of_one: pd.DataFrame, two: str, of_two: pd.DataFrame) -> str:
+    both = of_one.merge(of_two, on=["episode", "clip_id"], how="outer", indicator=True)
     alone = both[both["_merge"] != "both"]
     if len(alone):
         row = alone.iloc[0]
-        where = a.name if row["_merge"] == "left_only" else b.name
+        where = one if row["_merge"] == "left_only" else two
         return f"{_clip(row)} is in {where} alone, and {len(alone) - 1} further ones in one alone"
-    for key in ("label", "fold"):
-        differs = both[both[f"{key}_x"] != both[f"{key}_y"]]
-        if len(differs):
-            row = differs.iloc[0]
-            return f"{key} of {_clip(row)} is {row[f'{key}_x']} against {row[f'{key}_y']}"
-    if not a.is_drawn and "group" not in one:
-        return f"{a.name} says nothing of source recordings: run its evaluate stage again"
+    differs = both[both["label_x"] != both["label_y"]]
+    if len(differs):
+        row = differs.iloc[0]
+        return f"label of {_clip(row)} is {row['label_x']} against {row['label_y']}"
     return ""
 
 
@@ -190,7 +249,8 @@ def _row(run: ScoredRun, first: ScoredRun, found: Difference, *, p_holm: float) 
     }
     p_values = {"p_value": found.p_value, "p_holm": p_holm, "p_mcnemar": found.p_mcnemar}
     rounded = {name: None if p is None else round(p, DIGITS) for name, p in p_values.items()}
-    return {"experiment": run.name, "against": first.name, **flat(figures), **rounded}
+    draws = dict(zip(figures, found.draws.values(), strict=False))
+    return {"experiment": run.name, "against": first.name, **flat(figures, draws), **rounded}
 
 
 def _named(parents: Sequence[Run], name: str) -> Run:

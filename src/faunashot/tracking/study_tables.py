@@ -12,9 +12,9 @@ from mlflow.entities import Run
 
 from faunashot.evaluation.metrics import metrics_for
 from faunashot.evaluation.repeated import repeated_intervals
-from faunashot.evaluation.summary import flat
+from faunashot.evaluation.summary import ENDS, flat
 from faunashot.tracking import store
-from faunashot.tracking.comparison import ENDS, evaluated_table, predictions_of
+from faunashot.tracking.comparison import evaluated_table, predictions_of
 from faunashot.tracking.studies import Study
 
 SEED = "seed"
