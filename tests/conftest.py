@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faunashot.audio.reading import Reading
 from faunashot.audio.windows import split_windows
 from faunashot.backbones.base import Backbone, FloatArray, load
 from faunashot.files import CACHE, cache_folder
@@ -129,6 +130,7 @@ class Tiny:
     hop_samples = 2_000
     batch_size = 64
     licence = citation = trained_on = "none"
+    reading = Reading()
 
     def __init__(self) -> None:
         self.batches: list[int] = []

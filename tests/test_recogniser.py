@@ -13,6 +13,7 @@ import soundfile as sf
 from scipy.special import logit
 
 from faunashot import recogniser as module
+from faunashot.audio.reading import Reading
 from faunashot.backbones.base import ClassList
 from faunashot.errors import AudioError, ParameterError, StoreError
 from faunashot.estimators import kinds
@@ -299,9 +300,11 @@ class Slow(LogMelStats):
         return np.stack([statistics[:, at].mean(axis=1) for at in np.split(np.arange(256), 4)], 1)
 
 
-def by_name(name: str, *, layer: str = "", options: dict) -> Extractor:
+def by_name(
+    name: str, *, layer: str = "", options: dict, reading: Reading | None = None
+) -> Extractor:
     """What yields the features of either name."""
-    assert layer == ""
+    assert (layer, reading or Reading()) == ("", Reading())
     return of_front_end({"logmel_stats": LogMelStats, "slow": Slow}[name](**options))
 
 

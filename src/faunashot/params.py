@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from faunashot.audio.reading import Channel, Reading
 from faunashot.errors import ParameterError
 from faunashot.options import Options, first_fault
 from faunashot.registry import Registry
@@ -69,6 +70,13 @@ class IngestParams(Options):
     max_bad_share: Annotated[float, Field(ge=0, le=1)]
 
 
+class AudioParams(Options):
+    """How recordings are read, see `faunashot.audio.reading.Reading`."""
+
+    channel: Channel = "mix"
+    time_expansion: Count = 1
+
+
 class EvaluationParams(Options):
     """Of the intervals."""
 
@@ -105,6 +113,7 @@ class Params(Options):
     protocols: Block = Field(default_factory=dict)
     unknown: UnknownParams
     ingest: IngestParams
+    audio: AudioParams = Field(default_factory=AudioParams)
     conditions: Block
     noise: NoiseParams
     evaluation: EvaluationParams
@@ -222,6 +231,11 @@ class Params(Options):
         block = (self.backbones if of_backbone else self.frontends).get(name, {})
         read: dict[str, Any] = kind.Options.read(block, key=name).model_dump()
         return read
+
+    @property
+    def reading(self) -> Reading:
+        """How recordings are read."""
+        return Reading(**self.audio.model_dump())
 
     def root_of(self, corpus: str) -> Path:
         """Folder of the corpus that is scored, or of its source."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from faunashot.audio.reading import Reading
 from faunashot.backbones.base import Backbone, load
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, columns
@@ -130,7 +131,10 @@ class Recogniser:
         """
         made = []
         for listed in self.record.backbones:
-            source = extractor(listed.name, layer=listed.layer, options=listed.options)
+            reading = Reading(**listed.reading)
+            source = extractor(
+                listed.name, layer=listed.layer, options=listed.options, reading=reading
+            )
             if source.weights_hash != listed.weights_hash:
                 raise StoreError(
                     f"the head was trained on {source.name} with weights "

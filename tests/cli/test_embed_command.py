@@ -200,3 +200,56 @@ def test_a_full_disk_is_one_line(embed, night, monkeypatch):
     said = one_line(embed("night"))
     assert said.endswith("no disk space left; what was being written has been dropped")
     assert list(Path("store").iterdir()) == []
+
+
+@pytest.fixture
+def inverted(tmp_path) -> Path:
+    """A long and a short recording whose channels cancel each other out."""
+    folder = tmp_path / "inverted"
+    folder.mkdir()
+    for name, length_s in (("long.wav", 130), ("short.wav", 2)):
+        noise = np.random.default_rng(0).normal(0, 0.1, RATE * length_s)
+        sf.write(folder / name, np.stack([noise, -noise], axis=1), RATE)
+    return folder
+
+
+def test_what_cannot_be_heard_is_not_stored_be_it_short_or_long(embed, inverted):
+    sf.write(inverted / "silent.wav", np.zeros(150 * RATE), RATE)
+    sf.write(inverted / "click.wav", np.ones(16), RATE)
+    answer = embed("inverted", "--json")
+    lines = sorted(answer.err.splitlines())
+    assert [line.split(":")[1:3] for line in lines] == [
+        [" click.wav", " too short"],
+        [" long.wav", " its channels cancel each other out"],
+        [" short.wav", " its channels cancel each other out"],
+        [" silent.wav", " digital silence"],
+    ]
+    assert json.loads(answer.out)[0]["windows"] == 0
+
+
+def test_a_channel_may_be_chosen_and_is_part_of_what_made_the_store(embed, inverted):
+    assert embed("inverted", "--channel", "loudest").code == 0
+    loudest = store.load("store")
+    assert (loudest.spec.channel, clip_ids()) == ("loudest", ["long.wav", "short.wav"])
+    said = one_line(embed("inverted"))
+    assert said.startswith("store holds features of logmel_stats 1 (hop 0.5 s, weights ")
+    assert "channel loudest" in said
+    embed("inverted", "--channel", "right", out="right")
+    np.testing.assert_allclose(store.load("right").windows, loudest.windows, atol=1e-4)
+
+
+def test_ultrasound_is_slowed_down_and_its_times_are_its_own(embed, tmp_path):
+    """As if it had been recorded at a tenth of the rate, but for the seconds in the index."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 16 * 160_000)
+    sf.write(tmp_path / "bat.wav", noise, 160_000)
+    sf.write(tmp_path / "slow.wav", noise, 16_000)
+    (row,) = json.loads(embed("bat.wav", "--time-expansion", 10, "--json").out)
+    assert row["audio_h"] == pytest.approx(16 / 3600, abs=5e-4)
+    embed("slow.wav", out="slow")
+    bat, slow = store.load("store"), store.load("slow")
+    np.testing.assert_array_equal(bat.windows, slow.windows)
+    for name in ("start_s", "end_s"):
+        np.testing.assert_allclose(bat.index[name] * 10, slow.index[name])
+    assert (bat.spec.time_expansion, bat.spec.hop_s) == (10, slow.spec.hop_s / 10)
+    assert json.loads(Path("store/meta.json").read_text())["spec"]["time_expansion"] == 10
+    assert "time_expansion" not in Path("slow/meta.json").read_text()

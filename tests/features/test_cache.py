@@ -17,6 +17,7 @@ import soundfile as sf
 
 import faunashot.features.plan as plan_module
 from faunashot.audio.equalise import Equaliser
+from faunashot.audio.reading import Reading
 from faunashot.backbones.base import FloatArray
 from faunashot.errors import StoreError
 from faunashot.features import store
@@ -85,6 +86,7 @@ class Untouchable:
     sample_rate, window_s, hop_s, window_samples, dim = 8_000, 0.5, 0.25, 4_000, 3
     hop_samples, batch_size = 2_000, 64
     licence = citation = trained_on = "none"
+    reading = Reading()
 
     def front_end(self, samples: FloatArray) -> FloatArray:
         raise AssertionError("the front end was called")

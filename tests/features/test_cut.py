@@ -15,6 +15,7 @@ from embedding import embed_windows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import faunashot.audio.decode as decode_module
 import faunashot.features.cut as cut_module
 from faunashot.audio.decode import Announced, announced
 from faunashot.audio.windows import count_windows, split_windows
@@ -169,14 +170,14 @@ def test_chunks_of_any_length_rate_and_hop_are_the_whole(
 def test_a_long_recording_is_in_no_memory_as_a_whole(tiny, monkeypatch, tmp_path: Path) -> None:
     sf.write(tmp_path / "long.wav", sound(40.0, RATE), RATE)
     read = []
-    decode = cut_module.decode
+    decode = decode_module.decode
 
     def noted(*args, **options):
         audio = decode(*args, **options)
         read.append(audio.duration_s)
         return audio
 
-    monkeypatch.setattr(cut_module, "decode", noted)
+    monkeypatch.setattr(decode_module, "decode", noted)
     assert len(embed_clips([("long", tmp_path / "long.wav")], tiny).index) == 159
     assert max(read) <= CHUNK_S + tiny.window_s + 3
     assert len(read) == 10
@@ -232,7 +233,7 @@ def test_a_long_recording_that_ends_before_its_header_says_is_bad_from_there(
     """As a file of a format whose header only estimates how long it is."""
     file = tmp_path / "long.wav"
     sf.write(file, sound(9.0, RATE), RATE)
-    monkeypatch.setattr("faunashot.features.plan.announced", lambda _: Announced(25, RATE, None))
+    monkeypatch.setattr("faunashot.audio.decode.announced", lambda _: Announced(25, RATE, None))
     outcome = store_features(plan([Recording("long", file)], tiny), tmp_path / "out", local(tiny))
     found = store.load(tmp_path / "out").index
     assert found["start_s"].tolist() == [at / 4 for at in range(32)]  # two chunks, not the third
@@ -246,7 +247,7 @@ def test_a_long_recording_that_goes_on_after_its_header_says_is_stored_to_its_en
 ) -> None:
     file = tmp_path / "long.wav"
     sf.write(file, sound(11.0, RATE), RATE)
-    monkeypatch.setattr("faunashot.features.plan.announced", lambda _: Announced(9, RATE, None))
+    monkeypatch.setattr("faunashot.audio.decode.announced", lambda _: Announced(9, RATE, None))
     store_features(plan([Recording("long", file)], tiny), tmp_path / "out", local(tiny))
     found = store.load(tmp_path / "out").index
     assert found["start_s"].tolist() == [at / 4 for at in range(43)]

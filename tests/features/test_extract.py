@@ -30,7 +30,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
     """Recordings of steady level, each louder than the one before."""
     folder = tmp_path_factory.mktemp("clips")
     for i, length_s in enumerate(LENGTHS_S, start=1):
-        sf.write(folder / f"{i}.wav", np.full(round(length_s * RATE), i / 10), RATE)
+        loud = i / 10 + 0.001 * np.sin(np.arange(round(length_s * RATE)))
+        sf.write(folder / f"{i}.wav", loud, RATE)
     return [(f"clip-{path.stem}", path) for path in sorted(folder.iterdir(), reverse=True)]
 
 
@@ -58,7 +59,7 @@ def test_index_says_what_each_window_covers(clips: Clips, tiny) -> None:
 
 
 def test_a_click_covers_some_time(tiny, tmp_path: Path) -> None:
-    sf.write(tmp_path / "click.wav", np.array([0.5]), 192_000)
+    sf.write(tmp_path / "click.wav", np.linspace(0, 0.5, 1_920), 192_000)
     found = cut(tmp_path / "click.wav", tiny)
     assert found.inputs.shape == (1, tiny.window_samples)
     assert (found.end_s > found.start_s).all()

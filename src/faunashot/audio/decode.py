@@ -15,14 +15,16 @@ import soundfile as sf
 
 from faunashot.audio import av_decode
 from faunashot.audio.headers import Header, cut_off, examine, mpeg_tells_length, opened
+from faunashot.audio.levels import level_db
+from faunashot.audio.reading import Channel
 from faunashot.errors import AudioError
 from faunashot.native import quiet_native
 
 _KINDS = "aac ac3 aif aifc aiff amr ape au caf flac m4a mka mp3 mp4 oga ogg opus rf64 snd tta w64"
 _SUFFIXES = {f".{kind}" for kind in [*_KINDS.split(), "wav", "wave", "webm", "wma", "wv"]}
 
-MOST_ROUNDING = 0.01
-"""Share of its length by which a format that estimates it may be wrong."""
+ROUNDING_S = 0.1
+"""By how much the length of an MPEG file may be wrong: a decoder drops its first frames."""
 
 UNKNOWN_LENGTH = 2**63 - 1
 """Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
@@ -54,10 +56,17 @@ class Audio:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
-    def mono(self) -> npt.NDArray[np.float32]:
-        """Mean over the channels, shape (frames,)."""
-        if self.samples.shape[1] == 1:
-            return self.samples[:, 0]
+    @property
+    def loudest(self) -> int:
+        """Number of the channel with the highest level, the first of several."""
+        return max(range(self.samples.shape[1]), key=lambda at: level_db(self.samples[:, at]))
+
+    def mono(self, channel: Channel = "mix") -> npt.NDArray[np.float32]:
+        """Mean over the channels, shape (frames,), or one of them."""
+        if channel != "mix" or self.samples.shape[1] == 1:
+            last = self.samples.shape[1] - 1
+            number = {"left": 0, "right": min(1, last)}.get(channel)
+            return self.samples[:, self.loudest if number is None else number]
         return np.asarray(self.samples.mean(axis=1, dtype=np.float64), dtype=np.float32)
 
 
@@ -221,7 +230,7 @@ def _libsndfile(source: Path | bytes, header: Header, span_s: tuple[int, int] | 
             codec = codec.replace("RF64", "WAV")
         try:
             samples = _read(file, span_s, frames)
-            if span_s is None and len(samples) < (1 - MOST_ROUNDING) * frames and note is None:
+            if span_s is None and frames - len(samples) > ROUNDING_S * rate and not note:
                 note = cut_off("it ends before it says", missing=1 - len(samples) / frames)
             return Audio(samples, rate, codec, note)
         except sf.LibsndfileError as error:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
 SILENCE_DB = -120.0
 """Level that digital silence is given; the least step of 16 bits lies at -90 dBFS."""
@@ -64,6 +63,7 @@ def bandwidth_hz(samples: Samples, rate_hz: int) -> float:
     if len(loud) == 0:
         return 0.0
     few = loud[:: -(-len(loud) // MOST_FRAMES)]
+    from scipy import fft
     from scipy.signal import get_window  # takes a second to import
 
     window = get_window("hann", frames.shape[1]).astype(np.float32)

@@ -21,6 +21,15 @@ class EngineName(StrEnum):
     ray = "ray"
 
 
+class ChannelName(StrEnum):
+    """What of a recording's channels is listened to."""
+
+    mix = "mix"
+    left = "left"
+    right = "right"
+    loudest = "loudest"
+
+
 def embed(
     files: Annotated[
         list[Path], typer.Argument(help="Recordings of any format and length, or folders of them.")
@@ -32,6 +41,13 @@ def embed(
     hop_s: Annotated[
         float | None, typer.Option(help="Step between windows; the backbone's own if not given.")
     ] = None,
+    channel: Annotated[
+        ChannelName, typer.Option(help="What of several channels: their mean, one, the loudest.")
+    ] = ChannelName.mix,
+    time_expansion: Annotated[
+        int,
+        typer.Option(min=1, help="Slow recordings down by this, as 10 of bats at 384 kHz."),
+    ] = 1,
     engine: Annotated[
         EngineName, typer.Option(help="ray: over the cluster that RAY_ADDRESS names, or this one.")
     ] = EngineName.local,
@@ -50,26 +66,25 @@ def embed(
     `faunashot cache`: more files may be added, and a run that was interrupted goes on. A recording,
     or the part of a long one, that is bad gets a line.
     """
+    from faunashot.audio.reading import Reading
     from faunashot.errors import AudioError
     from faunashot.features.engine import Engine, local
     from faunashot.features.extractors import extractor
     from faunashot.features.jobs import shown
     from faunashot.features.plan import plan
-    from faunashot.native import quiet_native
 
     recordings = _recordings(files)
     if not prune:
         _refuse_to_drop(out, {recording.clip_id for recording in recordings})
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
-    with quiet_native():
-        loaded = extractor(backbone, options=options)
+    reading = Reading(channel.value, time_expansion)
+    load = functools.partial(extractor, backbone, options=options, reading=reading)
+        loaded = load()
         run: Engine = local(loaded, workers=workers)
         if engine is EngineName.ray:
             from faunashot.features.cluster import ray_actors
 
-            run = ray_actors(
-                functools.partial(extractor, backbone, options=options), actors=workers
-            )
+            run = ray_actors(load, actors=workers)
         began = time.perf_counter()
         planned = plan(recordings, loaded)
         if not planned.shards:

@@ -15,14 +15,14 @@ import pandas as pd
 
 from faunashot.audio.decode import Audio, decode
 from faunashot.audio.levels import bandwidth_hz, level_db, noise_floor_db
+from faunashot.audio.reading import Channel
+from faunashot.audio.usable import FULL_SCALE, unusable
 from faunashot.data import layout
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import carry_several, clips_a_class
 from faunashot.errors import AudioError, CorpusError
 from faunashot.files import sha256_of
 
-SHORTEST_S = 0.01
-FULL_SCALE = 0.999
 CLIPPED_SHARE = 0.001
 WORKERS = 2
 LOCATED = ["clip_id", "path", "label", "fold", "group", "sha256", "problem"]
@@ -123,7 +123,7 @@ def hashed(files: Iterable[Path], root: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=NOISE_COLUMNS, dtype="str")
 
 
-def ingest(corpus: Corpus, root: Path) -> Ingested:
+def ingest(corpus: Corpus, root: Path, *, channel: Channel = "mix") -> Ingested:
     """List the clips of a corpus under `root` and decode each.
 
     Parameters
@@ -132,6 +132,8 @@ def ingest(corpus: Corpus, root: Path) -> Ingested:
         Whose layout `root` has.
     root : Path
         Folder of the corpus.
+    channel : str
+        What of the channels is measured, and has to hold a sound.
 
     Raises
     ------
@@ -145,7 +147,7 @@ def ingest(corpus: Corpus, root: Path) -> Ingested:
     ]
     listed = table[table["problem"].isna()].drop(columns="problem")
     with ThreadPoolExecutor(WORKERS) as pool:
-        measured = list(pool.map(lambda path: _measure(root / path), listed["path"]))
+        measured = list(pool.map(lambda path: _measure(root / path, channel), listed["path"]))
     good = np.array([not isinstance(m, str) for m in measured], dtype=bool)
     flagged: list[dict[str, str]] = []
     for clip, found in zip(listed.itertuples(), measured, strict=True):
@@ -177,11 +179,13 @@ class _Measured(NamedTuple):
     notes: list[str]
 
 
-def _measure(file: Path) -> _Measured | str:
+def _measure(file: Path, channel: Channel) -> _Measured | str:
     """What is measured of a clip, or why it is bad."""
     try:
         audio = decode(file)
-        values = _values(audio)
+        if reason := unusable(audio, channel=channel):
+            return reason
+        values = _values(audio, channel)
         notes = [audio.note] if audio.note else []
         clipped = values[MEASURED.index("clipped_share")]
         if clipped > CLIPPED_SHARE:
@@ -191,17 +195,10 @@ def _measure(file: Path) -> _Measured | str:
         return str(error)
 
 
-def _values(audio: Audio) -> list[Any]:
-    if audio.duration_s < SHORTEST_S:
-        raise AudioError(
-            f"too short: {len(audio.samples)} samples at {audio.sample_rate} Hz, "
-            f"under {SHORTEST_S * 1000:.0f} ms"
-        )
+def _values(audio: Audio, channel: Channel) -> list[Any]:
     level = np.abs(audio.samples)
     peak = float(level.max())
-    if peak == 0:
-        raise AudioError("digital silence: every sample is 0")
-    mono = audio.mono()
+    mono = audio.mono(channel)
     return [
         _sound_sha256(audio),
         audio.duration_s,

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import Announced, Audio, decode
+from faunashot.audio.decode import Announced, Audio
 from faunashot.audio.perturbation import Perturbation
+from faunashot.audio.reading import Reading
 from faunashot.audio.resample import resample
 from faunashot.audio.windows import count_windows
 from faunashot.errors import AudioError
@@ -86,11 +87,11 @@ def cut(
     """
     rate, hop, first = extractor.sample_rate, extractor.hop_samples, span.first
     if span == WHOLE:
-        begins_s, audio = 0, decode(source)
+        begins_s, audio = 0, extractor.reading.read(source)
     else:
         begins_s = max(0, first * hop // rate - MARGIN_S)
-        audio = _decode_span(source, (begins_s, _ends_s(span, extractor)))
-    samples, rate_hz = audio.mono(), audio.sample_rate
+        audio = _read_span(source, extractor.reading, (begins_s, _ends_s(span, extractor)))
+    samples, rate_hz = audio.samples[:, 0], audio.sample_rate
     if perturbation is not None:
         samples, rate_hz = perturbation(samples, rate_hz)
     # a span begins at a whole second, where the samples of both rates coincide
@@ -107,12 +108,13 @@ def cut(
     inputs = extractor.front_end(samples)
     start_s = (first + np.arange(len(inputs), dtype=np.float64)) * hop / rate
     end_s = np.asarray(np.minimum(start_s + extractor.window_s, last_s), dtype=np.float64)
-    return Frames(inputs, start_s, end_s)
+    by = extractor.reading.time_expansion
+    return Frames(inputs, start_s / by, end_s / by)
 
 
-def _decode_span(source: Path | bytes, span_s: tuple[int, int]) -> Audio:
+def _read_span(source: Path | bytes, reading: Reading, span_s: tuple[int, int]) -> Audio:
     try:
-        return decode(source, span_s=span_s)
+        return reading.read(source, span_s=span_s)
     except AudioError as error:
         if str(error) == "holds no samples":  # after its end
             raise AudioError(TOO_SHORT) from error

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from faunashot.audio.decode import announced
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
 from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
@@ -167,13 +166,13 @@ def embed_recording(source: Path | bytes, extractor: Extractor) -> Features:
     Raises
     ------
     AudioError
-        It cannot be decoded.
+        It cannot be decoded, or there is nothing to hear in it.
     """
     rows = list(embed(_chunks("", source, extractor, None), extractor))
-    for done in rows:
-        if done.error is not None:
-            raise AudioError(done.error)
-    return _features(rows, extractor)
+    good = [done for done in rows if done.error is None]
+    if not good:
+        raise AudioError(str(rows[0].error))
+    return _features(good, extractor)
 
 
 def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:
@@ -197,7 +196,7 @@ def _chunks(
     found = None
     if isinstance(source, Path) and perturbation is None:
         with suppress(AudioError):  # to be told of it in turn
-            found = announced(source)
+            found = extractor.reading.announced(source)
     for span in chunk_spans(found, extractor):
         yield Chunk(clip_id, source, span)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from faunashot.audio.reading import Reading
 from faunashot.backbones.base import BACKBONES, Backbone, FloatArray, default_layer, load
 from faunashot.errors import ParameterError
 from faunashot.frontends.base import FRONT_ENDS, FrontEnd
@@ -41,6 +42,8 @@ class Extractor:
         From samples to the network's inputs.
     network : callable
         From inputs, (N, ...), to features, (N, dim); loads the weights when it is first called.
+    reading : Reading
+        How recordings are read for it.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Extractor:
     dim: int
     front_end: FrontEnd
     network: Callable[[FloatArray], FloatArray]
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def sample_rate(self) -> int:
@@ -81,7 +85,13 @@ class Extractor:
         return self.front_end.hop_samples
 
 
-def extractor(name: str, *, layer: str = "", options: Mapping[str, Any] | None = None) -> Extractor:
+def extractor(
+    name: str,
+    *,
+    layer: str = "",
+    options: Mapping[str, Any] | None = None,
+    reading: Reading | None = None,
+) -> Extractor:
     """Make what yields the features called `name`.
 
     Parameters
@@ -92,6 +102,8 @@ def extractor(name: str, *, layer: str = "", options: Mapping[str, Any] | None =
         Of the backbone: one of its `layers`, ``front_end``, or empty for its default layer.
     options : mapping, optional
         Its block in ``params.yaml``.
+    reading : Reading, optional
+        How recordings are read for it; as usual if not given.
 
     Raises
     ------
@@ -105,10 +117,12 @@ def extractor(name: str, *, layer: str = "", options: Mapping[str, Any] | None =
         read = kind.Options.read(options or {}, key=f"frontends.{name}")
         if layer:
             raise ParameterError(f"layer: {name} is a front end, which has no layers")
-        return of_front_end(kind(**read.model_dump()))
-    if name not in BACKBONES:
+        made = of_front_end(kind(**read.model_dump()))
+    elif name in BACKBONES:
+        made = of_layer(load(name, **(options or {})), layer)
+    else:
         raise ParameterError.unknown("backbone", name, feature_names())
-    return of_layer(load(name, **(options or {})), layer)
+    return replace(made, reading=reading or Reading())
 
 
 def of_front_end(front_end: FrontEnd, *, name: str = "", layer: str = "") -> Extractor:

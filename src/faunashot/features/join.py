@@ -67,5 +67,7 @@ def _spec(parts: Sequence[Features], longest: FeatureSpec) -> FeatureSpec:
         hop_s=longest.hop_s,
         dim=sum(spec.dim for spec in specs),
         layer=BY.join(layers) if any(layers) else "",
+        channel=longest.channel,
+        time_expansion=longest.time_expansion,
         blocks=tuple(block for spec in specs for block in spec.blocks or (spec.dim,)),
     )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from faunashot.audio.decode import Announced, announced
+from faunashot.audio.decode import Announced
 from faunashot.audio.perturbation import Perturbation
+from faunashot.audio.reading import Reading
 from faunashot.errors import AudioError
 from faunashot.features.cut import chunk_spans, expected_windows
 from faunashot.features.extract import Chunk, cores, stamp
@@ -99,7 +100,7 @@ def plan(
     notes: list[tuple[str, str]] = []
     listed: set[str] = set()
     with ThreadPoolExecutor(workers or cores()) as pool:
-        for seen in pool.map(_survey, recordings):
+        for seen in pool.map(lambda recording: _survey(recording, extractor.reading), recordings):
             if isinstance(seen, dict):
                 bad.append(seen)
                 continue
@@ -120,6 +121,7 @@ def plan(
                 if span.stop is not None:
                     stop, end_s = span.stop, span.stop * extractor.hop_s
                 seconds = end_s - span.first * extractor.hop_s
+                seconds /= extractor.reading.time_expansion
                 chunks.append(_Planned(chunk, stop - span.first, seconds))
     derivation = Derivation.of(extractor, perturbation)
     shards = [_shard(group, derivation) for group in _groups(chunks)]
@@ -149,10 +151,10 @@ class _Planned(NamedTuple):
     seconds: float
 
 
-def _survey(recording: Recording) -> _Seen | dict[str, Any]:
+def _survey(recording: Recording, reading: Reading) -> _Seen | dict[str, Any]:
     try:
         found_stamp = stamp(recording.path)
-        found = announced(recording.path)
+        found = reading.announced(recording.path)
         sha256 = recording.sha256
         if sha256 is None:
             sha256 = sha256_of(recording.path)

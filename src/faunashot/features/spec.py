@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from faunashot.audio.perturbation import Perturbation
+from faunashot.audio.reading import Channel, Reading
 from faunashot.features.extractors import Extractor
 
 FORMAT = 3
@@ -23,8 +24,11 @@ class FeatureSpec:
     ----------
     backbone, version, weights_hash, sample_rate, window_s, hop_s, dim, layer
         As of `Extractor`.
+        The window and the hop are seconds of the recording as it was made.
     blocks : tuple of int
         Widths, where the features of several backbones are joined.
+    channel, time_expansion
+        As of `faunashot.audio.reading.Reading`.
     """
 
     backbone: str
@@ -36,6 +40,8 @@ class FeatureSpec:
     dim: int
     blocks: tuple[int, ...] = ()
     layer: str = ""
+    channel: Channel = "mix"
+    time_expansion: int = 1
 
     @classmethod
     def of(cls, extractor: Extractor) -> FeatureSpec:
@@ -45,21 +51,35 @@ class FeatureSpec:
             version=extractor.version,
             weights_hash=extractor.weights_hash,
             sample_rate=extractor.sample_rate,
-            window_s=extractor.window_s,
-            hop_s=extractor.hop_s,
+            window_s=extractor.window_s / extractor.reading.time_expansion,
+            hop_s=extractor.hop_s / extractor.reading.time_expansion,
             dim=extractor.dim,
             layer=extractor.layer,
+            channel=extractor.reading.channel,
+            time_expansion=extractor.reading.time_expansion,
         )
 
     @classmethod
     def from_json(cls, noted: dict[str, Any]) -> FeatureSpec:
-        """Read what `asdict` gave; raises `TypeError` or `KeyError` where that is none."""
+        """Read what `to_json` gave; raises `TypeError` or `KeyError` where that is none."""
         return cls(**{**noted, "blocks": tuple(noted["blocks"])})
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it but how recordings are read where that is as usual."""
+        left_out = asdict(Reading()).keys()
+        noted = {name: value for name, value in asdict(self).items() if name not in left_out}
+        return noted | self.reading.facts()
+
+    @property
+    def reading(self) -> Reading:
+        """How the recordings were read."""
+        return Reading(self.channel, self.time_expansion)
 
     def __str__(self) -> str:
         layer = f"layer {self.layer}, " if self.layer else ""
         weights = f"weights {self.weights_hash[:12]}"
-        return f"{self.backbone} {self.version} ({layer}hop {self.hop_s:g} s, {weights})"
+        read = "".join(f", {name} {value}" for name, value in self.reading.facts().items())
+        return f"{self.backbone} {self.version} ({layer}hop {self.hop_s:g} s, {weights}{read})"
 
 
 @dataclass(frozen=True)
@@ -85,7 +105,7 @@ class Derivation:
 
     def to_json(self) -> dict[str, Any]:
         """What `key` is the hash of, as it is written beside the shards."""
-        return {"format": FORMAT, "spec": asdict(self.spec), "perturbation": self.perturbation}
+        return {"format": FORMAT, "spec": self.spec.to_json(), "perturbation": self.perturbation}
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def finish(
     name = f"index-{digest}.parquet"
     storage.write(name, content)
     listed = [{"key": key, ARRAY: sha256} for key, sha256 in shards]
-    meta = {"format": FORMAT, "spec": asdict(spec), "index": digest, "shards": listed}
+    meta = {"format": FORMAT, "spec": spec.to_json(), "index": digest, "shards": listed}
     meta["bad"] = list(bad)
     storage.write(META, (json.dumps(meta, indent=1, ensure_ascii=False) + "\n").encode())
     kept = {f"{key}.{suffix}" for key, _ in shards for suffix in SUFFIXES} | {name, LOCK}

@@ -55,7 +55,10 @@ def run(params: Params) -> None:
 
         for features in params.features:
             source = extractor(
-                features.name, layer=features.layer, options=params.options_of(features.name)
+                features.name,
+                layer=features.layer,
+                options=params.options_of(features.name),
+                reading=params.reading,
             )
             wanted = list(jobs(params, clips, features))
             folders += [job.folder for job in wanted]

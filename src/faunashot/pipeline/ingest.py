@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from faunashot.audio.reading import Channel
 from faunashot.data.corpora import create
 from faunashot.data.corpora.base import Corpus
 from faunashot.data.ingest import Ingested, hashed, ingest
@@ -35,7 +36,10 @@ def run(params: Params) -> None:
         ) as run,
     ):
         run.params(params.model_dump(mode="json", include={"corpus", "source", "ingest"}))
-        done = {name: ingested(corpus, roots[name]) for name, corpus in corpora.items()}
+        done = {
+            name: ingested(corpus, roots[name], channel=params.audio.channel)
+            for name, corpus in corpora.items()
+        }
         for folder in (INGEST_REPORT.parent, NOISE_CLIPS.parent):
             folder.mkdir(parents=True, exist_ok=True)
         report = {n: found.report() for n, found in done.items() if roots[n] != ABSENT}
@@ -69,9 +73,9 @@ def corpus_of(params: Params, name: str) -> Corpus:
     return create(name, **params.corpora.get(name, {}))
 
 
-def ingested(corpus: Corpus, root: Path) -> Ingested:
+def ingested(corpus: Corpus, root: Path, *, channel: Channel = "mix") -> Ingested:
     """One corpus ingested; it is told how many clips it has, and refused if it has none."""
-    found = ingest(corpus, root)
+    found = ingest(corpus, root, channel=channel)
     if root != ABSENT and not len(found.clips) + len(found.bad):
         raise CorpusError(
             f"{corpus.name}: no clips of classes {corpus.options.classes} under {root}"

@@ -185,6 +185,7 @@ def backbone_record(params: Params, features: FeatureName) -> BackboneRecord:
         name=source.name,
         layer=source.layer,
         options=options,
+        reading=params.reading.facts(),
         version=source.version,
         weights_hash=source.weights_hash,
         licence=source.licence,

@@ -51,7 +51,7 @@ def run_protocol(
 
     def backbone() -> Any:
         loaded = load(params.backbone, **params.options_of(params.backbone))
-        if FeatureSpec.of(of_layer(loaded)) != spec:
+        if FeatureSpec.of(replace(of_layer(loaded), reading=spec.reading)) != spec:
             raise StoreError(f"features are stale: of {spec}, not of {of_layer(loaded).name}")
         return loaded
 

@@ -62,6 +62,9 @@ class BackboneRecord(_Record):
         The layer is empty for a front end by itself.
     options : dict
         That it is loaded with.
+    reading : dict
+        How recordings are read for it, where that is not as usual, see
+        `faunashot.audio.reading.Reading`.
     weights_hash : str
     licence, citation, trained_on : str
     """
@@ -69,6 +72,7 @@ class BackboneRecord(_Record):
     name: str
     layer: str = ""
     options: dict[str, Any]
+    reading: dict[str, Any] = {}
     weights_hash: str
     version: str = ""
     licence: str = ""
