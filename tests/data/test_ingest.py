@@ -98,6 +98,20 @@ def test_clipping_is_flagged_and_kept(write, ingested):
     assert done.flagged[0]["reason"].startswith("clipping: ")
 
 
+def test_peaks_of_floats_are_no_clipping_but_flat_tops_are(write, ingested):
+    write("owl/loud.wav", 16 * tone(), subtype="FLOAT")
+    write("owl/flat.wav", 8 * np.clip(tone(peak=1.5), -1, 1), subtype="FLOAT")
+    write("owl/double.wav", 0.2 * np.clip(tone(peak=1.5), -1, 1), subtype="DOUBLE")
+    done = ingested()
+    assert [f["path"] for f in done.flagged] == ["owl/double.wav", "owl/flat.wav"]
+    assert all(f["reason"].startswith("clipping: ") for f in done.flagged)
+    assert done.clips["clipped_share"].tolist() == [
+        pytest.approx(0.5, abs=0.05),
+        pytest.approx(0.5, abs=0.05),
+        0,
+    ]
+
+
 def test_the_order_is_that_of_the_paths_however_long_each_takes(root, write, ingested):
     for number, seconds in enumerate((4.0, 0.1, 2.0, 0.1, 1.0)):
         write(f"owl/{number}.wav", tone(seconds))

@@ -10,6 +10,8 @@ import numpy.typing as npt
 SILENCE_DB = -120.0
 """Level that digital silence is given; the least step of 16 bits lies at -90 dBFS."""
 
+FULL_SCALE = 0.999
+
 FRAME_S = 0.02
 FLOOR_PERCENTILE = 10
 
@@ -33,6 +35,26 @@ def level_db(samples: npt.NDArray[np.floating[Any]]) -> float:
 def centred(samples: Samples) -> Samples:
     """Mono audio of shape (n,) without its offset, which is no sound."""
     return samples - samples.mean(dtype=np.float64).astype(np.float32) if len(samples) else samples
+
+
+def full_scale_share(level: Samples) -> float:
+    """Share of absolute samples at full scale, where formats of integers clip."""
+    return float((level >= FULL_SCALE).mean())
+
+
+def flat_share(samples: Samples) -> float:
+    """Share of samples, shape (frames, channels), that lie in flat tops.
+
+    A flat top is three equal samples or more at the peak, whatever that is: what a recorder clipped
+    before the samples were scaled, or kept as floating-point numbers that have no full scale.
+    """
+    at_top = np.abs(samples) >= FULL_SCALE * np.abs(samples).max(initial=0)
+    equal = at_top[1:] & (samples[1:] == samples[:-1])
+    inner = equal[1:] & equal[:-1]
+    flat = np.zeros(samples.shape, dtype=bool)
+    for first in range(3):
+        flat[first : len(flat) - 2 + first] |= inner
+    return float(flat.mean())
 
 
 def noise_floor_db(samples: Samples, rate_hz: int) -> float:

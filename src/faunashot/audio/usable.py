@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from faunashot.audio.decode import Audio
-from faunashot.audio.levels import centred, level_db
+from faunashot.audio.levels import FULL_SCALE, centred, level_db
 from faunashot.audio.reading import Channel
 
 SHORTEST_S = 0.01
-FULL_SCALE = 0.999
 
 CANCELLED_DB = 20.0
 """Channels cancel each other out where their mean lies this far under the loudest of them."""

@@ -14,9 +14,15 @@ import numpy as np
 import pandas as pd
 
 from faunashot.audio.decode import Audio, decode
-from faunashot.audio.levels import bandwidth_hz, level_db, noise_floor_db
+from faunashot.audio.levels import (
+    bandwidth_hz,
+    flat_share,
+    full_scale_share,
+    level_db,
+    noise_floor_db,
+)
 from faunashot.audio.reading import Channel
-from faunashot.audio.usable import FULL_SCALE, unusable
+from faunashot.audio.usable import unusable
 from faunashot.data import layout
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import carry_several, clips_a_class
@@ -189,7 +195,7 @@ def _measure(file: Path, channel: Channel) -> _Measured | str:
         notes = [audio.note] if audio.note else []
         clipped = values[MEASURED.index("clipped_share")]
         if clipped > CLIPPED_SHARE:
-            notes.append(f"clipping: {clipped:.1%} of samples at full scale")
+            notes.append(f"clipping: {clipped:.1%} of samples at the top")
         return _Measured(values, notes)
     except AudioError as error:
         return str(error)
@@ -210,7 +216,7 @@ def _values(audio: Audio, channel: Channel) -> list[Any]:
         round(level_db(audio.samples), 2),
         round(noise_floor_db(mono, audio.sample_rate), 2),
         round(bandwidth_hz(mono, audio.sample_rate)),
-        round(float((level >= FULL_SCALE).mean()), 6),
+        round(flat_share(audio.samples) if _is_float(audio.codec) else full_scale_share(level), 6),
     ]
 
 
@@ -218,6 +224,11 @@ def _bit_depth(codec: str) -> int:
     """Bits a sample of a codec such as "WAV/PCM_U8" or "AVI/PCM_S16LE"; 0 for MP3."""
     found = re.search(r"/(?:PCM|ALAC)_[SUF]?(\d+)(?:LE|BE)?$", codec)
     return int(found[1]) if found else {"FLOAT": 32, "DOUBLE": 64}.get(codec.split("/")[-1], 0)
+
+
+def _is_float(codec: str) -> bool:
+    """Whether samples may lie beyond full scale, where nothing clips them."""
+    return bool(re.search(r"/(?:FLOAT|DOUBLE|PCM_F\d+(?:LE|BE)?)$", codec))
 
 
 def _sound_sha256(audio: Audio) -> str:
