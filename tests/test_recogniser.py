@@ -130,6 +130,49 @@ def test_a_head_of_clips_hears_the_mean_by_the_seconds_that_windows_cover(recogn
     assert list(recogniser.window_scores(sound)) == heard.windows
 
 
+def wav(samples: np.ndarray, rate_hz: int = RATE) -> bytes:
+    file = io.BytesIO()
+    sf.write(file, samples, rate_hz, format="WAV")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.zeros(70 * RATE), "digital silence"),
+        (np.ones(16), "too short: 16 samples"),
+        (np.outer(np.sin(np.arange(RATE)), [0.5, -0.5]), "its channels cancel each other out"),
+    ],
+)
+@pytest.mark.parametrize("as_file", [True, False], ids=["file", "bytes"])
+def test_what_cannot_be_heard_gets_a_reason_and_no_label(
+    samples, reason, as_file, recogniser, tmp_path
+) -> None:
+    source = wav(samples)
+    (tmp_path / "a.wav").write_bytes(source)
+    with pytest.raises(AudioError, match=f"^{reason}"):
+        recogniser.recognise(tmp_path / "a.wav" if as_file else source)
+
+
+def test_what_of_a_recording_is_not_heard_is_noted(recogniser, tmp_path) -> None:
+    sound = recording("frog")
+    assert recogniser.recognise(sound).notes == ()
+    crashed = sound.replace(b"data", b"data\x08\0\0\0")
+    crashed = crashed[: crashed.index(b"data") + 8] + crashed[crashed.index(b"data") + 12 :]
+    (note,) = recogniser.recognise(crashed).notes
+    assert note == "its header announces 8 of the 64000 bytes of audio: all are read"
+    telephone = wav(np.random.default_rng(0).normal(0, 0.1, 8_000), 8_000)
+    (note,) = recogniser.recognise(telephone).notes
+    assert note == "there is nothing above 4.8 kHz, though logmel_stats listens up to 16 kHz"
+    pause = np.random.default_rng(0).normal(0, 0.1, 200 * 8_000)
+    pause[30 * 8_000 : 150 * 8_000] = 0
+    (tmp_path / "pause.wav").write_bytes(wav(pause, 8_000))
+    heard = recogniser.recognise(tmp_path / "pause.wav")
+    assert heard.notes[1:] == (
+        "from 60 s on nothing is recognised: digital silence: every sample is 0",
+    )
+
+
 class Loud(Estimator):
     """A network that takes windows for frogs the more, the louder they are."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from faunashot.audio.headers import examine
 from faunashot.audio.reading import Reading
 from faunashot.backbones.base import Backbone, load
 from faunashot.errors import ParameterError, StoreError
@@ -20,6 +21,7 @@ from faunashot.estimators.examples import Examples, FloatArray, Scores
 from faunashot.estimators.kinds import stored_class
 from faunashot.estimators.stored import load_object, save_object
 from faunashot.estimators.unknown import Novelty
+from faunashot.features import remarks
 from faunashot.features.extract import embed_recording
 from faunashot.features.extractors import Extractor, extractor
 from faunashot.features.join import BY, join
@@ -56,12 +58,15 @@ class Recognition:
         Start and end in seconds, and the scores of each class.
     unknown_score : float, optional
         How unlike it is to what was learned from; None where the model cannot say.
+    notes : tuple of str
+        What of the recording cannot be heard, or is not there.
     """
 
     label: str
     probabilities: dict[str, float]
     windows: list[tuple[float, float, dict[str, float]]]
     unknown_score: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Recogniser:
@@ -176,7 +181,19 @@ class Recogniser:
                 for start, end, row in zip(start_s, end_s, found.windows, strict=True)
             ],
             unknown_score=unknown_score,
+            notes=self._notes(source, features),
         )
+
+    def _notes(self, source: Path | bytes, features: Features) -> tuple[str, ...]:
+        """What is to be said of a recording, each thing once."""
+        said = [examine(source).note]
+        said += [remarks.of_recording(source, extractor) for extractor in self.extractors]
+        said += [note for _, note in remarks.of_windows(features)]
+        said += [
+            f"from {part['start_s']:g} s on nothing is recognised: {part['reason']}"
+            for part in features.bad
+        ]
+        return tuple(dict.fromkeys(note for note in said if note))
 
     def window_scores(
         self, source: Path | bytes

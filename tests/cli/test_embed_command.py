@@ -65,7 +65,7 @@ def test_a_folder_is_stored_by_the_paths_in_it(embed, night):
     answer = embed("night", "--json")
     assert (answer.code, answer.err) == (0, "")
     (row,) = json.loads(answer.out)
-    assert list(row) == [*KEYS, "bad", "notes", "licence"]
+    assert list(row) == [*KEYS, "bad", "notes", "warnings", "licence"]
     assert (row["recordings"], row["windows"], row["embedded"]) == (3, 15, 15)
     assert row["audio_h"] == pytest.approx(9 / 3600, rel=0.5)
     assert (row["bad"], row["licence"]) == ([], LogMelStats.licence)
@@ -253,3 +253,17 @@ def test_ultrasound_is_slowed_down_and_its_times_are_its_own(embed, tmp_path):
     assert (bat.spec.time_expansion, bat.spec.hop_s) == (10, slow.spec.hop_s / 10)
     assert json.loads(Path("store/meta.json").read_text())["spec"]["time_expansion"] == 10
     assert "time_expansion" not in Path("slow/meta.json").read_text()
+
+
+def test_what_the_network_cannot_hear_gets_a_line_a_kind(embed, night):
+    for number in range(3):
+        telephone = np.random.default_rng(number).normal(0, 0.1, 4_000)
+        sf.write(night / f"telephone{number}.wav", telephone, 2_000)
+    expected = (
+        "3 of 6 recordings: there is nothing above 4.8 kHz, though logmel_stats listens up to "
+        "16 kHz; the first is telephone0.wav"
+    )
+    for _ in range(2):  # also where all is cached
+        answer = embed("night", "--json")
+        assert (answer.code, answer.err) == (0, f"faunashot: {expected}\n")
+        assert json.loads(answer.out)[0]["warnings"] == [expected]

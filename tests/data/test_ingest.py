@@ -132,6 +132,7 @@ def test_the_report_counts_each_class(write, ingested):
     assert report["duration_s"] == 1.5
     assert report["clips_a_class"] == {"owl": 2, "wren": 1}
     assert report["bad"] == report["flagged"] == []
+    assert (report["silent"], report["narrow_band"]) == (0, 3)
 
 
 def test_too_many_bad_clips_raise_and_name_the_first(root, write, ingested):
@@ -281,3 +282,24 @@ def test_a_header_that_is_wrong_is_flagged_and_what_is_there_kept(root, write, i
         ("owl/crashed.wav", "its header gives no length: al"),
         ("owl/cut.wav", "cut off: 800 bytes of audio th"),
     ]
+
+
+def test_what_a_network_may_not_hear_is_counted(write, ingested):
+    write("owl/wide.wav", np.random.default_rng(0).normal(0, 0.1, 44_100), rate=44_100)
+    write("owl/telephone.wav", np.random.default_rng(0).normal(0, 0.1, RATE))
+    write("owl/silent.wav", np.zeros(RATE))
+    write("owl/inverted.wav", np.stack([tone(), -tone()], axis=1))
+    done = ingested()
+    assert (done.report()["silent"], done.report()["narrow_band"]) == (1, 1)
+    assert done.not_heard() == [
+        "1 of 4 clips hold no sound",
+        "1 of 4 clips hold nothing above 4.5 kHz",
+    ]
+
+
+def test_a_channel_may_be_chosen(root, write, ingested):
+    write("owl/inverted.wav", np.stack([tone(), -tone()], axis=1))
+    assert ingested().bad[0]["reason"].startswith("its channels cancel each other out")
+    for channel in ("left", "right", "loudest"):
+        done = ingest(create("folder"), root, channel=channel)
+        assert (len(done.clips), done.bad) == (1, [])

@@ -9,6 +9,7 @@ from faunashot.audio.levels import FULL_SCALE, centred, level_db
 from faunashot.audio.reading import Channel
 
 SHORTEST_S = 0.01
+SILENT = "digital silence"
 
 CANCELLED_DB = 20.0
 """Channels cancel each other out where their mean lies this far under the loudest of them."""
@@ -36,7 +37,7 @@ def unusable(audio: Audio, *, channel: Channel = "mix", whole: bool = True) -> s
         return f"too short: {len(samples)} samples at {rate} Hz, under {SHORTEST_S * 1000:.0f} ms"
     low, high = samples.min(axis=0), samples.max(axis=0)
     if (low == high).all():
-        return _silent("digital silence: every sample is", samples[0])
+        return _silent(f"{SILENT}: every sample is", samples[0])
     peak = max(-float(low.min()), float(high.max()))
     if peak <= 1 and high.max() - low.min() > OVERFLOW_STEP:
         inside = np.abs(samples) < FULL_SCALE  # what is clipped jumps, too, but from end to end

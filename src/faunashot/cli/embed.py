@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,7 +69,9 @@ def embed(
     """
     from faunashot.audio.reading import Reading
     from faunashot.errors import AudioError
+    from faunashot.features import remarks, store
     from faunashot.features.engine import Engine, local
+    from faunashot.features.extract import cores
     from faunashot.features.extractors import extractor
     from faunashot.features.jobs import shown
     from faunashot.features.plan import plan
@@ -79,18 +82,26 @@ def embed(
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
     reading = Reading(channel.value, time_expansion)
     load = functools.partial(extractor, backbone, options=options, reading=reading)
-        loaded = load()
-        run: Engine = local(loaded, workers=workers)
-        if engine is EngineName.ray:
-            from faunashot.features.cluster import ray_actors
+    loaded = load()
+    run: Engine = local(loaded, workers=workers)
+    if engine is EngineName.ray:
+        from faunashot.features.cluster import ray_actors
 
-            run = ray_actors(load, actors=workers)
-        began = time.perf_counter()
-        planned = plan(recordings, loaded)
-        if not planned.shards:
-            raise AudioError("; ".join(map(_line, planned.bad[:1])))
-        stored = shown(backbone, planned, out, run)
-        took_s = time.perf_counter() - began
+        run = ray_actors(load, actors=workers)
+    began = time.perf_counter()
+    planned = plan(recordings, loaded)
+    if not planned.shards:
+        raise AudioError("; ".join(map(_line, planned.bad[:1])))
+    stored = shown(backbone, planned, out, run)
+    took_s = time.perf_counter() - began
+    names = [recording.clip_id for recording in recordings]
+    with ThreadPoolExecutor(workers or cores()) as pool:
+        paths = (recording.path for recording in recordings)
+        of_bands = list(pool.map(lambda path: remarks.of_recording(path, loaded), paths))
+    said = [*zip(names, of_bands, strict=True), *remarks.of_windows(store.load(out))]
+    warnings = remarks.summed_up(said, total=len(names))
+    for warning in warnings:
+        typer.echo(f"faunashot: {warning}", err=True)
     for clip_id, note in planned.notes:
         typer.echo(f"faunashot: {clip_id}: {note}", err=True)
     for bad in stored.bad:
@@ -105,6 +116,7 @@ def embed(
         "windows_per_s": round(stored.embedded / took_s, 1),
         "bad": list(stored.bad) if as_json else len(stored.bad),
         "notes": list(planned.notes),
+        "warnings": warnings,
         "licence": loaded.licence,
     }
     if as_json:

@@ -23,6 +23,7 @@ def recognise(
     A bad one gets a line and is passed over. The probability is that of the most probable class.
     """
     from faunashot.errors import AudioError
+    from faunashot.features.remarks import summed_up
     from faunashot.native import quiet_native
     from faunashot.params import load_params
     from faunashot.pipeline.paths import model_of
@@ -30,6 +31,7 @@ def recognise(
 
     recogniser = Recogniser.load(model or model_of(load_params().full_system))
     rows: list[dict[str, Any]] = []
+    said: list[tuple[str, str | None]] = []
     bad = 0
     with quiet_native():
         for file in files:
@@ -39,6 +41,7 @@ def recognise(
                 bad += 1
                 typer.echo(f"faunashot: {file}: {error}", err=True)
                 continue
+            said += [(str(file), note) for note in heard.notes]
             if windows:
                 for start, end, scores in heard.windows:
                     best = max(scores, key=lambda name: scores[name])
@@ -52,6 +55,8 @@ def recognise(
                 if heard.unknown_score is not None:
                     row["unknown_score"] = round(heard.unknown_score, 4)
                 rows.append(row | ({"probabilities": heard.probabilities} if as_json else {}))
+    for line in summed_up(said, total=len(files)):
+        typer.echo(f"faunashot: {line}", err=True)
     answer(rows, as_json=as_json)
     if bad:
         raise typer.Exit(1)

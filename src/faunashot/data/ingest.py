@@ -22,7 +22,7 @@ from faunashot.audio.levels import (
     noise_floor_db,
 )
 from faunashot.audio.reading import Channel
-from faunashot.audio.usable import unusable
+from faunashot.audio.usable import SILENT, unusable
 from faunashot.data import layout
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import carry_several, clips_a_class
@@ -30,6 +30,9 @@ from faunashot.errors import AudioError, CorpusError
 from faunashot.files import sha256_of
 
 CLIPPED_SHARE = 0.001
+NARROW_HZ = 4_500
+"""What is sampled at 8 kHz, as for the telephone, holds nothing above, be it upsampled since."""
+
 WORKERS = 2
 LOCATED = ["clip_id", "path", "label", "fold", "group", "sha256", "problem"]
 """Columns of `located`."""
@@ -80,9 +83,30 @@ class Ingested:
             "duration_s": round(float(self.clips["duration_s"].sum()), 3),
             "clips_a_class": clips_a_class(self.clips),
             **(of_none if carry_several(self.clips) else {}),
+            "silent": self.silent,
+            "narrow_band": self.narrow_band,
             "bad": self.bad,
             "flagged": self.flagged,
         }
+
+    @property
+    def silent(self) -> int:
+        """How many clips are bad as they hold no sound."""
+        return sum(bad["reason"].startswith(SILENT) for bad in self.bad)
+
+    @property
+    def narrow_band(self) -> int:
+        """How many clips hold nothing above `NARROW_HZ`."""
+        return int((self.clips["bandwidth_hz"] <= NARROW_HZ).sum())
+
+    def not_heard(self) -> list[str]:
+        """Lines of what a network may not hear, with counts."""
+        total = len(self.clips) + len(self.bad)
+        kinds = {
+            "hold no sound": self.silent,
+            f"hold nothing above {NARROW_HZ / 1000:g} kHz": self.narrow_band,
+        }
+        return [f"{n} of {total} clips {what}" for what, n in kinds.items() if n]
 
     def refuse_if_too_many(self, max_bad_share: float, *, name: str) -> None:
         """Raise `CorpusError` when more than `max_bad_share` of the clips are bad."""

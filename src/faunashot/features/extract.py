@@ -172,7 +172,13 @@ def embed_recording(source: Path | bytes, extractor: Extractor) -> Features:
     good = [done for done in rows if done.error is None]
     if not good:
         raise AudioError(str(rows[0].error))
-    return _features(good, extractor)
+    hop_s = FeatureSpec.of(extractor).hop_s
+    bad = [
+        {"start_s": done.chunk.span.first * hop_s, "reason": done.error}
+        for done in rows
+        if done.error is not None
+    ]
+    return replace(_features(good, extractor), bad=bad)
 
 
 def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:

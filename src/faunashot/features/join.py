@@ -35,7 +35,7 @@ def join(parts: Sequence[Features]) -> Features:
         raise StoreError(f"{names}: {sorted(odd)[0]} is not in the features of all of them")
     longest = max(parts, key=lambda part: part.spec.window_s)
     rows = [part.windows if part is longest else _averaged(part, longest.index) for part in parts]
-    return Features(np.hstack(rows), longest.index, _spec(parts, longest.spec))
+    return Features(np.hstack(rows), longest.index, _spec(parts, longest.spec), longest.bad)
 
 
 def _averaged(part: Features, index: pd.DataFrame) -> npt.NDArray[np.float32]:

@@ -16,6 +16,7 @@ from faunashot.conditions.base import asked_for
 from faunashot.data.ingest import hashed
 from faunashot.errors import ParameterError
 from faunashot.evaluation import MAIN
+from faunashot.features import remarks, store
 from faunashot.features.extractors import extractor
 from faunashot.features.jobs import EmbedJob, embed_jobs
 from faunashot.features.plan import Recording
@@ -63,6 +64,14 @@ def run(params: Params) -> None:
             wanted = list(jobs(params, clips, features))
             folders += [job.folder for job in wanted]
             summary = embed_jobs(wanted, source, before_embedding=open_run)
+            for name, table in clips.items():
+                folder = features_of(MAIN, name, features)
+                if len(table):
+                    bands = zip(table["clip_id"], table["bandwidth_hz"], strict=True)
+                    said = [(clip_id, remarks.of_band(hz, source)) for clip_id, hz in bands]
+                    said += remarks.of_windows(store.load(folder))
+                    for line in remarks.summed_up(said, total=len(table)):
+                        print(f"{name}: {line}")
             for run in stage:
                 run.metrics({features.folder: summary.metrics})
                 run.params({"backbones": {features.name: params.options_of(features.name)}})

@@ -64,6 +64,8 @@ def run(params: Params) -> None:
             f"{params.corpus}: {counts['clips']} clips good, {counts['bad']} bad, "
             f"{counts['flagged']} flagged"
         )
+        for line in target.not_heard():
+            print(f"{params.corpus}: {line}")
 
 
 def corpus_of(params: Params, name: str) -> Corpus:

@@ -67,7 +67,8 @@ def _ingest(ingested: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{name}: {found['clips']} clips good, {share} a class, "
             f"{found['duration_s'] / 60:.1f} minutes; {len(found['bad'])} bad, "
-            f"{len(found['flagged'])} clipping"
+            f"{len(found['flagged'])} worth a look; {found.get('silent', 0)} silent, "
+            f"{found.get('narrow_band', 0)} with nothing above 4.5 kHz"
         )
         yield from (f"bad: {b['path']}: {b['reason']}" for b in found["bad"][:20])
 
