@@ -35,20 +35,14 @@ def unusable(audio: Audio, *, channel: Channel = "mix", whole: bool = True) -> s
     samples, rate = audio.samples, audio.sample_rate
     if whole and audio.duration_s < SHORTEST_S:
         return f"too short: {len(samples)} samples at {rate} Hz, under {SHORTEST_S * 1000:.0f} ms"
-    low, high = samples.min(axis=0), samples.max(axis=0)
-    if (low == high).all():
-        return _silent(f"{SILENT}: every sample is", samples[0])
-    peak = max(-float(low.min()), float(high.max()))
-    if peak <= 1 and high.max() - low.min() > OVERFLOW_STEP:
-        inside = np.abs(samples) < FULL_SCALE  # what is clipped jumps, too, but from end to end
-        jumps = np.abs(np.diff(samples, axis=0)) > OVERFLOW_STEP
-        if float((jumps & inside[1:] & inside[:-1]).mean()) > OVERFLOW_SHARE:
-            return "overflow: it was too loud for its format, and its samples wrapped around"
+    low, high = float(samples.min()), float(samples.max())
+    if low == high:
+        return f"{SILENT}: every sample is {low:.3g}"
+    if max(-low, high) <= 1 and high - low > OVERFLOW_STEP and _overflows(samples):
+        return "overflow: it was too loud for its format, and its samples wrapped around"
     if samples.shape[1] == 1:
         return None
     mono = audio.mono(channel)
-    if mono.min() == mono.max() and channel != "mix":
-        return _silent(f"its channel {channel} is silent: every sample is", mono[:1])
     if channel == "mix":
         loudest_db = max(level_db(centred(samples[:, at])) for at in range(samples.shape[1]))
         below_db = loudest_db - level_db(centred(mono))
@@ -57,8 +51,12 @@ def unusable(audio: Audio, *, channel: Channel = "mix", whole: bool = True) -> s
                 f"its channels cancel each other out: their mean lies {below_db:.0f} dB under "
                 "them; read one of them, as with channel=left"
             )
+    if mono.min() == mono.max():
+        return f"{SILENT} in channel {channel}: every sample is {mono[0]:.3g}"
     return None
 
 
-def _silent(what: str, first: np.ndarray) -> str:
-    return f"{what} {' or '.join(f'{value:.3g}' for value in np.unique(first))}"
+def _overflows(samples: np.ndarray) -> bool:
+    inside = np.abs(samples) < FULL_SCALE  # what is clipped jumps, too, but from end to end
+    jumps = np.abs(np.diff(samples, axis=0)) > OVERFLOW_STEP
+    return float((jumps & inside[1:] & inside[:-1]).mean()) > OVERFLOW_SHARE
