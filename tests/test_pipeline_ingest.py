@@ -70,18 +70,6 @@ def test_noise_of_the_corpus_is_listed(project):
     assert noise["path"].tolist() == ["Noise/Wind/w.wav"]
 
 
-@pytest.mark.parametrize("root", ["data/none", "data/gtzan"])
-def test_a_corpus_that_is_not_here_is_one_line_that_says_what_to_do(project, root):
-    change(project, corpus="gtzan", root=root)
-    done = ingest(project)
-    change(project, corpus="folder", root="data/recordings")
-    assert done.returncode == 1
-    said = own_line(done.stderr)
-    assert said.startswith("corpus gtzan is not here")
-    assert root in said
-    assert "faunashot fetch gtzan" in said
-
-
 def test_no_clips_of_the_wanted_classes_is_one_line(project):
     change(project, corpora__folder__classes=["owll"])
     done = ingest(project)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -18,6 +18,9 @@ from faunashot.audio.reading import Channel, Reading
 from faunashot.errors import ParameterError
 from faunashot.options import Options, first_fault
 from faunashot.registry import Registry
+
+if TYPE_CHECKING:
+    from faunashot.systems.catalogue import System
 
 NO_CORPUS = "none"
 """Name of the corpus that stands for no source."""
@@ -181,7 +184,7 @@ class Params(Options):
         if len(set(self.backbone_names)) < len(self.backbone_names):
             raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
         _known("system", self.system, system_names())
-        needs = self._required_features()
+        needs = self.varied_system.requires_features
         if needs and needs != "front_end" and self.backbone != needs:
             raise ParameterError(
                 f"system: {self.system} reads the features of {needs}, not of "
@@ -202,11 +205,13 @@ class Params(Options):
                 f"{self.backbone}; use assignment, or one of them"
             )
 
-    def _required_features(self) -> str:
+    @property
+    def varied_system(self) -> System:
+        """The system, with the ingredient changed that `variant` names."""
         from faunashot.systems.catalogue import system
         from faunashot.systems.variants import variant
 
-        return variant(system(self.system), self.variant).system.requires_features
+        return variant(system(self.system), self.variant).system
 
     @property
     def backbone_names(self) -> list[str]:
@@ -216,7 +221,7 @@ class Params(Options):
     @property
     def features(self) -> list[FeatureName]:
         """The features that the system reads, one a backbone."""
-        if self._required_features() == "front_end":
+        if self.varied_system.requires_features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
         layer = "" if self.layer == DEFAULT_LAYER else self.layer
         return [FeatureName(name, layer) for name in self.backbone_names]
@@ -244,11 +249,14 @@ class Params(Options):
     @property
     def mixes_noise(self) -> bool:
         """Whether the system mixes noise into what it learns from."""
-        from faunashot.systems.catalogue import system
-        from faunashot.systems.variants import variant
+        return str(self.varied_system.settings.get("noise", "none")) != "none"
 
-        settings = variant(system(self.system), self.variant).system.settings
-        return str(settings.get("noise", "none")) != "none"
+    @property
+    def needs_noise(self) -> bool:
+        """Whether recordings of noise are learned with, or scored under."""
+        from faunashot.conditions.base import asked_for
+
+        return self.mixes_noise or any(c.needs_noise for c in asked_for(self.conditions))
 
     @property
     def run_name(self) -> str:
@@ -308,7 +316,7 @@ def load_params(file: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(data)
     except ValidationError as error:
-        raise ParameterError(f"{file}: {_first(error)}") from error
+        raise ParameterError(f"{file}: {_first(error, data)}") from error
 
 
 def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -346,14 +354,20 @@ def _known(key: str, value: str, valid: Any) -> None:
         raise ParameterError.unknown(key, value, valid)
 
 
-def _first(error: ValidationError) -> str:
-    """The first thing wrong, in one line; a misspelt key rather than the gap that it leaves."""
+def _first(error: ValidationError, data: Mapping[str, Any]) -> str:
+    """The first thing wrong, in one line; a misspelt key rather than the gap that it leaves.
+
+    The nearest key is one of the same name in another block, such as ``protocol.k`` for ``k``, or
+    one that is spelled much like it.
+    """
     found = error.errors()
     wrong = next((e for e in found if e["type"] == "extra_forbidden"), None)
     if wrong is None:
         return first_fault(error)
     key = ".".join(str(part) for part in wrong["loc"])
-    near = difflib.get_close_matches(key, _keys(Params), n=1)
+    known = [name for name in [*_keys(Params), *_given(data)] if name != key]
+    same = [name for name in known if name.split(".")[-1] == key.split(".")[-1]]
+    near = same or difflib.get_close_matches(key, known, n=1)
     return f"unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
@@ -365,3 +379,11 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 keys += _keys(inner, f"{prefix}{name}.")
     return keys
+
+
+def _given(block: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted keys of a file, those of blocks among them."""
+    for name, value in block.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _given(value, f"{prefix}{name}.")

@@ -368,3 +368,28 @@ def test_of_five_clips_a_class_one_is_held_back(clips_of):
     train, back = held_back(clips_of("\n".join(rows)), seed=0)
     assert sorted(i[:3] for i in back) == ["cat", "hen", "owl"]
     assert len(train) == 12
+
+
+def test_the_remedy_for_a_class_that_cannot_be_learned_is_one(clips_of):
+    """Other folds where they help; leaving the class out where two are left; else recordings."""
+    rest = "\n".join(
+        f"{kind}{n} {kind} {n} {kind}{n}" for kind in ("cat", "hen") for n in (1, 2, 3)
+    )
+
+    def said(rows: str, **how: bool) -> str:
+        with pytest.raises(SplitError, match="class owl is absent from the other folds") as raised:
+            Splits(clips_of(rows), seed=0, **how).refuse_unlearnable()
+        return str(raised.value).split("; ")[1]
+
+    in_one_fold = f"{rest}\na owl 1 g1\nb owl 1 g2\nc owl 1 g3"
+    assert said(in_one_fold) == "set protocol.folds=grouped"
+    Splits(clips_of(in_one_fold), seed=0, official=False).refuse_unlearnable()
+
+    of_one_recording = f"{rest}\na owl 1 g1\nb owl 1 g1"
+    for official in (True, False):
+        remedy = said(of_one_recording, official=official)
+        assert remedy == "add recordings of it, or set the corpus' classes to [cat, hen]"
+        Splits(clips_of(rest), seed=0, official=official).refuse_unlearnable()
+
+    beside_one_class = "a owl - g1\nb cat - g2\nc cat - g3\nd cat - g4"
+    assert said(beside_one_class) == "add recordings of it"

@@ -16,9 +16,8 @@ from faunashot.estimators import head
 from faunashot.estimators.calibration import temper
 from faunashot.estimators.heads.base import HeadClassifier
 from faunashot.params import Params
-from faunashot.protocols.base import Outcome
+from faunashot.protocols.base import Outcome, protocol_of
 from faunashot.protocols.few_shot import CALIBRATION_FOLDS
-from faunashot.protocols.run import protocol_of
 from faunashot.protocols.support.task import Task
 from faunashot.systems.catalogue import system
 from faunashot.systems.record import Temperature

@@ -18,9 +18,8 @@ from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.windows import from_scratch
 from faunashot.params import Params
 from faunashot.protocols import few_shot
-from faunashot.protocols.base import Outcome
+from faunashot.protocols.base import Outcome, protocol_of
 from faunashot.protocols.few_shot import FINAL
-from faunashot.protocols.run import protocol_of
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task, Training
 from faunashot.systems.catalogue import system

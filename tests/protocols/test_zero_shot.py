@@ -25,8 +25,7 @@ from faunashot.features.extract import embed_clips
 from faunashot.features.extractors import of_layer
 from faunashot.params import Params
 from faunashot.protocols import zero_shot
-from faunashot.protocols.base import Outcome
-from faunashot.protocols.run import protocol_of
+from faunashot.protocols.base import Outcome, protocol_of
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import IO
+
 import pandas as pd
 
 from faunashot.targets import names_of
 
 MULTI_LABEL = "multi_label"
 """Column that says whether a clip may carry several classes; a table without it says no."""
+
+NAMES = ["clip_id", "path", "label", "predicted", "fold", "group", "condition"]
+"""Columns of our CSV files that are text, whatever they look like."""
+
+
+def read_csv(source: Path | IO[str]) -> pd.DataFrame:
+    """Read a CSV file that a stage wrote: `NAMES` as text, all other columns as numbers.
+
+    A class may be called ``001``, ``NA`` or ``None``, and an empty label is a clip of none.
+    """
+    table = pd.read_csv(source, dtype=str, keep_default_na=False)
+    numbers = table.columns.difference(NAMES, sort=False)
+    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
 
 
 def carry_several(clips: pd.DataFrame) -> bool:

@@ -73,6 +73,7 @@ class Splits:
         self.multi_label = carry_several(clips)
         self._clips = clips.set_index("clip_id")
         self._seed = seed
+        self._official = official
         self._fold = self._folds() if official else grouped_folds(self._clips, seed=seed)
         self._names = self._test_folds()
         self._made: dict[str, Split] = {}
@@ -123,17 +124,41 @@ class Splits:
 
     def refuse_unlearnable(self) -> None:
         """Raise `SplitError` where a class is scored that no clip to learn from is of."""
+        lost = self._unlearnable()
+        if not lost:
+            return
+        name, fold = next(iter(lost.items()))
+        names = names_by_clip(self._clips)
+        others = sorted(set(names) - set(lost))
+        if self._official and self._can_be_learned_in_grouped_folds():
+            advice = "set protocol.folds=grouped"
+        elif len(others) > 1:
+            advice = f"add recordings of it, or set the corpus' classes to [{', '.join(others)}]"
+        else:
+            advice = "add recordings of it"
+        several = self._clips["group"][names.index[names == name]].nunique() > 1
+        raise SplitError(
+            f"fold {fold}: class {name} is absent from the other folds, so it cannot be learned"
+            f"{'' if several else ' (it has one source recording)'}; {advice}"
+        )
+
+    def _unlearnable(self) -> dict[str, str]:
+        """Classes that no clip to learn from is of where they are scored, each with its fold."""
+        lost: dict[str, str] = {}
         for split in self:
             scored, learned = (
                 set(names_by_clip(self._clips.loc[list(ids)]))
                 for ids in (split.test, split.learnable)
             )
-            if lost := scored - learned:
-                raise SplitError(
-                    f"fold {split.name}: class {min(lost)} is absent from the other folds, so it "
-                    "cannot be learned; leave it out of the corpus' classes, or use "
-                    "protocol.folds=grouped"
-                )
+            lost = dict.fromkeys(sorted(scored - learned), split.name) | lost
+        return lost
+
+    def _can_be_learned_in_grouped_folds(self) -> bool:
+        try:
+            grouped = Splits(self._clips.reset_index(), seed=self._seed, official=False)
+            return not grouped._unlearnable()
+        except SplitError:
+            return False
 
     def _folds(self) -> pd.Series:
         fold = self._clips["fold"]
@@ -141,7 +166,10 @@ class Splits:
             return fold
         if fold.notna().any():
             some = fold[fold.isna()].index[0]
-            raise SplitError(f"some clips have a fold and others have none, such as {some}")
+            raise SplitError(
+                f"some clips have a fold and others have none, such as {some}: give each one, or "
+                "set protocol.folds=grouped"
+            )
         return grouped_folds(self._clips, seed=self._seed)
 
     def _held_back(self, rest: pd.Series) -> pd.Series:
@@ -153,7 +181,10 @@ class Splits:
         parts = {TRAIN, VALIDATION, TEST}
         if not set(names) & parts:
             if len(names) < 2:
-                raise SplitError(f"all clips are in fold {names[0]!r}: nothing to learn from")
+                raise SplitError(
+                    f"all clips are in fold {names[0]!r}: nothing to learn from; set "
+                    "protocol.folds=grouped"
+                )
             return names
         if not set(names) <= parts or not {TRAIN, TEST} <= set(names):
             raise SplitError(f"folds {names} are neither numbers nor {TRAIN} and {TEST}")

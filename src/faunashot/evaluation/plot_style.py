@@ -6,7 +6,7 @@ imported where a figure is made: a second that listing plots does not need.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from faunashot.errors import ParameterError
@@ -23,6 +23,8 @@ GRID = "#e4e8ec"
 # Okabe and Ito's colours, without the yellow that white paper swallows
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#22272e")
 LEGEND: dict[str, Any] = {"frameon": False, "labelcolor": INK, "fontsize": 9.5}
+USUAL, LONGEST = 16, 60
+"""Characters of a class name that figures have room for anyway, and the most that they show."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -51,6 +53,19 @@ def plain(axes: Axes) -> None:
     axes.tick_params(colors=INK, labelsize=9, length=3)
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set(color=MUTED, fontsize=9.5)
+
+
+def class_names(labels: Iterable[object], *, fontsize: float) -> tuple[list[str], float]:
+    """Class names as figures show them, and the inches that a figure grows for the longest.
+
+    A name of more than `LONGEST` characters loses its middle: a Latin name begins with the genus
+    and ends with what tells it apart.
+    """
+    names = [str(label) for label in labels]
+    half = LONGEST // 2
+    shown = [n if len(n) <= LONGEST else f"{n[:half]}…{n[1 - half :]}" for n in names]
+    longest = max(map(len, shown), default=0)
+    return shown, max(longest - USUAL, 0) * 0.55 * fontsize / 72  # a letter is half as wide as high
 
 
 def named_rows(axes: Axes, names: Sequence[str], xlabel: str, **text: Any) -> None:

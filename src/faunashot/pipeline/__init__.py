@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from importlib import import_module
 
-STAGES = ("ingest", "audit", "embed", "train", "evaluate", "report")
+STAGES = ("check", "ingest", "audit", "embed", "train", "evaluate", "report")
 """In the order in which they run; each is a module here with a function `run`."""
 
 

@@ -14,7 +14,6 @@ from faunashot.audio.decode import recordings_in
 from faunashot.audio.noise import Noise
 from faunashot.conditions.base import asked_for
 from faunashot.data.ingest import hashed
-from faunashot.errors import ParameterError
 from faunashot.evaluation import MAIN
 from faunashot.features import remarks, store
 from faunashot.features.extractors import extractor
@@ -22,6 +21,7 @@ from faunashot.features.jobs import EmbedJob, embed_jobs
 from faunashot.features.plan import Recording
 from faunashot.features.store import META
 from faunashot.params import ABSENT, FeatureName, Params
+from faunashot.pipeline.check import no_noise
 from faunashot.pipeline.paths import (
     FEATURES,
     NOISE_CLIPS,
@@ -118,8 +118,7 @@ def jobs(
     for corpus, of_corpus in recordings.items():
         yield EmbedJob(corpus, of_corpus, features_of(MAIN, corpus, features))
     conditions = asked_for(params.conditions)
-    noisy = params.mixes_noise or any(condition.needs_noise for condition in conditions)
-    noises = recordings_of_noise(params) if noisy else []
+    noises = recordings_of_noise(params) if params.needs_noise else []
     if params.mixes_noise:
         yield EmbedJob("noise", noises, NOISE_FEATURES / features.folder)
     mixed = [Noise(noise.path, str(noise.sha256)) for noise in noises]
@@ -145,12 +144,11 @@ def recordings_of_noise(params: Params) -> list[Recording]:
     """
     if params.noise.root == ABSENT:
         root, table = params.root, pd.read_parquet(NOISE_CLIPS)
-        lack = f"{params.corpus} has no Noise/Wind of its own"
     else:
         root = params.noise.root
-        table, lack = hashed(recordings_in(root), root), f"{root} holds no recordings"
+        table = hashed(recordings_in(root), root)
     if table.empty:
-        raise ParameterError(f"noise.root: {lack}; name a folder of recordings of noise")
+        raise no_noise(params)
     return recordings_of(table.assign(clip_id=table["path"]), root)
 
 

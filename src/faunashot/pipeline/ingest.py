@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from faunashot.audio.reading import Channel
-from faunashot.data.corpora import create
-from faunashot.data.corpora.base import Corpus
-from faunashot.data.ingest import Ingested, hashed, ingest
+from faunashot.data.ingest import hashed, ingest
 from faunashot.errors import CorpusError
-from faunashot.params import ABSENT, NO_CORPUS, Params
+from faunashot.params import ABSENT, Params
+from faunashot.pipeline.check import corpus_of
 from faunashot.pipeline.paths import INGEST_REPORT, NOISE_CLIPS, RUN_RECORDS, clips_of
 from faunashot.tracking.runs import stage_run
 
@@ -21,11 +18,6 @@ def run(params: Params) -> None:
     corpora = {name: corpus_of(params, name) for name in names}
     roots = {name: params.root_of(name) for name in names}
     root = roots[params.corpus]
-    if root == ABSENT or not root.exists():
-        raise CorpusError(
-            f"corpus {params.corpus} is not here (root: {root}): run `faunashot fetch "
-            f"{params.corpus}`, and set root to the folder where it lies"
-        )
     with (
         stage_run(
             "ingest",
@@ -37,7 +29,7 @@ def run(params: Params) -> None:
     ):
         run.params(params.model_dump(mode="json", include={"corpus", "source", "ingest"}))
         done = {
-            name: ingested(corpus, roots[name], channel=params.audio.channel)
+            name: ingest(corpus, roots[name], channel=params.audio.channel)
             for name, corpus in corpora.items()
         }
         for folder in (INGEST_REPORT.parent, NOISE_CLIPS.parent):
@@ -66,20 +58,3 @@ def run(params: Params) -> None:
         )
         for line in target.not_heard():
             print(f"{params.corpus}: {line}")
-
-
-def corpus_of(params: Params, name: str) -> Corpus:
-    """A corpus of the parameters; one that is not here is read as one without clips."""
-    if params.root_of(name) == ABSENT:
-        return create(NO_CORPUS)
-    return create(name, **params.corpora.get(name, {}))
-
-
-def ingested(corpus: Corpus, root: Path, *, channel: Channel = "mix") -> Ingested:
-    """One corpus ingested; it is told how many clips it has, and refused if it has none."""
-    found = ingest(corpus, root, channel=channel)
-    if root != ABSENT and not len(found.clips) + len(found.bad):
-        raise CorpusError(
-            f"{corpus.name}: no clips of classes {corpus.options.classes} under {root}"
-        )
-    return found

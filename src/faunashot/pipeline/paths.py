@@ -14,6 +14,7 @@ NOISE_FEATURES = FEATURES / "noise"
 PREDICTIONS = Path("predictions")
 REPORTS = Path("reports")
 RUN_RECORDS = REPORTS / "mlflow"
+CHECKED = REPORTS / "check.json"
 INGEST_REPORT, AUDIT_REPORT = REPORTS / "ingest.json", REPORTS / "audit.json"
 METRICS, CURVE = Path("metrics.json"), Path("curve.csv")
 FIGURES = REPORTS / "figures.json"

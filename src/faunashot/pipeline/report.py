@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pandas as pd
-
 from faunashot.conditions.base import asked_for
+from faunashot.data.labels import read_csv
 from faunashot.features.extractors import licence_of
 from faunashot.params import Params
 from faunashot.pipeline.paths import (
@@ -41,7 +40,7 @@ def run(params: Params) -> None:
                 title=f"{params.full_system} on {params.corpus}",
                 lead=f"protocol {params.protocol.name}, k = {figures['k']} labelled clips a class",
                 figures=figures,
-                curve=pd.read_csv(CURVE),
+                curve=read_csv(CURVE),
                 pictures=pictures(),
                 sentences=of_figures(figures, asked_for(params.conditions)),
                 findings=of_data(ingested, audited),

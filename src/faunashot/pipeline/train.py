@@ -34,9 +34,7 @@ from faunashot.protocols.run import run_protocol
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task, Training
 from faunashot.recogniser import Recogniser
-from faunashot.systems.catalogue import System, system
 from faunashot.systems.record import BackboneRecord, TrainedSystem
-from faunashot.systems.variants import variant
 from faunashot.tracking.runs import StageRun, stage_run
 
 LEARNS_FROM = {
@@ -112,7 +110,7 @@ def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
     return Task(
         target=table_of(params, clips, TARGET),
         source=table_of(params, clips, SOURCE),
-        system=varied(params),
+        system=params.varied_system,
         seed=params.seed,
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
@@ -138,14 +136,9 @@ def altered_tasks(params: Params, clips: pd.DataFrame, task: Task) -> dict[str, 
     return altered
 
 
-def varied(params: Params) -> System:
-    """The system, with the ingredient changed that the parameters name."""
-    return variant(system(params.system), params.variant).system
-
-
 def write(outcome: Outcome, params: Params) -> None:
     """Write the model that is served, and what was held out."""
-    of_system = varied(params)
+    of_system = params.varied_system
     record = TrainedSystem(
         estimator=outcome.estimator.KIND,
         packages=sorted({*packages_of(of_system.head), *outcome.estimator.packages}),

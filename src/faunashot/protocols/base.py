@@ -11,6 +11,8 @@ import pandas as pd
 
 from faunashot import options
 from faunashot.estimators.base import Estimator
+from faunashot.params import Params
+from faunashot.protocols import PROTOCOLS
 from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.task import Task
 from faunashot.systems.record import Temperature, UnknownThreshold
@@ -140,3 +142,11 @@ class Outcome:
     learned_from: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def protocol_of(params: Params) -> Protocol:
+    """The protocol with its options."""
+    name = params.protocol.name
+    kind: type[Protocol] = PROTOCOLS[name]
+    settings = kind.Options.read(params.protocols.get(name, {}), key=f"protocols.{name}")
+    return kind(settings, k=params.protocol.k)

@@ -15,8 +15,7 @@ from faunashot.evaluation import MAIN
 from faunashot.features.extractors import of_layer
 from faunashot.features.spec import FeatureSpec
 from faunashot.params import Params
-from faunashot.protocols import PROTOCOLS
-from faunashot.protocols.base import Outcome, Protocol
+from faunashot.protocols.base import Outcome, protocol_of
 from faunashot.protocols.support.leak import leakage_inflation
 from faunashot.protocols.support.task import Task
 from faunashot.protocols.support.unknown import with_unknown
@@ -74,11 +73,3 @@ def run_protocol(
         if not protocol.learns_target or task.kind.uses_validation or task.target.multi_label:
             return outcome
         return replace(outcome, leak=leakage_inflation(task))
-
-
-def protocol_of(params: Params) -> Protocol:
-    """The protocol with its options."""
-    name = params.protocol.name
-    kind: type[Protocol] = PROTOCOLS[name]
-    settings = kind.Options.read(params.protocols.get(name, {}), key=f"protocols.{name}")
-    return kind(settings, k=params.protocol.k)

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from faunashot.data.labels import read_csv
 from faunashot.evaluation.metrics import HEADLINE, metric_names
 from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.tracking import store
@@ -132,14 +133,10 @@ def curves(root: Path, *, name: str = "*") -> pd.DataFrame:
 
 def predictions_of(client: MlflowClient, parent: Run) -> pd.DataFrame | None:
     """Predictions that an experiment logged last, a row a scored clip; None where it has none."""
-    text = dict.fromkeys(("fold", "clip_id", "group", "label", "predicted"), str)
-    # a label may well be "None" or "NA"
-    return evaluated_table(client, parent, "predictions.csv", dtype=text, keep_default_na=False)
+    return evaluated_table(client, parent, "predictions.csv")
 
 
-def evaluated_table(
-    client: MlflowClient, parent: Run, name: str, **reading: Any
-) -> pd.DataFrame | None:
+def evaluated_table(client: MlflowClient, parent: Run, name: str) -> pd.DataFrame | None:
     """Table that an experiment's evaluate stage logged last, None where there is none.
 
     Parameters
@@ -148,8 +145,6 @@ def evaluated_table(
         The experiment's own.
     name : str
         Of the artifact, such as ``curve.csv``.
-    reading : Any
-        Options of `pandas.read_csv`.
     """
     for run in find_runs(client, {PARENT: parent.info.run_id, DVC_STAGE: "evaluate"}):
         if run.info.status != "FINISHED":
@@ -159,6 +154,5 @@ def evaluated_table(
         with contextlib.suppress(MlflowException, OSError):
             uri = client.get_run(source).info.artifact_uri
             text = mlflow.artifacts.load_text(f"{uri}/{name}")
-            table: pd.DataFrame = pd.read_csv(io.StringIO(text), **reading)
-            return table
+            return read_csv(io.StringIO(text))
     return None

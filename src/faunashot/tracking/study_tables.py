@@ -23,8 +23,6 @@ SEED = "seed"
 NOISE = "snr_"
 """What the names of conditions under noise begin with; the rest is the ratio in dB."""
 
-_TEXT = {"keep_default_na": False, "na_values": [""]}  # a class may well be called "None"
-
 
 def named(study: Study, table: pd.DataFrame, *, with_seeds: bool) -> pd.Series:
     """What a study calls the system of each row: the values of the axes in which they differ."""
@@ -104,7 +102,7 @@ def _mean(client: MlflowClient, runs: Sequence[Run], name: str, *, by: str) -> p
     """Mean over runs of a table at their headline k, by the values of a column."""
     parts = []
     for run in runs:
-        table = evaluated_table(client, run, name, dtype={by: str}, **_TEXT)
+        table = evaluated_table(client, run, name)
         if table is not None and len(table):
             parts.append(table[table["k"] == run.data.metrics["k"]] if "k" in table else table)
     if not parts:

@@ -8,13 +8,17 @@ import numpy as np
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation.plot_style import GRID, INK, MUTED, head_line, one_panel
+from faunashot.evaluation.plot_style import GRID, INK, MUTED, class_names, head_line, one_panel
 from faunashot.evaluation.plots.base import DvcPlot, Plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from faunashot.evaluation.summary import Summary
+
+
+CORNER = "true \\ predicted"
+"""Column of the true classes, a name that no class has: one may well be called ``true``."""
 
 
 class Confusion(Plot):
@@ -33,12 +37,12 @@ class Confusion(Plot):
     )
 
     def table(self, summary: Summary) -> pd.DataFrame | None:
-        """Counts with the true class in the column ``true``."""
-        return None if summary.confusion is None else summary.confusion.reset_index()
+        """Counts with the true class in the column `CORNER`."""
+        return None if summary.confusion is None else summary.confusion.reset_index(names=CORNER)
 
     def figure(self, table: pd.DataFrame, *, title: str = "") -> Figure:
         """See `confusion_figure`."""
-        return confusion_figure(table.set_index("true"), title=title)
+        return confusion_figure(table.set_index(CORNER), title=title)
 
 
 def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
@@ -65,7 +69,8 @@ def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
     # a cell keeps room for its count, which shrinks with many classes but stays legible
     cell_in, font = (0.46, 9.0) if n <= 15 else (0.32, 7.5) if n <= 30 else (0.25, 6.5)
     side = max(cell_in * n, 3.2)
-    figure, axes = one_panel(side + 2.6, side + 2.1, compress=True)
+    names, room_in = class_names(confusion.index, fontsize=font + 0.5)
+    figure, axes = one_panel(side + 2.6 + room_in, side + 2.1 + room_in, compress=True)
     import matplotlib
 
     colours = matplotlib.colormaps["Blues"]
@@ -81,8 +86,8 @@ def confusion_figure(confusion: pd.DataFrame, *, title: str = "") -> Figure:
             color="white" if share[row, column] > 0.55 else INK,
             fontweight="bold" if row == column else "normal",
         )
-    axes.set_xticks(range(n), list(map(str, confusion.columns)), rotation=90, fontsize=font + 0.5)
-    axes.set_yticks(range(n), list(map(str, confusion.index)), fontsize=font + 0.5)
+    axes.set_xticks(range(n), names, rotation=90, fontsize=font + 0.5)
+    axes.set_yticks(range(n), names, fontsize=font + 0.5)
     axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
     axes.grid(which="minor", color=GRID, linewidth=0.6)

@@ -10,6 +10,7 @@ from faunashot.evaluation.plot_style import (
     COLOURS,
     INK,
     MUTED,
+    class_names,
     head_line,
     named_rows,
     need_columns,
@@ -63,7 +64,8 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
         ["scored", "f1", "label"], ascending=[False, False, True]
     )
     n = len(table)
-    figure, axes = one_panel(6.8, 1.5 + 0.24 * max(n, 6))
+    names, room_in = class_names(table["label"], fontsize=9)
+    figure, axes = one_panel(6.8 + room_in, 1.5 + 0.24 * max(n, 6))
     rows = range(n)
     axes.barh(rows, table["f1"].where(table["scored"], 0), height=0.68, color=COLOURS[0])
     for row, f1, support in zip(rows, table["f1"], table["support"], strict=True):
@@ -86,6 +88,6 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
         axes.axvline(macro, color=COLOURS[1], linewidth=1.5, linestyle=(0, (4, 3)), zorder=3)
         shows += f"; dashed: macro-F1 {macro:.3f}"
     axes.set_xlim(0, 1)
-    named_rows(axes, list(map(str, table["label"])), "F1", fontsize=9)
+    named_rows(axes, names, "F1", fontsize=9)
     head_line(axes, title, shows)
     return figure

@@ -1,0 +1,92 @@
+"""Stage check: what the parameters and the tables of the corpora tell, before any work is done.
+
+It depends on the whole of ``params.yaml``, so that DVC runs it whenever a key was changed or added,
+whether another stage reads that key or not; what it leaves depends on the corpora alone, so that
+no stage runs again for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from faunashot.data.corpora import create
+from faunashot.data.corpora.base import Clip, Corpus
+from faunashot.data.labels import MULTI_LABEL, clips_a_class
+from faunashot.data.layout import recordings
+from faunashot.errors import CorpusError, ParameterError
+from faunashot.params import ABSENT, NO_CORPUS, Params
+from faunashot.pipeline.paths import CHECKED
+from faunashot.protocols.base import protocol_of
+from faunashot.protocols.support.design import Design
+
+COLUMNS = list(Clip.__dataclass_fields__)
+
+
+def run(params: Params) -> None:
+    """Run the stage; the parameters themselves were checked as they were read."""
+    if params.needs_noise and not any(noise_files(params)):
+        raise no_noise(params)
+    tables = {name: listed(params, name) for name in (params.corpus, params.source)}
+    design = Design(
+        clips=tables[params.corpus],
+        source=tables[params.source],
+        system=params.varied_system,
+        seed=params.seed,
+        official=params.protocol.folds == "official",
+        transfer=params.protocol.transfer,
+    )
+    protocol_of(params).refuse(design)
+    found = {
+        name: {"clips_a_class": clips_a_class(clips), "recordings": clips["group"].nunique()}
+        for name, clips in tables.items()
+    }
+    CHECKED.parent.mkdir(parents=True, exist_ok=True)
+    CHECKED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def listed(params: Params, name: str) -> pd.DataFrame:
+    """Clips of a corpus as its folder or table lists them: none is opened.
+
+    Raises
+    ------
+    CorpusError
+        The corpus is not here, or has no clips of the classes that are wanted.
+    """
+    corpus, root = corpus_of(params, name), params.root_of(name)
+    if name == params.corpus and (root == ABSENT or not root.exists()):
+        raise CorpusError(
+            f"corpus {name} is not here (root: {root}): run `faunashot fetch {name}`, and set root "
+            "to the folder where it lies"
+        )
+    rows = [asdict(clip) for clip in corpus.clips(root)]
+    if root != ABSENT and not rows:
+        raise CorpusError(f"{name}: no clips of classes {corpus.options.classes} under {root}")
+    clips = pd.DataFrame(rows, columns=COLUMNS, dtype="str")
+    return clips.assign(**{MULTI_LABEL: corpus.multi_label})
+
+
+def noise_files(params: Params) -> Iterator[Path]:
+    """Recordings of noise in ``noise.root``, or those that the corpus brings."""
+    if params.noise.root == ABSENT:
+        return corpus_of(params, params.corpus).noise(params.root)
+    return recordings(params.noise.root)
+
+
+def no_noise(params: Params) -> ParameterError:
+    """The error where recordings of noise are needed, and there are none."""
+    own = params.noise.root == ABSENT
+    lack = f"{params.corpus} has no Noise/Wind of its own"
+    lack = lack if own else f"{params.noise.root} holds no recordings"
+    return ParameterError(f"noise.root: {lack}; name a folder of recordings of noise")
+
+
+def corpus_of(params: Params, name: str) -> Corpus:
+    """A corpus of the parameters; one that is not here is read as one without clips."""
+    if params.root_of(name) == ABSENT:
+        return create(NO_CORPUS)
+    return create(name, **params.corpora.get(name, {}))

@@ -1,0 +1,122 @@
+"""Stage check: what parameters and tables can tell is said before any other stage does work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile as sf
+from pipeline_project import RATE, call, change, new_project, own_line, tone
+
+PLAIN = {
+    "corpus": "folder",
+    "root": "data/recordings",
+    "protocol__k": 2,
+}
+
+
+def folders(root: Path) -> None:
+    """Three classes of six clips, and folders of one clip and of three beside them."""
+    counts = {"owl": 6, "wren": 6, "frog": 6, "../one/owl": 1, "../one/frog": 3, "../alone/owl": 4}
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            file = root / name / f"{number}.wav"
+            sf.write(file, tone(file.parent.name, number, seconds=0.2), RATE)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return new_project(tmp_path_factory.mktemp("check") / "project", folders)
+
+
+def check(project: Path, **values: Any) -> subprocess.CompletedProcess[str]:
+    change(project, **{**PLAIN, **values})
+    return call(project, sys.executable, "-m", "faunashot.pipeline", "check")
+
+
+def test_what_fits_is_counted_and_depends_on_the_corpora_alone(project):
+    file = project / "reports/check.json"
+    left = []
+    for k in (2, 4):
+        done = check(project, protocol__k=k)
+        assert done.returncode == 0, done.stderr
+        left.append(file.read_text("utf-8"))
+    assert left[0] == left[1]
+    assert json.loads(left[0])["folder"] == {
+        "clips_a_class": {"frog": 6, "owl": 6, "wren": 6},
+        "recordings": 18,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"root": "data/one"}, "class owl is absent from the other folds, so it cannot"),
+        ({"root": "data/alone"}, "all clips are of class 'owl': there is nothing to tell apart"),
+        ({"protocol__k": 5}, "protocol.k: 5, but class frog has 4 clips to learn from"),
+        ({"protocol__name": "fewshot"}, "protocol.name: unknown value 'fewshot'; did you mean"),
+        ({"corpus": "esc"}, "corpus: unknown value 'esc'; did you mean 'esc50'?"),
+        ({"corpus": "esc50"}, "data/recordings does not hold the corpus esc50"),
+        ({"root": "data/none"}, "corpus folder is not here (root: data/none): "),
+        ({"backbone": "yamnt"}, "backbone: unknown value 'yamnt'; did you mean 'yamnet'?"),
+        ({"system": "logistik"}, "system: unknown value 'logistik'; did you mean 'logistic'?"),
+        ({"corpora__folder__classes": ["owll"]}, "unknown value 'owll'; did you mean 'owl'?"),
+        ({"conditions__noise__snr_db": [0]}, "noise.root: folder has no Noise/Wind of its own"),
+        ({"source": "gtzan", "source_root": "data/one"}, "does not hold the corpus gtzan"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_run_is_one_line_before_anything_is_opened(project, values, said):
+    before = (project / "params.yaml").read_bytes()
+    started = time.monotonic()
+    done = check(project, **values)
+    took_s = time.monotonic() - started
+    (project / "params.yaml").write_bytes(before)
+    assert done.returncode == 1
+    assert said in own_line(done.stderr)
+    assert not (project / "clips").exists()
+    assert took_s < 10  # 1 s where nothing else runs; 60 s and more where stages ran before it
+
+
+def test_checking_loads_no_network_and_no_tracking():
+    code = "import sys, faunashot.pipeline.check; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded & {"tensorflow", "mlflow", "sklearn", "matplotlib"} == set()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("+k=3", "unknown key 'k'; did you mean 'protocol.k'?"),
+        ("+protocol.kk=3", "unknown key 'protocol.kk'; did you mean 'protocol.k'?"),
+        ("protocol.k=9", "protocol.k: 9, but class frog has 8 clips to learn from"),
+        ("backbone=yamnt", "backbone: unknown value 'yamnt'; did you mean 'yamnet'?"),
+    ],
+)
+def test_no_experiment_of_dvc_goes_on_with_it_though_every_stage_is_cached(copy, setting, said):
+    """DVC itself proposes ``+k=3`` for ``k=3``, and no stage reads the key that it adds."""
+    done = call(copy, "dvc", "exp", "run", "-S", setting)
+    assert done.returncode != 0
+    assert said in own_line(done.stderr)
+    running = [line for line in done.stdout.splitlines() if line.startswith("Running stage")]
+    assert running == ["Running stage 'check':"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_another_k_runs_no_stage_again_that_does_not_read_it(copy):
+    change(copy, protocol__k=3)
+    done = call(copy, "dvc", "repro")
+    assert done.returncode == 0, done.stderr
+    ran = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running")]
+    assert ran == ["check", "train", "evaluate", "report"]
+    again = call(copy, "dvc", "repro")
+    assert "Running" not in again.stdout
