@@ -6,6 +6,8 @@ import csv
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TextIO
+from unicodedata import normalize
 
 from faunashot.errors import CorpusError
 
@@ -90,6 +92,43 @@ def inside(path: str, *, below: str = "") -> str | None:
     return None if tidy in (".", "..") or tidy.startswith("../") else tidy
 
 
+class SpelledNames:
+    """Files below a root, whichever way a table spells their names.
+
+    Unicode has several spellings of a letter such as ``ä``: a Mac may write another into its file
+    names than a table has.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._listed: dict[PurePosixPath, dict[str, str]] = {}
+
+    def on_disk(self, path: str) -> str:
+        """A POSIX path as its file spells it; as it is given where there is no such file."""
+        if path.isascii() or (self._root / path).exists():
+            return path
+        found = PurePosixPath()
+        for name in PurePosixPath(path).parts:
+            found /= self._names(found).get(normalize("NFC", name), name)
+        return found.as_posix()
+
+    def _names(self, folder: PurePosixPath) -> dict[str, str]:
+        if folder not in self._listed:
+            place = self._root / folder
+            names = os.listdir(place) if place.is_dir() else []
+            self._listed[folder] = {normalize("NFC", name): name for name in names}
+        return self._listed[folder]
+
+
+def is_table_of(path: Path, columns: Iterable[str]) -> bool:
+    """Whether a file is a table whose header has these columns, in lower case."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return set(columns) <= set(next(_rows(file), []))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return False
+
+
 def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     """Read a comma, semicolon or tab separated table with a header.
 
@@ -113,11 +152,8 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=header.count)
-            reader = csv.reader(file, delimiter=delimiter)
-            names = [name.strip().lower() for name in next(reader, [])]
+            reader = _rows(file)
+            names = next(reader, [])
             rows = [dict.fromkeys(names, "") | _cells(names, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{path} cannot be read as a UTF-8 table: {error}") from error
@@ -126,6 +162,15 @@ def read_table(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
         found = ", ".join(names) or "nothing"
         raise CorpusError(f"{path} has no column {', '.join(missing)}; its header is: {found}")
     return rows
+
+
+def _rows(file: TextIO) -> Iterator[list[str]]:
+    """The header in lower case, stripped, then the rows as they are."""
+    header = file.readline()
+    file.seek(0)
+    reader = csv.reader(file, delimiter=max(",;\t", key=header.count))
+    yield [name.strip().lower() for name in next(reader, [])]
+    yield from reader
 
 
 def _cells(names: list[str], row: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
@@ -152,7 +153,7 @@ def class_score_features(
 
 def spelled(label: str) -> str:
     """A label as tables of class maps spell it: ``"Sea waves"`` is ``"sea_waves"``."""
-    return label.strip().lower().replace(" ", "_").replace("-", "_")
+    return normalize("NFC", label).strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def read_class_map(table: Path, known: Sequence[str]) -> dict[str, list[str]]:

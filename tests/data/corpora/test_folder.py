@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -269,3 +270,51 @@ def test_a_recording_linked_into_two_classes_is_of_both(root: Path, make: Make) 
 def test_options_are_read_with_the_name_of_the_corpus() -> None:
     with pytest.raises(ParameterError, match=r"corpora\.folder\.multi_label: .*, got 'yes'"):
         Folder(multi_label="yes")
+
+
+def test_a_stray_table_beside_class_folders_is_none_of_labels(root: Path, make: Make) -> None:
+    make("folder", root)
+    (root / "birdnet_params.csv").write_text("File splitting duration,Segment length\n600,3.0\n")
+    (root / "latin-1.csv").write_bytes(b"path,label\ncaf\xe9.wav,owl\n")
+    assert {clip.label for clip in Folder().clips(root)} == {"owl", "wren"}
+    (root / "mine.csv").write_text("Path,Label\nowl/three.mp3,boobook\n")
+    assert [clip.label for clip in Folder().clips(root)] == ["boobook"]
+
+
+@pytest.mark.parametrize("no_table", [None, "none", "", False])
+def test_a_table_that_is_found_can_be_overruled(root: Path, make: Make, no_table: object) -> None:
+    make("folder", root)
+    (root / "labels.csv").write_text("path,label\nowl/three.mp3,boobook\n")
+    assert [clip.label for clip in Folder().clips(root)] == ["boobook"]
+    assert {clip.label for clip in Folder(table=no_table).clips(root)} == {"owl", "wren"}
+    (root / "labels.csv").write_text("file,class\nowl/three.mp3,boobook\n")
+    with pytest.raises(CorpusError, match=r"has no column path.*set corpora\.folder\.table: none"):
+        list(Folder().clips(root))
+
+
+def test_a_folder_without_classes_names_the_tables_that_were_not_taken(root: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (root / name).write_text("path,label\nx.wav,owl\n")
+    with pytest.raises(CorpusError, match=r"of a\.csv, b\.csv none is .* corpora\.folder\.table"):
+        list(Folder().clips(root))
+
+
+@pytest.mark.parametrize(("on_disk", "written"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_table_and_a_file_name_meet_in_any_unicode_spelling(
+    root: Path, touch: Touch, on_disk: str, written: str
+) -> None:
+    path, label = "Vögel/Käuzchen.wav", "Käuzchen"
+    touch(root, normalize(on_disk, path))
+    (root / "labels.csv").write_text(
+        f"path,label,group\n{normalize(written, path)},{normalize(written, label)},Käuzchen\n"
+        f"{normalize(on_disk, path)},{normalize(on_disk, label)},{normalize('NFD', 'Käuzchen')}\n"
+    )
+    corpus = Folder(classes=[normalize(on_disk, label)])
+    (clip,) = corpus.clips(root)
+    assert (clip.path, clip.label) == (normalize(on_disk, path), normalize("NFC", label))
+    assert corpus.problems == []
+
+
+def test_class_folders_are_one_class_in_any_unicode_spelling(root: Path, touch: Touch) -> None:
+    touch(root, normalize("NFD", "Kauz ä/a.wav"))
+    assert [clip.label for clip in Folder(classes=["Kauz ä"]).clips(root)] == ["Kauz ä"]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from unicodedata import normalize
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
@@ -43,15 +44,21 @@ class Clip:
     fold: str | None
     group: str
 
+    def __post_init__(self) -> None:
+        """Spell names in one way of Unicode's, so that a table's and a folder's are the same."""
+        object.__setattr__(self, "label", normalize("NFC", self.label))
+        object.__setattr__(self, "group", normalize("NFC", self.group))
+
 
 def _names(given: object) -> object:
-    """Refuse what is neither a name nor a list of names."""
+    """Refuse what is neither a name nor a list of names; spell them as `Clip` does."""
     listed = given if isinstance(given, list) else [given]
     if not all(isinstance(name, str) for name in listed):
         raise PydanticCustomError(
             "class_names", "needs 'all', the name of a set, or a list of class names"
         )
-    return given
+    names = [normalize("NFC", str(name)) for name in listed]
+    return names if isinstance(given, list) else names[0]
 
 
 ClassNames = Annotated[str | list[str], BeforeValidator(_names)]

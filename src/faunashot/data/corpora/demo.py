@@ -55,9 +55,10 @@ class Demo(Corpus):
         table = root / _TABLE
         if not table.is_file():
             raise self.not_here(root, f"{_TABLE} is missing")
-        found = False
+        found, names = False, layout.SpelledNames(root)
         for row in layout.read_table(table, _COLUMNS):
             path = layout.inside(row["filename"], below="audio")
+            path = path and names.on_disk(path)
             if path is None or not (root / path).is_file():
                 self.problems.append((row["filename"], f"in {_TABLE}, but not in audio/"))
             elif not (row["label"] and row["fold"] and row["group"]):

@@ -10,12 +10,16 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from faunashot.data import layout
 from faunashot.data.corpora.base import Clip, Corpus, CorpusOptions
 from faunashot.errors import CorpusError
 from faunashot.targets import SEPARATOR, join_names
+
+LOOK_FOR_ONE, NO_TABLE = "auto", "none"
+COLUMNS = ("path", "label")
+"""Columns that make a table one of labels."""
 
 
 class FolderOptions(CorpusOptions):
@@ -23,21 +27,22 @@ class FolderOptions(CorpusOptions):
 
     Attributes
     ----------
-    table : str or None
-        POSIX path of the table, relative to the root; looked for unless told.
+    table : str
+        POSIX path of the table, relative to the root; "auto" to look for one, "none" (or null,
+        false, an empty text) for class folders whatever tables lie beside them.
     multi_label : bool
         Whether a recording may carry several classes, or none.
     """
 
-    table: str | None = None
+    table: Annotated[str, BeforeValidator(lambda given: given or NO_TABLE)] = LOOK_FOR_ONE
     multi_label: Annotated[bool, Field(strict=True)] = False
 
 
 class Folder(Corpus):
     """`<class>/**/<any recording>`, or a table with the columns path, label[, fold][, group].
 
-    A table is used where one is named, else `labels.csv`, else the only .csv in the root. Its
-    paths are relative to its own folder.
+    A table is used where one is named, else `labels.csv`, else the only .csv in the root that has
+    these columns. Its paths are relative to its own folder.
 
     A file under two labels is left out and reported, unless the option ``multi_label`` is set:
     then it has both. A cell of the table may then hold several names, such as ``frog;owl``, a
@@ -64,22 +69,30 @@ class Folder(Corpus):
             found = True
             yield clip
         if not found:
+            others = ", ".join(sorted(path.name for path in root.glob("*.csv")))
             how = f"the table {table}" if table else "its class folders"
+            if others and not table:
+                how += f" (of {others} none is taken for the labels: name it in {self._key})"
             first = "; first: {}: {}".format(*self.problems[0]) if self.problems else ""
             raise self.not_here(root, f"no recording can be used from {how}{first}")
 
     def _table(self, root: Path) -> str | None:
-        if self.options.table is not None:
+        if self.options.table == NO_TABLE:
+            return None
+        if self.options.table != LOOK_FOR_ONE:
             table = layout.inside(self.options.table)
             if table is None or not (root / table).is_file():
-                raise CorpusError(
-                    f"{root} has no table {self.options.table!r}: check corpora.{self.name}.table"
-                )
+                raise CorpusError(f"{root} has no table {self.options.table!r}: check {self._key}")
             return table
-        tables = [path.name for path in root.glob("*.csv") if not path.name.startswith(".")]
-        if "labels.csv" in tables:
+        if (root / "labels.csv").exists():
             return "labels.csv"
+        visible = (path for path in root.glob("*.csv") if not path.name.startswith("."))
+        tables = [path.name for path in visible if layout.is_table_of(path, COLUMNS)]
         return tables[0] if len(tables) == 1 else None
+
+    @property
+    def _key(self) -> str:
+        return f"corpora.{self.name}.table"
 
     def _files(self, root: Path) -> Iterator[Clip]:
         for folder in layout.subfolders(root):
@@ -89,7 +102,14 @@ class Folder(Corpus):
 
     def _rows(self, root: Path, table: str) -> Iterator[Clip]:
         folder = PurePosixPath(table).parent.as_posix()
-        for number, row in enumerate(layout.read_table(root / table, ("path", "label")), start=2):
+        names = layout.SpelledNames(root)
+        try:
+            rows = layout.read_table(root / table, COLUMNS)
+        except CorpusError as error:
+            if self.options.table != LOOK_FOR_ONE:
+                raise
+            raise CorpusError(f"{error}; if it is not of labels, set {self._key}: none") from error
+        for number, row in enumerate(rows, start=2):
             given, label = row["path"], row["label"]
             path = layout.inside(given, below=folder) if given else None
             if not given:
@@ -101,6 +121,7 @@ class Folder(Corpus):
             elif not label and not self.multi_label:
                 self.problems.append((path, f"it has no label in {table}"))
             else:
+                path = names.on_disk(path)
                 fold, group = row.get("fold") or None, row.get("group") or path
                 yield Clip(clip_id=path, path=path, label=label, fold=fold, group=group)
 

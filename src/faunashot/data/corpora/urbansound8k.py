@@ -46,7 +46,7 @@ class UrbanSound8K(Corpus):
         table = base / _TABLE
         if not table.is_file() or not (base / "audio").is_dir():
             raise self.not_here(root, f"{_TABLE} or audio/ is missing")
-        found = False
+        found, names = False, layout.SpelledNames(base)
         for row in layout.read_table(table, ("slice_file_name", "fsid", "fold", "class")):
             name, fold = row["slice_file_name"], row["fold"]
             if not (name and fold and row["fsid"] and row["class"]):
@@ -56,7 +56,7 @@ class UrbanSound8K(Corpus):
             path = layout.inside(name, below=below)
             if path is None or not path.startswith(f"{below}/"):
                 self.problems.append((name, f"the path in {_TABLE} leaves {below}/"))
-            elif (base / path).is_file():
+            elif (base / (path := names.on_disk(path))).is_file():
                 found = True
                 clip_id = name.removesuffix(".wav")
                 relative = layout.relative(base / path, root)
