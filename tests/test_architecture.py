@@ -28,7 +28,7 @@ LAYERS = [
     {"data", "audio", "evaluation"},
     {"download", "registry"},
     {"storage"},
-    {"files", "native", "progress"},
+    {"changed", "files", "native", "progress"},
     {"options", "targets"},
     {"errors", "wording", "__init__"},
 ]
@@ -62,7 +62,7 @@ CONFINED = {
 }
 """Libraries that only some rooms may import."""
 
-WITHOUT_RESULT = {"cli", "errors", "params", "tracking"}
+WITHOUT_RESULT = {"changed", "cli", "errors", "params", "tracking"}
 """Rooms that check, log and print what a stage makes; dvc.yaml names parameters one by one."""
 
 STAGES = {

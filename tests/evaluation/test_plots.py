@@ -87,6 +87,29 @@ def test_a_figure_is_saved_with_nothing_cut_off(kind, n_classes, tmp_path):
     saved_with_nothing_cut_off(figure, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["confusion", "per_class"])
+@pytest.mark.parametrize("letters", [45, 200])
+def test_long_class_names_leave_room_for_what_they_name(kind, letters, tmp_path):
+    """A Latin and a common name: the axes stay about as wide as beside short ones."""
+    names = [f"{n:02d} Phylloscopus trochiloides " + "warbler " * 30 for n in range(12)]
+    names = [f"{name[: letters - 4]} {name[:2]}x" for name in names]
+    counts = pd.DataFrame(np.eye(12, dtype=int), index=names, columns=names)
+    table = pd.DataFrame({"label": names, "f1": 0.5, "support": 3})
+    long, short = (
+        (confusion_figure(counts, title=TITLE) if kind == "confusion" else per_class_figure(rows))
+        for counts, rows in (
+            (counts, table),
+            (counts.set_axis(range(12)).set_axis(range(12), axis=1), table.assign(label="owl")),
+        )
+    )
+    for figure in (long, short):
+        saved_with_nothing_cut_off(figure, tmp_path)
+    wide, usual = (f.axes[0].get_window_extent().width for f in (long, short))
+    assert wide > 0.75 * usual
+    shown = [text.get_text() for text in long.axes[0].get_yticklabels()]
+    assert len(set(shown)) == 12
+
+
 @pytest.mark.parametrize(
     ("kind", "shows"),
     [

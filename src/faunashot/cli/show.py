@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+from faunashot.changed import print_changed
 from faunashot.cli.output import AsJson, answer, note
 from faunashot.errors import StoreError
 from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn, sentence
@@ -53,3 +54,4 @@ def show(as_json: AsJson = False) -> None:
         f"k: labelled clips a class; *: the figures in metrics.json, {metrics['clips']} clips, "
         f"{metrics['classes']} classes"
     )
+    print_changed(Path())
