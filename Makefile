@@ -38,7 +38,8 @@ run: $(READY)
 		printf '[core]\n    no_scm = true\n' > .dvc/config.local; \
 	fi
 	@dvc pull --quiet data.dvc
-	dvc repro
+	@echo "The pipeline; a stage that was run before on the same comes from the cache:"
+	@dvc repro > /dev/null  # what DVC says of itself; stages, bars and errors go to standard error
 	@faunashot show
 	@[ ! -e .git ] || git config user.email > /dev/null || { echo; \
 		echo "Experiments are commits, which need a name:"; \

@@ -159,7 +159,8 @@ def own_line(stderr: str) -> str:
     return line.removeprefix("faunashot: ")
 
 
-def embedded_now(stdout: str) -> dict[str, int]:
+def embedded_now(stderr: str) -> dict[str, int]:
     """Windows that the stage embed had to embed, by what it names them."""
-    found = re.findall(r"^(.*): \d+ windows by .*, (\d+) of them embedded now", stdout, re.M)
-    return {name: int(windows) for name, windows in found}
+    jobs = "; ".join(re.findall(r"^embed +[\d.]+ s +(.*)$", stderr, re.M)).split("; ")
+    each = [re.fullmatch(r"(.*): \d+ windows by .*, (\d+) of them embedded now", j) for j in jobs]
+    return {found[1]: int(found[2]) for found in each if found}

@@ -194,7 +194,7 @@ def test_recordings_that_are_added_are_embedded_alone(copy):
     done = call(copy, "dvc", "repro", "embed")
     windows = len(store.load(copy / FEATURES).index)
     assert windows == before * 11 // 10
-    assert embedded_now(done.stdout) == {"folder": windows - before}, done.stderr
+    assert embedded_now(done.stderr) == {"folder": windows - before}, done.stderr
 
 
 def test_no_recording_is_embedded_twice_whatever_is_run(copy):
@@ -204,7 +204,7 @@ def test_no_recording_is_embedded_twice_whatever_is_run(copy):
         change(copy, **values)
         done = call(copy, "dvc", "repro", "embed")
         assert done.returncode == 0, done.stderr
-        return sum(embedded_now(done.stdout).values())
+        return sum(embedded_now(done.stderr).values())
 
     shutil.rmtree(copy / ".cache")
     assert embedded(frontends__logmel_stats__hop_s=0.25) > 0
@@ -220,7 +220,7 @@ def test_no_recording_is_embedded_twice_whatever_is_run(copy):
     assert call(copy, "dvc", "exp", "run", "--queue", "-n", "queued", *axes).returncode == 0
     done = call(copy, "dvc", "exp", "run", "--run-all")
     assert done.returncode == 0, done.stderr
-    assert embedded_now(done.stdout) == {"folder": 0}
+    assert embedded_now(done.stderr) == {"folder": 0}
 
 
 def test_queued_experiments_leave_their_figures_in_one_store(copy):

@@ -102,7 +102,7 @@ def test_messy_recordings_stop_the_run_or_are_listed_and_passed_over(tmp_path):
         assert bad["reason"].endswith(REASONS[bad["path"]]), bad
     assert [flagged["path"] for flagged in report["flagged"]] == ["clipping.wav"]
     assert report["clips_a_class"] == {"frog": 3, "owl": 12, "wren": 6}
-    assert "note: class frog: " in done.stdout
+    assert "note: class frog: " in done.stderr
     assert json.loads((project / "metrics.json").read_text())["clips"] == 21
     assert call(project, "dvc", "status").stdout.strip() == "Data and pipelines are up to date."
 

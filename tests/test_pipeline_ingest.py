@@ -37,7 +37,7 @@ def ingest(project: Path) -> subprocess.CompletedProcess[str]:
 def test_a_corpus_is_read_from_its_folder(project):
     done = ingest(project)
     assert done.returncode == 0, done.stderr
-    assert "folder: 2 clips good, 2 bad" in done.stdout
+    assert "folder: 2 clips good, 2 bad" in done.stderr
     clips = pd.read_parquet(project / "clips/folder.parquet")
     assert clips["path"].tolist() == ["0.wav", "1.wav"]
     assert clips["label"].tolist() == ["owl;frog", "owl"]

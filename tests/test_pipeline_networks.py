@@ -117,4 +117,4 @@ def test_a_variant_is_another_experiment(copy):
     change(copy, variant="whole.noise.none")
     done = call(copy, "dvc", "repro", "embed")
     assert done.returncode == 0, done.stderr
-    assert embedded_now(done.stdout) == {"folder": 0, "folder, snr_0": 0}  # no noise to learn from
+    assert embedded_now(done.stderr) == {"folder": 0, "folder, snr_0": 0}  # no noise to learn from

@@ -52,7 +52,7 @@ def test_every_clip_is_embedded_at_every_ratio(noisy):
 def test_only_a_further_ratio_is_embedded(copy):
     change(copy, conditions__noise__snr_db=[20, 2.5])
     done = call(copy, "dvc", "repro", "embed")
-    assert embedded_now(done.stdout) == {"folder": 0, "folder, snr_20": 0, "folder, snr_2.5": 210}
+    assert embedded_now(done.stderr) == {"folder": 0, "folder, snr_20": 0, "folder, snr_2.5": 210}
     assert {f.name for f in (copy / "features").iterdir()} == {"main", "snr_20", "snr_2.5"}
     change(copy, conditions__noise__snr_db=[])
     assert call(copy, "dvc", "repro", "embed").returncode == 0

@@ -330,7 +330,7 @@ class TestRun:
         set_by = [argument for axis in axes for argument in ("-S", axis)]
         done = call(copy, "dvc", "exp", "run", *set_by, site=nightjar)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert embedded_now(done.stdout) == {"named_files": 120, "named_files, distant_50": 120}
+        assert embedded_now(done.stderr) == {"named_files": 120, "named_files, distant_50": 120}
         scored = pd.read_csv(copy / "predictions.csv")
         assert sorted(scored["clip_id"]) == sorted(
             f"{label}-{number}.wav" for label in ("frog", "owl", "wren") for number in (1, 6)

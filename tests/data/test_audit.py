@@ -249,7 +249,7 @@ def test_a_name_that_does_not_say_what_the_file_holds_is_told(
     clips_of, tmp_path, monkeypatch, name, codec, fits
 ):
     (tmp_path / name).touch()
-    monkeypatch.setattr("faunashot.data.audit.near_duplicates", lambda files, on_file: [])
+    monkeypatch.setattr("faunashot.data.audit.near_duplicates", lambda files: [])
     table = clips_of("a owl 1 g").assign(path=name, codec=codec, sound_sha256="x")
     report = audit(table, empty(), files=lambda role, path: tmp_path / path).report
     assert report["wrong_extension"] == ([] if fits else [{"path": name, "codec": codec}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -135,10 +137,17 @@ def test_a_file_that_cannot_be_decoded_is_named(originals, tmp_path):
         near_duplicates([originals[0], tmp_path / "broken.wav"])
 
 
-def test_every_file_is_told_once(originals):
-    seen: list[Path] = []
-    near_duplicates(originals, on_file=seen.append)
-    assert sorted(seen) == originals
+def test_every_file_is_counted_once(originals, monkeypatch):
+    counted = {}
+
+    @contextmanager
+    def progress(title, *, total):
+        counted[title] = [0, total]
+        yield lambda: operator.setitem(counted[title], 0, counted[title][0] + 1)
+
+    monkeypatch.setattr("faunashot.progress.progress", progress)
+    near_duplicates(originals)
+    assert counted["looking for copies"] == [len(originals)] * 2
 
 
 def _marked(*keys: int) -> Landmarks:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,8 +60,7 @@ def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
         tables[folder.as_posix()] = found.clips.assign(path=shown + found.clips["path"])
         faults["bad"] += [bad | {"path": shown + bad["path"]} for bad in found.bad]
         faults["flagged"] += [flag | {"path": shown + flag["path"]} for flag in found.flagged]
-    with _progress(sum(len(table) for table in tables.values())) as on_file:
-        examined = examine(tables, files=lambda role, path: root / path, on_file=on_file)
+    examined = examine(tables, files=lambda role, path: root / path)
     by_folder = examined.clips.groupby("role")
     shortcuts = {str(role): shortcut_score(clips, seed=SEED) for role, clips in by_folder}
     return {**examined.report, **faults, "shortcuts": shortcuts}
@@ -123,15 +120,3 @@ def _entry(entry: Any) -> Iterator[str]:
         )
     else:
         yield f"- {entry['path']}: {entry.get('reason') or entry['codec']}"
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[Path], None]]:
-    """A bar on standard error where that is a terminal; what it gives is called a file."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    quiet = not sys.stderr.isatty()
-    with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
-        task = bar.add_task("comparing", total=total)
-        yield lambda file: bar.advance(task)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+from typing import Annotated
 
 import typer
+
+from faunashot.progress import QUIET
 
 COMMANDS = {
     "show": "The figures of the last run of the pipeline.",
@@ -41,6 +45,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def for_all(
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print answers and errors alone, without progress.")
+    ] = False,
+) -> None:
+    """Options before the command's name."""
+    if quiet:
+        os.environ[QUIET] = "1"  # for the stages too, which are processes of their own
+
+
 for _name, _help in COMMANDS.items():
     _module = importlib.import_module(f"faunashot.cli.{_name}")
     if (_own := getattr(_module, "app", None)) is not None:  # it has commands of its own

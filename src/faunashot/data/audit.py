@@ -78,10 +78,9 @@ def examine(
     tables: Mapping[str, pd.DataFrame],
     *,
     files: Callable[[str, str], Path],
-    on_file: Callable[[Path], None] = lambda file: None,
 ) -> Audited:
     """Examine any number of corpora, by name, and leave every clip in."""
-    found = _Copies.among(tables, files=files, on_file=on_file)
+    found = _Copies.among(tables, files=files)
     return Audited(found.joined(), {"clips": len(found.clips), **found.report()})
 
 
@@ -98,7 +97,6 @@ class _Copies:
         tables: Mapping[str, pd.DataFrame],
         *,
         files: Callable[[str, str], Path],
-        on_file: Callable[[Path], None] = lambda file: None,
     ) -> _Copies:
         """Look at each sound once: copies with the same samples are alike."""
         clips = pd.concat(
@@ -107,7 +105,7 @@ class _Copies:
         names = zip(clips["role"], clips["path"], strict=True)
         clips = clips.assign(file=pd.Series([files(*name) for name in names], dtype=object))
         sounds = clips.sort_values("path", kind="stable").drop_duplicates("sound_sha256")
-        pairs = near_duplicates(sounds["file"].tolist(), on_file=on_file)
+        pairs = near_duplicates(sounds["file"].tolist())
         name = dict(zip(sounds["sound_sha256"], _sets(len(sounds), pairs), strict=True))
         paths = sounds["path"].tolist()
         near = [

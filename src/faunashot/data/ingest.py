@@ -28,6 +28,7 @@ from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import carry_several, clips_a_class
 from faunashot.errors import AudioError, CorpusError
 from faunashot.files import sha256_of
+from faunashot.progress import tracked
 
 CLIPPED_SHARE = 0.001
 NARROW_HZ = 4_500
@@ -177,7 +178,8 @@ def ingest(corpus: Corpus, root: Path, *, channel: Channel = "mix") -> Ingested:
     ]
     listed = table[table["problem"].isna()].drop(columns="problem")
     with ThreadPoolExecutor(WORKERS) as pool:
-        measured = list(pool.map(lambda path: _measure(root / path, channel), listed["path"]))
+        found_in_order = pool.map(lambda path: _measure(root / path, channel), listed["path"])
+        measured = list(tracked(found_in_order, f"reading {corpus.name}", total=len(listed)))
     good = np.array([not isinstance(m, str) for m in measured], dtype=bool)
     flagged: list[dict[str, str]] = []
     for clip, found in zip(listed.itertuples(), measured, strict=True):

@@ -18,6 +18,7 @@ from faunashot.audio.decode import decode
 from faunashot.audio.fingerprint import HOP, Landmarks, Samples, align, comparable, landmarks
 from faunashot.data.external_sort import ROWS, ExternalSort, Rows
 from faunashot.errors import AudioError
+from faunashot.progress import tracked
 
 WORKERS = 2
 NEIGHBOURS, PER_LANDMARK = 16, 2
@@ -73,9 +74,7 @@ class NearDuplicate:
     common_s: float
 
 
-def near_duplicates(
-    files: Sequence[Path], *, on_file: Callable[[Path], None] = lambda file: None
-) -> list[NearDuplicate]:
+def near_duplicates(files: Sequence[Path]) -> list[NearDuplicate]:
     """Find every pair of `files` that hold the same sound, whole or in part.
 
     Memory holds the landmarks and the samples of a few; those of all lie in a temporary file.
@@ -87,9 +86,7 @@ def near_duplicates(
     """
 
     def marked(file: Path) -> Landmarks:
-        found = landmarks(_samples(file))
-        on_file(file)
-        return found
+        return landmarks(_samples(file))
 
     @lru_cache(maxsize=_KEPT_DECODED)
     def samples_of(number: int) -> Samples:
@@ -106,9 +103,10 @@ def near_duplicates(
         return NearDuplicate(first, second, *values)
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        pairs = candidates(_mapped(pool, marked, files))
-        rows = pairs.itertuples(index=False, name=None)
-        return [pair for pair in _mapped(pool, compared, rows) if pair]
+        read = _mapped(pool, marked, files)
+        pairs = candidates(tracked(read, "looking for copies", total=len(files)))
+        aligned = _mapped(pool, compared, pairs.itertuples(index=False, name=None))
+        return [pair for pair in tracked(aligned, "comparing", total=len(pairs)) if pair]
 
 
 def candidates(marked: Iterable[Landmarks]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from faunashot.errors import ParameterError
 from faunashot.evaluation.labels import FloatArray, IntArray
 from faunashot.evaluation.metrics import metric_values, metrics_for
 from faunashot.evaluation.scored import ScoredClips
+from faunashot.progress import tracked
 
 Figures = Callable[[FloatArray, FloatArray], Mapping[str, FloatArray]]
 """From how often each recording and episode was drawn, (D, G) and (D, E), to figures, (D, ...)."""
@@ -221,7 +222,10 @@ def resampled(
 
     chunk = max(_LEAST, _CELLS // n_groups)
     sizes = [min(chunk, n_bootstrap - start) for start in range(0, n_bootstrap, chunk)]
-    parts = [figures(times(n_groups, size), times(n_episodes, size)) for size in sizes]
+    parts = [
+        figures(times(n_groups, size), times(n_episodes, size))
+        for size in tracked(sizes, "drawing recordings for intervals")
+    ]
     draws = {name: np.concatenate([part[name] for part in parts]) for name in value}
     for name in centred if n_episodes > 1 else ():
         with warnings.catch_warnings():  # of a class that no clip is of

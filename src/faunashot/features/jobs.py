@@ -50,6 +50,8 @@ class EmbedSummary:
         How long it took.
     weights_hash, licence : str
         Of the weights.
+    lines : tuple of str
+        How many windows each job has, and how many of them were embedded now.
     """
 
     windows: int
@@ -57,6 +59,7 @@ class EmbedSummary:
     seconds: float
     weights_hash: str
     licence: str
+    lines: tuple[str, ...]
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -79,10 +82,9 @@ def embed_jobs(
     jobs: Sequence[EmbedJob],
     extractor: Extractor,
     *,
-    say: Callable[[str], None] = print,
     before_embedding: Callable[[], None] = lambda: None,
 ) -> EmbedSummary:
-    """Store the features of recordings that could be read before; says a line of each job.
+    """Store the features of recordings that could be read before.
 
     Where all are cached, nothing of the extractor is touched but its attributes.
 
@@ -92,8 +94,6 @@ def embed_jobs(
         One after the other.
     extractor : Extractor
         Of all of them.
-    say : callable
-        Is given the lines.
     before_embedding : callable
         Called before each job of which something has to be embedded; of others it is not.
 
@@ -102,9 +102,8 @@ def embed_jobs(
     StoreError
         A recording cannot be embedded.
     """
-    windows, embedded, began = 0, 0, time.perf_counter()
+    windows, embedded, began, lines = 0, 0, time.perf_counter(), []
     for job in jobs:
-        before = time.perf_counter()
         planned = plan(job.recordings, extractor, perturbation=job.perturbation)
         title = f"{job.name} by {extractor.name}"
         engine = _announced(local(extractor), before_embedding)
@@ -116,14 +115,13 @@ def embed_jobs(
                 f"read before; the first is {first['clip_id']}: {first['reason']}"
             )
         windows, embedded = windows + stored.windows, embedded + stored.embedded
-        rate = stored.embedded / (time.perf_counter() - before)
-        say(
+        lines.append(
             f"{job.name}: {stored.windows} windows by {extractor.name} {extractor.version}, "
-            f"{stored.embedded} of them embedded now, {rate:.0f} a second; "
-            f"licence of the weights: {extractor.licence}"
+            f"{stored.embedded} of them embedded now"
         )
     took_s = time.perf_counter() - began
-    return EmbedSummary(windows, embedded, took_s, extractor.weights_hash, extractor.licence)
+    weights, licence = extractor.weights_hash, extractor.licence
+    return EmbedSummary(windows, embedded, took_s, weights, licence, tuple(lines))
 
 
 def _announced(engine: Engine, before: Callable[[], None]) -> Engine:

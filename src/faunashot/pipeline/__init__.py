@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import gc
+import os
+import time
 from importlib import import_module
 from pathlib import Path
 
 STAGES = ("check", "ingest", "audit", "embed", "train", "evaluate", "report")
-"""In the order in which they run; each is a module here with a function `run`."""
+"""In the order in which they run; each is a module here with a function `run`,
+which gives the line that is printed of it."""
+
+EXPERIMENT = "DVC_EXP_NAME"
+"""Variable by which DVC names an experiment to its stages."""
+
+NEXT = "Next: `faunashot show` for its figures, `faunashot compare` for those of all"
+"""What an experiment ends with."""
 
 
 def run_stage(name: str) -> None:
-    """Run a stage on the parameters of the working directory; an error of ours ends the process.
+    """Run a stage on the parameters of the working directory, and say how it went.
+
+    An error of ours ends the process.
 
     Parameters
     ----------
@@ -21,14 +32,19 @@ def run_stage(name: str) -> None:
     from faunashot.changed import print_changed
     from faunashot.errors import FaunashotError, ends_in_one_line
     from faunashot.params import load_params
+    from faunashot.progress import say
 
+    began = time.perf_counter()
     # What imports make is there to stay: to look through it again and again is a sixth of a stage.
     gc.set_threshold(100_000)
     with ends_in_one_line():
         try:
-            import_module(f"{__name__}.{name}").run(load_params())
+            made = import_module(f"{__name__}.{name}").run(load_params())
         except FaunashotError:
             print_changed(Path())
             raise
+        say(f"{name:<9}{time.perf_counter() - began:6.1f} s   {made}")
     if name == STAGES[-1]:
         print_changed(Path())
+        if os.environ.get(EXPERIMENT):
+            say(NEXT)

@@ -14,7 +14,7 @@ from faunashot.pipeline.paths import AUDIT_REPORT, AUDITED, RUN_RECORDS, clips_o
 from faunashot.tracking.runs import stage_run
 
 
-def run(params: Params) -> None:
+def run(params: Params) -> str:
     """Run the stage."""
     files = [clips_of(name) for name in (params.corpus, params.source)]
     with (
@@ -36,7 +36,7 @@ def run(params: Params) -> None:
         run.artifact(AUDIT_REPORT)
         counts = {k: len(v) if isinstance(v, list) else v for k, v in found.items()}
         run.metrics(counts)
-        print(
+        return (
             f"{params.corpus}: {counts['exact_duplicates']} groups of exact duplicates, "
             f"{counts['near_duplicates']} pairs of near ones, "
             f"{counts['crossing']} across folds, {counts['conflicts']} with several labels"

@@ -27,7 +27,7 @@ from faunashot.protocols.support.design import Design
 COLUMNS = list(Clip.__dataclass_fields__)
 
 
-def run(params: Params) -> None:
+def run(params: Params) -> str:
     """Run the stage; the parameters themselves were checked as they were read."""
     if params.needs_noise and not any(noise_files(params)):
         raise no_noise(params)
@@ -47,6 +47,8 @@ def run(params: Params) -> None:
     }
     CHECKED.parent.mkdir(parents=True, exist_ok=True)
     CHECKED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    scored = tables[params.corpus]
+    return f"{params.corpus}: {len(scored)} clips of {len(clips_a_class(scored))} classes listed"
 
 
 def listed(params: Params, name: str) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from faunashot.pipeline.paths import (
     clips_of,
     features_of,
 )
+from faunashot.progress import say
 
 if TYPE_CHECKING:
     from faunashot.tracking.runs import StageRun
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 RECORD = RUN_RECORDS / "embed.json"
 
 
-def run(params: Params) -> None:
+def run(params: Params) -> str:
     """Embed corpus and source, as they are and under each condition that alters the audio.
 
     A run in MLflow is opened where something has to be embedded: where all is cached, there is
@@ -47,6 +48,7 @@ def run(params: Params) -> None:
     RECORD.parent.mkdir(parents=True, exist_ok=True)
     RECORD.write_text("{}\n")
     folders: list[Path] = []
+    done: list[str] = []
     with ExitStack() as opened:
         stage: list[StageRun] = []
 
@@ -64,6 +66,7 @@ def run(params: Params) -> None:
             wanted = list(jobs(params, clips, features))
             folders += [job.folder for job in wanted]
             summary = embed_jobs(wanted, source, before_embedding=open_run)
+            done += summary.lines
             for name, table in clips.items():
                 folder = features_of(MAIN, name, features)
                 if len(table):
@@ -71,13 +74,14 @@ def run(params: Params) -> None:
                     said = [(clip_id, remarks.of_band(hz, source)) for clip_id, hz in bands]
                     said += remarks.of_windows(store.load(folder))
                     for line in remarks.summed_up(said, total=len(table)):
-                        print(f"{name}: {line}")
+                        say(f"{name}: {line}")
             for run in stage:
                 run.metrics({features.folder: summary.metrics})
                 run.params({"backbones": {features.name: params.options_of(features.name)}})
                 for name, value in summary.tags.items():
                     run.tag(f"{features.folder}.{name}", value)
     remove_others(folders)
+    return "; ".join(done)
 
 
 @contextmanager

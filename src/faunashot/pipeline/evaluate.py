@@ -34,7 +34,7 @@ from faunashot.wording import decimals, interval
 CARD = REPORTS / "model_card.md"
 
 
-def run(params: Params) -> None:
+def run(params: Params) -> str:
     """Run the stage."""
     model = model_of(params.full_system)
     tables = {n: PREDICTIONS / f"{n}.parquet" for n in ("held_out", "windows", "unknown")}
@@ -63,7 +63,7 @@ def run(params: Params) -> None:
         figures = {**summary.figures, **_of_training(record)}
         write(summary, figures, title=params.run_name)
         log(run, summary, figures)
-        register(run, params, record, figures, model)
+        return register(run, params, record, figures, model)
 
 
 def write(summary: Summary, figures: Mapping[str, Any], *, title: str) -> None:
@@ -94,8 +94,8 @@ def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
 
 def register(
     run: StageRun, params: Params, record: TrainedSystem, metrics: Mapping[str, Any], model: Path
-) -> None:
-    """Register the model under its alias, with the card."""
+) -> str:
+    """Register the model under its alias, with the card; says how good it is, and where."""
     corpus = create(params.corpus, **params.corpora.get(params.corpus, {}))
     card = model_card(
         record,
@@ -120,7 +120,7 @@ def register(
     )
     champion = promote(version, metrics["macro_f1"])
     alias = "models:/faunashot@champion" if champion else f"models:/faunashot/{version}"
-    print(
+    return (
         f"macro-F1 {decimals(metrics[HEADLINE])} "
         f"({interval(metrics, HEADLINE)}), registered as {alias}"
     )

@@ -9,10 +9,14 @@ from faunashot.errors import CorpusError
 from faunashot.params import ABSENT, Params
 from faunashot.pipeline.check import corpus_of
 from faunashot.pipeline.paths import INGEST_REPORT, NOISE_CLIPS, RUN_RECORDS, clips_of
+from faunashot.progress import say
 from faunashot.tracking.runs import stage_run
 
+SHOWN = 10
+"""Bad recordings that get a line each."""
 
-def run(params: Params) -> None:
+
+def run(params: Params) -> str:
     """Run the stage."""
     names = [params.corpus, params.source]
     corpora = {name: corpus_of(params, name) for name in names}
@@ -38,8 +42,10 @@ def run(params: Params) -> None:
         INGEST_REPORT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
         run.artifact(INGEST_REPORT)
         for name, found in done.items():
-            for bad in found.bad:
-                print(f"bad: {name}: {bad['path']}: {bad['reason']}")
+            for bad in found.bad[:SHOWN]:
+                say(f"bad: {name}: {bad['path']}: {bad['reason']}")
+            if len(found.bad) > SHOWN:
+                say(f"bad: {name}: {len(found.bad) - SHOWN} more: {INGEST_REPORT} lists all")
             found.refuse_if_too_many(params.ingest.max_bad_share, name=name)
             found.clips.to_parquet(clips_of(name), index=False)
         target = done[params.corpus]
@@ -52,9 +58,9 @@ def run(params: Params) -> None:
             "flagged": len(target.flagged),
         }
         run.metrics({**counts, "duration_s": float(target.clips["duration_s"].sum())})
-        print(
+        for line in target.not_heard():
+            say(f"{params.corpus}: {line}")
+        return (
             f"{params.corpus}: {counts['clips']} clips good, {counts['bad']} bad, "
             f"{counts['flagged']} flagged"
         )
-        for line in target.not_heard():
-            print(f"{params.corpus}: {line}")

@@ -24,7 +24,7 @@ from faunashot.tracking.runs import stage_run
 PAGE = REPORTS / "report.html"
 
 
-def run(params: Params) -> None:
+def run(params: Params) -> str:
     """Run the stage."""
     with stage_run(
         "report",
@@ -49,4 +49,4 @@ def run(params: Params) -> None:
             "utf-8",
         )
         run.artifact(PAGE)
-        print(f"{PAGE}: open it in a browser")
+        return f"{PAGE}: open it in a browser"

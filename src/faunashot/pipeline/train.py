@@ -29,6 +29,7 @@ from faunashot.pipeline.paths import (
     features_of,
     model_of,
 )
+from faunashot.progress import say
 from faunashot.protocols.base import Outcome
 from faunashot.protocols.run import run_protocol
 from faunashot.protocols.support.table import WindowTable
@@ -44,7 +45,7 @@ LEARNS_FROM = {
 """Parameters of the stage, beside the options of the protocol and the backbones in use."""
 
 
-def run(params: Params) -> None:
+def run(params: Params) -> str:
     """Run the protocol on clips as they are and under every condition that is asked for."""
     with stage_run(
         "train",
@@ -68,9 +69,9 @@ def run(params: Params) -> None:
         facts = {**outcome.facts, "learned_from": outcome.learned_from, "leak": outcome.leak}
         stage.text(json.dumps(facts, indent=1, ensure_ascii=False), "facts.json")
         for note in outcome.notes:
-            print(f"note: {note}")
+            say(f"note: {note}")
         scored = outcome.held_out["clip_id"].nunique()
-        print(f"{params.full_system}: {protocol}, {scored} held-out clips scored")
+        return f"{params.full_system}: {protocol}, {scored} held-out clips scored"
 
 
 def checkpoints(stage: StageRun) -> Path:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, State
+from faunashot.progress import progress
 
 if TYPE_CHECKING:
     from faunashot.estimators.training.classifier import NetworkClassifier
@@ -145,14 +146,16 @@ class Fit:
             last = callbacks.LambdaCallback(
                 on_train_begin=lambda logs: self._resume(state), on_epoch_end=self._keep
             )
-            self._keras.fit(
-                tf.data.Dataset.range(len(self._batches)),  # of an epoch, by their number
-                initial_epoch=len(model.history_),
-                epochs=epochs + self._before,
-                callbacks=[first, *recipe.callbacks, last],
-                shuffle=False,
-                verbose=0,
-            )
+            with progress("epochs", total=epochs) as self._advance:
+                self._advance(len(model.history_) - self._before, was_done=True)
+                self._keras.fit(
+                    tf.data.Dataset.range(len(self._batches)),  # of an epoch, by their number
+                    initial_epoch=len(model.history_),
+                    epochs=epochs + self._before,
+                    callbacks=[first, *recipe.callbacks, last],
+                    shuffle=False,
+                    verbose=0,
+                )
         network.assign(self._best)
 
     def _trainable(self) -> Any:
@@ -254,6 +257,7 @@ class Fit:
         )
         self._kept.write(state)
         self._context.on_epoch(facts)
+        self._advance()
 
 
 def made_ahead(batches: Iterator[Batch]) -> Generator[tuple[Batch, float]]:

@@ -16,6 +16,7 @@ from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
 from faunashot.estimators.examples import Examples, FloatArray
 from faunashot.features.extractors import FRONT_END
+from faunashot.progress import tracked
 from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.table import WindowTable, joined
 from faunashot.systems.catalogue import System
@@ -175,7 +176,8 @@ class Task:
         if self.kind.takes_source and self.learns_source and self.transfer == "sequential":
             settings["source_head"] = self.source_head
         estimators = [self.estimator(**settings) for _ in sets]
-        return self.kind.fit_many(estimators, _Sets(self._learning_set, sets))
+        fitted = self.kind.fit_many(estimators, _Sets(self._learning_set, sets))
+        return tracked(fitted, f"learning {self.system.name}", total=len(sets))
 
     @cached_property
     def source_head(self) -> Head:
