@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -78,6 +79,19 @@ class Backbone(ABC):
 
     front_end: FrontEnd
     weights_hash: str
+
+    @classmethod
+    def weights_here(cls) -> Path | None:
+        """File or folder of the published weights; None where their first use brings them.
+
+        Nothing is downloaded.
+
+        Raises
+        ------
+        WeightsError
+            They are not here, and will not come by themselves; it says what brings them.
+        """
+        return None
 
     @abstractmethod
     def embed(self, inputs: FloatArray, *, layer: str) -> FloatArray:

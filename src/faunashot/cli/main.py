@@ -11,6 +11,7 @@ import typer
 from faunashot.progress import QUIET
 
 COMMANDS = {
+    "doctor": "What is here, what is missing, and what mends it.",
     "show": "The figures of the last run of the pipeline.",
     "compare": "All experiments in MLflow side by side.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",

@@ -31,11 +31,19 @@ def model_folder(handle: str) -> Path:
         if not (Path(handle) / MODEL).is_file():
             raise WeightsError(f"{handle} is not a folder with a {MODEL}")
         return Path(handle)
-    cache = cache_folder()
-    folder = cache / hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
-    if not (folder / MODEL).is_file():
-        _fetch(handle, folder)
-    return folder
+    if cached(handle) is None:
+        _fetch(handle, _folder(handle))
+    return _folder(handle)
+
+
+def cached(handle: str) -> Path | None:
+    """Folder of the model that a URL names, or None where it is not in the cache."""
+    folder = _folder(handle)
+    return folder if (folder / MODEL).is_file() else None
+
+
+def _folder(handle: str) -> Path:
+    return cache_folder() / hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
 
 
 def cache_folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -80,6 +81,11 @@ class BirdNet(Backbone):
     )
     layers = {"embedding": 1024}  # noqa: RUF012
     batch_size = 4
+
+    @classmethod
+    def weights_here(cls) -> Path | None:
+        """As `Backbone.weights_here`."""
+        return published_file(MODEL_FILE)
 
     def __init__(self, *, hop_s: float = 3.0) -> None:
         file = published_file(MODEL_FILE)

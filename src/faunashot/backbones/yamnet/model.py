@@ -18,7 +18,7 @@ from faunashot.backbones.yamnet.published import HANDLE, Published
 from faunashot.errors import WeightsError
 from faunashot.frontends.mel_patches import WINDOW_SAMPLES, MelPatches, patches
 from faunashot.runtimes.converted import converted
-from faunashot.runtimes.hub import model_folder
+from faunashot.runtimes.hub import cached, model_folder
 from faunashot.runtimes.litert import LiteRt, Network, on_gpu
 from faunashot.runtimes.once import Once
 
@@ -80,6 +80,11 @@ class YamNet(Backbone):
     )
     layers = {"embedding": 1024}  # noqa: RUF012
     batch_size = 32
+
+    @classmethod
+    def weights_here(cls) -> Path | None:
+        """As `Backbone.weights_here`, of the published handle."""
+        return cached(HANDLE)
 
     def __init__(self, *, hop_s: float = 0.48, handle: str = HANDLE) -> None:
         self.front_end = MelPatches(hop_s=hop_s)
