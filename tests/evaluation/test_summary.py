@@ -13,7 +13,13 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from faunashot.errors import ParameterError
 from faunashot.evaluation.metrics import metrics_for
 from faunashot.evaluation.significance import paired_runs
-from faunashot.evaluation.summary import DIGITS, Summary, condition_columns, dozen, summarise
+from faunashot.evaluation.summary import (
+    DIGITS,
+    Summary,
+    condition_columns,
+    headline_figures,
+    summarise,
+)
 from faunashot.tracking.keys import as_metrics
 
 CLASSES = ["cat", "hen", "owl"]
@@ -292,7 +298,7 @@ def test_a_dozen_figures_stand_for_all(drawn, once):
     """What metrics.json holds, and MLflow's parent run: one screen of ``dvc exp show``."""
     for held_out, draws in ((drawn, 2), (once, 0)):
         figures = of_windows(held_out, CLASSES, headline_k=3, n_bootstrap=100).figures
-        found = dozen(figures)
+        found = headline_figures(figures)
         assert len(found) == 10 + draws
         assert list(found)[:3] == ["macro_f1", "macro_f1_low", "macro_f1_high"]
         assert ("macro_f1_draws_low" in found) == bool(draws)

@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from faunashot.tracking import store
+from faunashot.tracking.address import EXPERIMENT
 
 VARIABLES = (
     "DVC_ROOT",
@@ -22,6 +23,8 @@ VARIABLES = (
     "MLFLOW_RUN_ID",
     "MLFLOW_EXPERIMENT_ID",
     "MLFLOW_EXPERIMENT_NAME",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_REGISTRY_URI",
     store.OUTER_RUN,
 )
 
@@ -58,7 +61,7 @@ def copy_store(source: Path, target: Path) -> None:
     with contextlib.closing(sqlite3.connect(target / "mlruns" / "mlflow.db")) as database:
         database.execute(
             "UPDATE experiments SET artifact_location = ? WHERE name = ?",
-            (store.artifacts(target).as_uri(), store.EXPERIMENT),
+            (store.artifacts(target).as_uri(), EXPERIMENT),
         )
         database.commit()
 

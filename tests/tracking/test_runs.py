@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
-from faunashot.tracking.experiments import PARENT, find_runs
+from faunashot.tracking.experiments import PARENT, find_runs, name_of
 from faunashot.tracking.runs import stage_run
 
 PARAMS = {"corpus": "demo", "backbone": "birdnet", "protocol": {"name": "few_shot", "k": 5}}
@@ -67,7 +67,8 @@ def test_a_dvc_experiment_is_found_by_name_and_baseline(client: MlflowClient, mo
     assert first == same != other
     tags = client.get_run(first).data.tags
     assert (tags["dvc.exp"], tags["dvc.baseline"]) == ("fast-cat", "abc")
-    assert client.get_run(first).info.run_name == "fast-cat"
+    assert client.get_run(first).info.run_name == "demo-birdnet-few_shot-k5 (fast-cat)"
+    assert name_of(client.get_run(first)) == "fast-cat"
 
 
 def test_an_overwritten_dvc_experiment_replaces_the_old_one(

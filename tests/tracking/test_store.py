@@ -1,5 +1,6 @@
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ import pytest
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
+from faunashot.tracking.address import address_of
 
 PATIENCE_S = 120
 
@@ -69,7 +71,7 @@ def test_store_is_made_under_the_root_whatever_the_current_folder(
     assert [path.name for path in store.artifacts(root).rglob("x.txt")] == ["x.txt"]
     assert "elsewhere" not in default
     assert list(elsewhere.iterdir()) == []
-    assert mlflow.get_tracking_uri() == mlflow.get_registry_uri() == store.uri(root)
+    assert mlflow.get_tracking_uri() == mlflow.get_registry_uri() == address_of(root).tracking
 
 
 def test_the_committed_link_leads_to_the_store(tmp_path: Path) -> None:
@@ -83,7 +85,6 @@ def test_the_committed_link_leads_to_the_store(tmp_path: Path) -> None:
 def test_variables_of_mlflow_run_are_taken_away(project: Path, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "outer")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "Default")
     store.connect(project)
     assert not {name for name in os.environ if name.startswith(("MLFLOW_RUN", "MLFLOW_EXPERI"))}
     assert os.environ[store.OUTER_RUN] == "outer"
@@ -95,6 +96,48 @@ def test_a_file_that_is_no_store_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TrackingError, match=r"mlflow\.db: cannot be used") as caught:
         store.connect(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+def test_a_project_that_lies_elsewhere_keeps_its_files(tmp_path: Path, how: str) -> None:
+    """Moved: all that was logged is found. Copied: nothing goes into the original."""
+    old, new = tmp_path / "an old place", tmp_path / "new"
+    old.mkdir()
+    client = store.connect(old)
+    run = client.create_run(store.experiment_id(client))
+    client.log_text(run.info.run_id, "kept", "x.txt")
+    if how == "moved":
+        old.rename(new)
+    else:
+        shutil.copytree(old, new)
+    before = sorted(old.rglob("*")) if old.exists() else None
+    client = store.connect(new)
+    uri = client.get_run(run.info.run_id).info.artifact_uri
+    assert uri.startswith(store.artifacts(new).as_uri())
+    assert mlflow.artifacts.load_text(f"{uri}/x.txt") == "kept"
+    more = client.create_run(store.experiment_id(client))
+    client.log_text(more.info.run_id, "more", "y.txt")
+    assert len(list(new.rglob("y.txt"))) == 1
+    assert (sorted(old.rglob("*")) if old.exists() else None) == before
+
+
+def test_an_experiment_that_was_deleted_is_restored(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = store.connect(project)
+    number = store.experiment_id(client)
+    run = client.create_run(number)
+    client.delete_experiment(number)
+    client = store.connect(project)
+    assert capfd.readouterr().err == (
+        "faunashot: the MLflow experiment 'faunashot' had been deleted; it is restored, "
+        "with its runs\n"
+    )
+    assert store.experiment_id(client) == number
+    assert [each.info.run_id for each in client.search_runs([number])] == [run.info.run_id]
+    assert client.create_run(number)
+    store.connect(project)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_lock_is_released_after_an_error(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,12 @@ from mlflow import MlflowClient
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
-from faunashot.tracking.sync import _described, sync
+from faunashot.tracking.comparison import evaluated_table
+from faunashot.tracking.experiments import PARENT, current_experiment, find_runs
+from faunashot.tracking.lockfile import Lock, LockedStage
+from faunashot.tracking.restored import _described
+from faunashot.tracking.runs import stage_run
+from faunashot.tracking.sync import _sync_stages, fill_experiment, sync, sync_new
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
@@ -195,3 +201,60 @@ def test_parameters_are_described_as_the_stages_log_them(project: Path) -> None:
     raw = yaml.safe_load(file.read_text())
     assert _described(raw) == (params.model_dump(mode="json"), params.run_name)
     assert _described({"corpus": "demo", "old": 1}) == ({"corpus": "demo", "old": 1}, "demo")
+
+
+def test_what_a_server_missed_comes_from_the_outputs(client: MlflowClient, project: Path) -> None:
+    """Its record names no run, and what was logged before the server went is dropped."""
+    with stage_run("evaluate", params={"k": 1}, inputs=[], record=Path("e.json")) as run:
+        run.text("half", "half.txt")
+    client.set_terminated(run.run_id, "KILLED")
+    record = json.loads(Path("e.json").read_text())
+    Path("e.json").write_text(json.dumps(record | {"run_id": ""}))
+    Path("predictions.csv").write_text("clip_id,label\na,owl\n")
+    outs = {"e.json": "1", "predictions.csv": "2", "features": "3.dir", "gone.csv": "4"}
+    stage = LockedStage("evaluate", deps={}, outs=outs, params={"seed": 1})
+    lock = Lock({"evaluate": stage}, file=lambda path, md5: Path(path))
+    experiment = current_experiment(project, params={"k": 1}, name="")
+    (made,) = _sync_stages(client, experiment, lock, parent_id=run.parent_id)
+    assert (made["action"], made["stage"]) == ("created", "evaluate")
+    (only,) = find_runs(client, {PARENT: run.parent_id})
+    assert only.info.run_id == made["run_id"]
+    assert (only.data.params, only.data.tags["synced"]) == ({"seed": "1"}, "true")
+    table = evaluated_table(client, client.get_run(run.parent_id), "predictions.csv")
+    assert table.to_dict("list") == {"clip_id": ["a"], "label": ["owl"]}
+    assert _sync_stages(client, experiment, lock, parent_id=run.parent_id) == []
+
+
+def test_the_last_stage_logs_what_came_from_the_cache(client: MlflowClient, project: Path) -> None:
+    with stage_run("train", params={"k": 1}, inputs=[], record=Path("t.json")) as source:
+        source.metrics({"seconds": 2.5})
+    stages = {"train": {"cmd": "t", "outs": [{"path": "t.json", "md5": "1"}]}}
+    stages["report"] = {"cmd": "r", "outs": [{"path": "r.json", "md5": "2"}]}
+    Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
+    params = {"k": 1, "report": "other"}  # only the report's, so that all else was cached
+    for _ in range(2):
+        with stage_run("report", params=params, inputs=[], record=Path("r.json")) as run:
+            fill_experiment(run, params=params, name="", metrics={"macro_f1": 0.5})
+    train, report = sorted(
+        find_runs(client, {PARENT: run.parent_id}), key=lambda run: run.info.run_name != "train"
+    )
+    assert (train.data.metrics, train.data.tags["synced.from"]) == ({"seconds": 2.5}, source.run_id)
+    assert report.info.run_id == run.run_id
+    assert client.get_run(run.parent_id).data.metrics == {"macro_f1": 0.5}
+
+
+@pytest.mark.slow
+def test_compare_finds_what_came_from_the_cache_and_is_quick_the_next_time(
+    reproduced: Path,
+) -> None:
+    before = len(compared(reproduced))
+    for _ in range(2):  # the second time all comes from the cache of runs
+        call(reproduced, "dvc", "exp", "run", "-S", "protocol.k=5")
+    assert len(compared(reproduced)) > before
+    start = time.perf_counter()
+    sync_new(reproduced)
+    assert time.perf_counter() - start < 0.5
+
+
+def compared(folder: Path) -> list[dict[str, object]]:
+    return json.loads(call(folder, "faunashot", "compare", "--json"))

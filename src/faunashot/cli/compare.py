@@ -41,8 +41,10 @@ def compare(
         _compare_named(names, plot=plot, as_json=as_json)
         return
     from faunashot.tracking import comparison, store
+    from faunashot.tracking.sync import sync_new
 
     root = store.root()
+    sync_new(root)
     table = comparison.compare(root, with_intervals=metric or [])
     shown = _titles(metric, table.columns)
     chosen = table["name"].map(lambda name: fnmatch(name, only)).astype(bool)
@@ -64,7 +66,9 @@ def _compare_named(names: list[str], *, plot: Path | None, as_json: bool) -> Non
     if len(names) == 1:
         raise TrackingError(f"{names[0]} alone: name two experiments or more, or none for a table")
     from faunashot.tracking import pairing, store
+    from faunashot.tracking.sync import sync_new
 
+    sync_new(store.root())
     runs = pairing.scored_runs(store.root(), names)
     differences, saved = pairing.differences(runs), pairing.saved(runs)
     if as_json:

@@ -181,7 +181,7 @@ def summarise(
     )
 
 
-def dozen(figures: Mapping[str, Any]) -> dict[str, Any]:
+def headline_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
     """What of a run's figures stands in ``metrics.json``, and on its parent run in MLflow.
 
     The headline metric with its intervals, each other metric, k, and how many classes and clips:

@@ -12,7 +12,7 @@ import pandas as pd
 from faunashot.data.corpora import create
 from faunashot.evaluation.metrics import HEADLINE, titles
 from faunashot.evaluation.plots import plot_tables
-from faunashot.evaluation.summary import DIGITS, Summary, dozen, summarise
+from faunashot.evaluation.summary import DIGITS, Summary, headline_figures, summarise
 from faunashot.params import Params
 from faunashot.pipeline.paths import (
     CURVE,
@@ -68,7 +68,7 @@ def run(params: Params) -> str:
 
 def write(summary: Summary, figures: Mapping[str, Any], *, title: str) -> None:
     """Write what DVC keeps; `title` stands in every picture."""
-    METRICS.write_text(json.dumps(dozen(figures), indent=1) + "\n")
+    METRICS.write_text(json.dumps(headline_figures(figures), indent=1) + "\n")
     REPORTS.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
     summary.predictions.to_csv("predictions.csv", index=False)
@@ -88,8 +88,8 @@ def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
     for row in summary.curve.to_dict("records"):
         at_k = {name: row[name] for name in titles(map(str, row))}
         run.metrics({"curve": at_k}, step=int(row["k"]))
-    run.metrics(dozen(figures))
-    run.parent_metrics(dozen(figures))
+    run.metrics(headline_figures(figures))
+    run.parent_metrics(headline_figures(figures))
 
 
 def register(

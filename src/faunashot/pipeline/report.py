@@ -6,6 +6,7 @@ import json
 
 from faunashot.conditions.base import asked_for
 from faunashot.data.labels import read_csv
+from faunashot.evaluation.summary import headline_figures
 from faunashot.features.extractors import licence_of
 from faunashot.params import Params
 from faunashot.pipeline.paths import (
@@ -20,6 +21,7 @@ from faunashot.reporting.findings import of_data, of_figures
 from faunashot.reporting.page import report_page
 from faunashot.reporting.plot_files import FOLDER, pictures
 from faunashot.tracking.runs import stage_run
+from faunashot.tracking.sync import fill_experiment
 
 PAGE = REPORTS / "report.html"
 
@@ -48,5 +50,11 @@ def run(params: Params) -> str:
             ),
             "utf-8",
         )
-        run.artifact(PAGE)
+        run.parent_artifact(PAGE)
+        fill_experiment(
+            run,
+            params=params.model_dump(mode="json"),
+            name=params.run_name,
+            metrics=headline_figures(figures),
+        )
         return f"{PAGE}: open it in a browser"

@@ -19,7 +19,7 @@ from faunashot.data.labels import read_csv
 from faunashot.evaluation.metrics import HEADLINE, metric_names
 from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.tracking import store
-from faunashot.tracking.experiments import DVC_STAGE, KIND, PARENT, find_runs
+from faunashot.tracking.experiments import DVC_STAGE, KIND, PARENT, find_runs, name_of
 
 PARAMS: Mapping[str, str] = {
     "corpus": "corpus",
@@ -60,7 +60,7 @@ def compare(root: Path, *, with_intervals: Sequence[str] = ()) -> pd.DataFrame:
     figures = [f"{n}{end}" for n in names for end in ((*ENDS, *DRAWS) if n in intervals else [""])]
     rows = []
     for run in runs:
-        row: dict[str, object] = {"name": run.info.run_name, "run_id": run.info.run_id}
+        row: dict[str, object] = {"name": name_of(run), "run_id": run.info.run_id}
         row |= {column: run.data.params.get(key) for column, key in PARAMS.items()}
         found = (_at_headline(client, run) if with_intervals else {}) | run.data.metrics
         row |= {key: found.get(key) for key in ("k", *figures)}
@@ -108,7 +108,7 @@ def curves(root: Path, *, name: str = "*") -> pd.DataFrame:
     client = store.connect(root)
     found: dict[tuple[str, str], list[tuple[Run, pd.DataFrame]]] = {}
     for run in find_runs(client, {KIND: "experiment"}):
-        if not fnmatch(str(run.info.run_name), name):
+        if not fnmatch(name_of(run), name):
             continue
         curve = evaluated_table(client, run, "curve.csv")
         params = run.data.params
@@ -121,9 +121,9 @@ def curves(root: Path, *, name: str = "*") -> pd.DataFrame:
             of_system.append((run, curve))
     parts = []
     for (corpus, system), of_system in found.items():
-        names = [str(run.info.run_name) for run, _ in of_system]
+        names = [name_of(run) for run, _ in of_system]
         for run, curve in of_system:
-            shown = str(run.info.run_name)
+            shown = name_of(run)
             if names.count(shown) > 1:
                 shown += f" {run.info.run_id[:8]}"
             label = f"{system} ({shown})" if len(of_system) > 1 else system

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
 from faunashot.tracking import keys, store
+from faunashot.tracking.address import address_of, user
 
 KEY, KIND, PARAMS = "faunashot.key", "faunashot.kind", "faunashot.params"
 DVC_EXPERIMENT, DVC_BASELINE, DVC_STAGE = "dvc.exp", "dvc.baseline", "dvc.stage"
@@ -36,19 +37,23 @@ class Experiment:
         All parameters, nested or flat.
     name : str
         Shown in MLflow.
+    owner : str
+        Whose it is, where a store holds the experiments of several people.
     """
 
     experiment: str
     baseline: str
     params: Mapping[str, object]
     name: str
+    owner: str = ""
 
     @property
     def key(self) -> str:
         """Key that its parent run is found by."""
-        return keys.experiment_key(
+        key = keys.experiment_key(
             experiment=self.experiment, baseline=self.baseline, params=self.params
         )
+        return keys.digest([self.owner, key]) if self.owner else key
 
     def tags(self) -> dict[str, str]:
         """Tags that its parent run and the children carry."""
@@ -56,6 +61,7 @@ class Experiment:
             DVC_EXPERIMENT: self.experiment or WORKSPACE,
             DVC_BASELINE: self.baseline,
             "mlflow.source.git.commit": self.baseline,
+            "mlflow.user": user(),
         }
 
 
@@ -145,7 +151,16 @@ def log_tags(client: MlflowClient, run_id: str, values: Mapping[str, str]) -> No
 
 def git_head(root: Path) -> str:
     """Commit that `root` is at, "" without git or without a commit."""
-    command = ["git", "-C", str(root), "rev-parse", "--verify", "--quiet", "HEAD"]
+    return _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
+
+
+def git_refs(root: Path, under: str) -> str:
+    """All references below one, with their commits, "" without git."""
+    return _git(root, "for-each-ref", under)
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -157,7 +172,16 @@ def current_experiment(root: Path, *, params: Mapping[str, object], name: str) -
     """Experiment that this process is a stage of."""
     experiment = os.environ.get("DVC_EXP_NAME", "")
     baseline = os.environ.get("DVC_EXP_BASELINE_REV") or git_head(root)
-    return Experiment(experiment, baseline, params, experiment or name or experiment_name(params))
+    return experiment_of(root, params=params, name=name, experiment=experiment, baseline=baseline)
+
+
+def experiment_of(
+    root: Path, *, params: Mapping[str, object], name: str, experiment: str, baseline: str
+) -> Experiment:
+    """Experiment of a project; what DVC calls it stands behind what its parameters call it."""
+    name = name or experiment_name(params)
+    shown = f"{name} ({experiment})" if experiment else name
+    return Experiment(experiment, baseline, params, shown, address_of(root).owner)
 
 
 def experiment_name(params: Mapping[str, object]) -> str:
@@ -166,6 +190,12 @@ def experiment_name(params: Mapping[str, object]) -> str:
     parts = [flat.get(key) for key in ("corpus", "backbone", "protocol.name")]
     parts.append(f"k{flat['protocol.k']}" if "protocol.k" in flat else None)
     return "-".join(str(part) for part in parts if part is not None) or WORKSPACE
+
+
+def name_of(run: Run) -> str:
+    """Name of an experiment as a person types it: DVC's where it has one, else that of its run."""
+    by_dvc = run.data.tags.get(DVC_EXPERIMENT, WORKSPACE)
+    return str(run.info.run_name if by_dvc == WORKSPACE else by_dvc)
 
 
 def outer_tags() -> dict[str, str]:

@@ -1,15 +1,47 @@
-"""What ``dvc.lock`` knows: the hashes of every stage's inputs and outputs."""
+"""What ``dvc.lock`` knows, the hashes of every stage's inputs and outputs, and runs' records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
-from faunashot.tracking.keys import clean_name
+from faunashot.tracking.keys import clean_name, digest
+
+PAGES = (".csv", ".html", ".md", ".png")
+"""What the names of outputs end in that a run keeps."""
+
+_MAX_RECORD = 4096  # bytes of a JSON output that may be a run's record
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Which run of MLflow a stage logged to, as the stage's own output says it.
+
+    Attributes
+    ----------
+    run_id : str
+        Empty where MLflow's server went away before all was logged.
+    key : str
+        Of the run, see `keys.stage_key`.
+    """
+
+    run_id: str
+    key: str
+
+
+def read_record(file: Path) -> Record | None:
+    """Read what `stage_run` wrote, None where the file is missing or anything else."""
+    if not file.is_file() or file.stat().st_size > _MAX_RECORD:
+        return None
+    record = json.loads(file.read_text())
+    if not isinstance(record, dict) or not {"run_id", "parent_run_id"} <= record.keys():
+        return None
+    return Record(str(record["run_id"]), str(record.get("key")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +71,39 @@ class LockedStage:
             for kind, hashes in found
             for path, md5 in hashes.items()
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Stages with what they made.
+
+    Attributes
+    ----------
+    stages : mapping of str to LockedStage
+    file : callable
+        Gives where an output of that path and MD5 lies; there may be nothing.
+    """
+
+    stages: Mapping[str, LockedStage]
+    file: Callable[[str, str], Path]
+
+    @property
+    def digest(self) -> str:
+        """Hash of what its stages read and made."""
+        return digest({n: [s.deps, s.outs, s.params] for n, s in self.stages.items()})
+
+    def record_of(self, stage: str) -> Record | None:
+        """Record of a stage's run, None where it is not there."""
+        files = (
+            self.file(*out) for out in self.stages[stage].outs.items() if out[0][-5:] == ".json"
+        )
+        return next(filter(None, map(read_record, files)), None)
+
+    def pages_of(self, stage: str) -> Iterator[tuple[str, Path]]:
+        """Names and files of the tables and pages that a stage made and that are there."""
+        for path, md5 in self.stages[stage].outs.items():
+            if path.endswith(PAGES) and (file := self.file(path, md5)).is_file():
+                yield PurePosixPath(path).name, file
 
 
 def read_lock(path: Path) -> dict[str, LockedStage]:

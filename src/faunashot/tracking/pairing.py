@@ -20,7 +20,7 @@ from faunashot.evaluation.significance import Difference, holm, paired_runs
 from faunashot.evaluation.summary import DIGITS, flat
 from faunashot.tracking import store
 from faunashot.tracking.comparison import evaluated_table, predictions_of
-from faunashot.tracking.experiments import DVC_EXPERIMENT, KIND, WORKSPACE, find_runs
+from faunashot.tracking.experiments import DVC_EXPERIMENT, KIND, WORKSPACE, find_runs, name_of
 
 _SHORT = 8
 """Characters of a run's id that are shown; a name has to have half as many to be taken for one."""
@@ -98,8 +98,8 @@ def scored_runs(root: Path, names: Sequence[str]) -> list[ScoredRun]:
     for (one, a), (two, b) in combinations(zip(names, found, strict=True), 2):
         if a.info.run_id == b.info.run_id:
             raise TrackingError(f"{one} and {two} are the same run: name two that differ")
-    shown = [run.info.run_name for run in found]
-    return [_scored(client, run, unique=shown.count(run.info.run_name) == 1) for run in found]
+    shown = [name_of(run) for run in found]
+    return [_scored(client, run, unique=shown.count(name_of(run)) == 1) for run in found]
 
 
 def differences(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
@@ -270,11 +270,11 @@ def _named(parents: Sequence[Run], name: str) -> Run:
 
 
 def _names(run: Run) -> set[str]:
-    return {run.info.run_name, run.data.tags.get(DVC_EXPERIMENT, "")} - {"", WORKSPACE}
+    return {name_of(run), run.data.tags.get(DVC_EXPERIMENT, "")} - {"", WORKSPACE}
 
 
 def _scored(client: MlflowClient, run: Run, *, unique: bool) -> ScoredRun:
-    name = str(run.info.run_name)
+    name = name_of(run)
     predictions = predictions_of(client, run)
     if predictions is None:
         raise TrackingError(f"{name} has no predictions in MLflow: run its evaluate stage")

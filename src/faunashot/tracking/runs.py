@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from faunashot.errors import TrackingError
 from faunashot.files import write_atomically
 from faunashot.tracking import keys, store
+from faunashot.tracking.address import Address, address_of
 from faunashot.tracking.experiments import (
     DVC_STAGE,
     KEY,
@@ -33,6 +34,7 @@ from faunashot.tracking.experiments import (
     parent_run,
 )
 from faunashot.tracking.lockfile import input_tags, read_lock
+from faunashot.tracking.outage import Outage
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -41,48 +43,61 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """The open run of a stage; it is also MLflow's active run, for MLflow's own callbacks."""
+    """The open run of a stage; it is also MLflow's active run, for MLflow's own callbacks.
+
+    Where MLflow's server went away, nothing is logged, and the ids are empty if it was away
+    from the beginning.
+    """
 
     client: MlflowClient
+    stage: str
     run_id: str
     parent_id: str
     key: str
+    outage: Outage
 
     def params(self, values: Mapping[str, object]) -> None:
         """Log parameters, nested ones joined by dots; values are cut at 500 characters."""
-        log_params(self.client, self.run_id, values)
+        self.outage.attempt(log_params, self.client, self.run_id, values)
 
     def metrics(self, values: Mapping[str, object], step: int | None = None) -> None:
         """Log the numbers among `values`, nested ones joined by dots; None and NaN are left out."""
-        log_metrics(self.client, self.run_id, values, step=step)
+        self.outage.attempt(log_metrics, self.client, self.run_id, values, step=step)
 
     def parent_metrics(self, values: Mapping[str, object]) -> None:
         """Log the experiment's final figures, which experiments are compared by."""
-        log_metrics(self.client, self.parent_id, values)
+        self.outage.attempt(log_metrics, self.client, self.parent_id, values)
 
     def figure(self, figure: matplotlib.figure.Figure, name: str) -> None:
         """Log a figure as ``<name>.png``."""
-        self.client.log_figure(self.run_id, figure, f"{name.removesuffix('.png')}.png")
+        file = f"{name.removesuffix('.png')}.png"
+        self.outage.attempt(self.client.log_figure, self.run_id, figure, file)
 
     def table(self, table: pd.DataFrame, name: str) -> None:
         """Log a table as ``<name>.csv``, which MLflow's pages show as a table."""
-        text = table.to_csv(index=False)
-        self.client.log_text(self.run_id, text, f"{name.removesuffix('.csv')}.csv")
+        self.text(table.to_csv(index=False), f"{name.removesuffix('.csv')}.csv")
 
     def text(self, text: str, name: str) -> None:
         """Log a text under the file name `name`."""
-        self.client.log_text(self.run_id, text, name)
+        self.outage.attempt(self.client.log_text, self.run_id, text, name)
 
     def artifact(self, path: Path) -> None:
         """Log a file, or a folder under its own name."""
-        if path.is_dir():
-            self.client.log_artifacts(self.run_id, str(path), path.name)
-        else:
-            self.client.log_artifact(self.run_id, str(path))
+        self._artifact(self.run_id, path)
+
+    def parent_artifact(self, path: Path) -> None:
+        """Log a file, or a folder under its own name, on the experiment's run."""
+        self._artifact(self.parent_id, path)
 
     def tag(self, key: str, value: str) -> None:
         """Set a tag of the run."""
-        self.client.set_tag(self.run_id, key, value)
+        self.outage.attempt(self.client.set_tag, self.run_id, key, value)
+
+    def _artifact(self, run_id: str, path: Path) -> None:
+        if path.is_dir():
+            self.outage.attempt(self.client.log_artifacts, run_id, str(path), path.name)
+        else:
+            self.outage.attempt(self.client.log_artifact, run_id, str(path))
 
 
 @contextlib.contextmanager
@@ -119,47 +134,76 @@ def stage_run(
         The store cannot be used or refuses what is logged, or an input does not exist.
     """
     root = store.root()
-    client = store.connect(root)
+    address = address_of(root)
+    outage = Outage(address)
     stage = os.environ.get("DVC_STAGE", stage).rpartition(":")[2]  # "../dvc.yaml:train" from below
     inputs = [_relative(path) for path in inputs]
-    with _refusals_in_one_line(root):
+    key = keys.stage_key(stage, params=params, inputs=inputs)
+    with _refusals_in_one_line(address):
+        client = outage.attempt(store.connect, root) or MlflowClient()
         experiment = current_experiment(root, params=params, name=name)
-        parent_id, _ = parent_run(client, root, experiment)
-        key = keys.stage_key(stage, params=params, inputs=inputs)
         tags = input_tags(read_lock(Path("dvc.lock")), inputs, running=stage)
-        run_id = _child_run(
-            client, experiment, parent_id=parent_id, stage=stage, key=key, tags=tags
-        )
-        mlflow.start_run(run_id=run_id)
+        opened = outage.attempt(_open, client, root, experiment, stage=stage, key=key, tags=tags)
+        run_id, parent_id = opened or ("", "")
         try:
-            yield StageRun(client, run_id, parent_id, key)
+            yield StageRun(client, stage, run_id, parent_id, key, outage)
             _write_record(
                 record,
                 {
                     "stage": stage,
-                    "run_id": run_id,
+                    "run_id": "" if outage.is_on else run_id,
                     "parent_run_id": parent_id,
-                    "experiment_id": store.experiment_id(client),
+                    "experiment_id": store.experiment_id(client) if run_id else "",
                     "key": key,
                 },
             )
         except BaseException as error:
-            with contextlib.suppress(MlflowException):  # a full disk notes nothing
-                client.set_tag(run_id, "error", _one_line(error))
-                mlflow.end_run("FAILED")
-                client.set_terminated(parent_id, "FAILED")
+            with contextlib.suppress(Exception):  # a full disk notes nothing
+                _end(client, run_id, parent_id, status="FAILED", error=_named(error))
             raise
-        mlflow.end_run()
-        client.set_terminated(parent_id)
+        if outage.is_on:  # what was logged has gaps, also where the server is back
+            with contextlib.suppress(Exception):
+                _end(client, run_id, parent_id, status="KILLED", error=f"{address} was away")
+        else:
+            outage.attempt(_end, client, run_id, parent_id, status="FINISHED")
+
+
+def _open(
+    client: MlflowClient,
+    root: Path,
+    experiment: Experiment,
+    *,
+    stage: str,
+    key: str,
+    tags: Mapping[str, str],
+) -> tuple[str, str]:
+    """Ids of the stage's run, which is MLflow's active one from here on, and of its parent."""
+    parent_id, _ = parent_run(client, root, experiment)
+    run_id = _child_run(client, experiment, parent_id=parent_id, stage=stage, key=key, tags=tags)
+    mlflow.start_run(run_id=run_id)
+    return run_id, parent_id
+
+
+def _end(
+    client: MlflowClient, run_id: str, parent_id: str, *, status: str, error: str = ""
+) -> None:
+    if mlflow.active_run() is None:  # it never began
+        return
+    try:
+        if error:
+            client.set_tag(run_id, "error", error)
+    finally:
+        mlflow.end_run(status)
+    client.set_terminated(parent_id, status)
 
 
 @contextlib.contextmanager
-def _refusals_in_one_line(root: Path) -> Iterator[None]:
+def _refusals_in_one_line(address: Address) -> Iterator[None]:
     """Turn what MLflow raises, where its store is locked or its disk full, into our error."""
     try:
         yield
     except MlflowException as error:
-        raise TrackingError(f"{store.uri(root)}: {_one_line(error)}") from error
+        raise TrackingError(f"{address}: {_named(error)}") from error
 
 
 def _child_run(
@@ -186,9 +230,8 @@ def _child_run(
     return reused
 
 
-def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}"[:500] if lines else type(error).__name__
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {store.in_one_line(error)}"[:500]
 
 
 def _relative(path: Path) -> Path:

@@ -1,39 +1,48 @@
-"""MLflow's store: one sqlite file and one folder of artifacts under ``mlruns/``.
-
-Importing this module imports MLflow, quietly and with its telemetry switched off.
-"""
+"""MLflow's store: opened, made on first use, and found again where a project was moved."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage
+from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from faunashot import files
 from faunashot.errors import TrackingError
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # git may be absent: say nothing about it
-
-import mlflow  # reads the variables above when it is imported
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
+from faunashot.tracking import relocation
+from faunashot.tracking.address import (
+    NAME,
+    REGISTRY,
+    TRACKING,
+    Address,
+    address_of,
+    database_of,
+    without_password,
+)
 
 logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
-logging.getLogger("mlflow.store.db.utils").setLevel("CRITICAL")  # it logs what it raises
+for _name in ("mlflow.store.db.utils", "mlflow.system_metrics"):  # they log what they raise
+    logging.getLogger(_name).setLevel("CRITICAL")
 
-EXPERIMENT = "faunashot"
 OUTER_RUN = "FAUNASHOT_MLFLOW_RUN"
 """Variable that keeps the id of the run that ``mlflow run`` opened around this process."""
 
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # its pages are those of training
+    "mlflow.note.content": "Systems that recognise animals from few labelled recordings: a run "
+    "an experiment, below it a run a stage. Made by faunashot.",
+}
+
 _LOCK_TIMEOUT_S = 150  # a fresh store takes 2 s
+_experiment_ids: dict[str, str] = {}  # by the URI of the runs
 
 
 def root() -> Path:
@@ -59,26 +68,21 @@ def root() -> Path:
     raise TrackingError(f"no dvc.yaml in {here} or above it: change to the project's folder")
 
 
-def uri(root: Path) -> str:
-    """Address of the store under `root`, for tracking and for the registry."""
-    return f"sqlite:///{_database(root)}"
-
-
 def artifacts(root: Path) -> Path:
-    """Folder under `root` that the runs' artifacts and the logged models go to."""
-    return root.absolute() / "mlruns" / "artifacts"
+    """Folder under `root` that artifacts and models go to, where the store is the project's own."""
+    return root.absolute() / relocation.ARTIFACTS
 
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the store's lock, so that what is found or made is made once.
+    """Hold the project's lock, so that what is found or made is made once.
 
     Raises
     ------
     TrackingError
         Another process held it for too long.
     """
-    folder = _database(root).parent
+    folder = database_of(root).parent
     folder.mkdir(parents=True, exist_ok=True)
     with files.locked(folder / ".lock", timeout_s=_LOCK_TIMEOUT_S) as held:
         if not held:
@@ -87,7 +91,7 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def connect(folder: Path | None = None) -> MlflowClient:
-    """Open the store of a project and make it on first use.
+    """Open the store of a project and make it on first use; see `address.address_of` for which.
 
     Also takes MLflow's own run and experiment variables out of the environment, because
     ``mlflow run`` sets them and no stage could open its run with them.
@@ -100,50 +104,87 @@ def connect(folder: Path | None = None) -> MlflowClient:
     Raises
     ------
     TrackingError
-        The store cannot be made, or was made by another version of MLflow.
+        The store cannot be reached or made, or was made by another version of MLflow.
     """
-    folder = (folder or root()).absolute()
-    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+    address = address_of(folder or root())
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         value = os.environ.pop(name, None)
         if value and name == "MLFLOW_RUN_ID":
             os.environ[OUTER_RUN] = value
-    address = uri(folder)
     try:
-        mlflow.set_tracking_uri(address)
-        mlflow.set_registry_uri(address)
-        if _is_ready(folder):
-            return MlflowClient()
-        with locked(folder), contextlib.chdir(folder):  # MLflow takes the default
-            # experiment's artifact folder from the current one
-            client = MlflowClient()
-            if client.get_experiment_by_name(EXPERIMENT) is None:
-                client.create_experiment(EXPERIMENT, artifact_location=artifacts(folder).as_uri())
-            return client
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise TrackingError(f"{_database(folder)}: cannot be used: {reason}") from error
+        with _environment_kept():
+            mlflow.set_tracking_uri(address.tracking)
+            mlflow.set_registry_uri(address.registry)
+        if not (address.is_embedded and _is_ready(address)):
+            _make_ready(address)
+        return MlflowClient()
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        where = database_of(address.root) if address.is_embedded else address
+        raise TrackingError(f"{where}: cannot be used: {in_one_line(error)}") from error
 
 
 def experiment_id(client: MlflowClient) -> str:
-    """Id of the experiment that all runs of the project belong to."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is None:
-        raise TrackingError(f"the store holds no experiment {EXPERIMENT!r}: run a stage first")
-    return str(experiment.experiment_id)
+    """Id of the MLflow experiment that all runs of the project belong to."""
+    return _experiment_ids[client.tracking_uri]
 
 
-def _database(root: Path) -> Path:
-    return root.absolute() / "mlruns" / "mlflow.db"
+def in_one_line(error: BaseException) -> str:
+    """First line of an error's message, or its type, with no password in it."""
+    lines = without_password(str(error)).strip().splitlines()
+    return lines[0][:500] if lines else type(error).__name__
 
 
-def _is_ready(root: Path) -> bool:
-    """Whether the store has been made in full; asked without MLflow, which would make it."""
-    database = _database(root)
-    if not database.is_file():
+def _is_ready(address: Address) -> bool:
+    """Whether the own store has been made in full, and says where its files lie."""
+    known = relocation.known(address.root, address.experiment)
+    if known is None:
         return False
+    expected = artifacts(address.root).as_uri()
+    if known.location != expected and known.location.endswith(relocation.ARTIFACTS):
+        with locked(address.root):
+            relocation.relocate(address.root, known.location)
+    _experiment_ids[address.tracking] = known.experiment_id
+    return True
+
+
+def _make_ready(address: Address) -> None:
+    lock = locked(address.root) if address.is_embedded else contextlib.nullcontext()
+    with lock, contextlib.chdir(address.root):  # where MLflow puts the default experiment's files
+        client = MlflowClient()
+        found = client.get_experiment_by_name(address.experiment) or _create(client, address)
+        if found.lifecycle_stage == LifecycleStage.DELETED:
+            client.restore_experiment(found.experiment_id)
+            print(
+                f"faunashot: the MLflow experiment {address.experiment!r} had been deleted; "
+                "it is restored, with its runs",
+                file=sys.stderr,
+            )
+        _experiment_ids[address.tracking] = str(found.experiment_id)
+
+
+def _create(client: MlflowClient, address: Address) -> Experiment:
+    location = artifacts(address.root).as_uri() if address.is_embedded else None
     try:
-        with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
-            rows = connection.execute("SELECT 1 FROM experiments WHERE name = ?", (EXPERIMENT,))
-            return rows.fetchone() is not None
-    except sqlite3.DatabaseError:
-        return False
+        made = client.create_experiment(
+            address.experiment, artifact_location=location, tags=EXPERIMENT_TAGS
+        )
+    except MlflowException:
+        found = client.get_experiment_by_name(address.experiment)
+        if found is None:
+            raise
+        return found  # another has made it at the same time
+    return client.get_experiment(made)
+
+
+@contextlib.contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Leave the variables that name a store as they are, which MLflow sets to what it is given."""
+    kept = {name: os.environ.get(name) for name in (TRACKING, REGISTRY, NAME)}
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import yaml
-from dvc.exceptions import DvcException, NotDvcRepoError
-from dvc.repo import Repo
-from dvc.repo.experiments.collect import collect_rev
-from dvc.repo.experiments.serialize import SerializableExp
-from dvc.scm import NoSCM
-from dvc.stage import PipelineStage
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from pydantic import ValidationError
 
 from faunashot.errors import TrackingError
-from faunashot.params import Params
+from faunashot.files import link, write_atomically
 from faunashot.tracking import keys, store
+from faunashot.tracking.address import address_of, database_of
 from faunashot.tracking.comparison import SYNCED_FROM
 from faunashot.tracking.experiments import (
     DVC_STAGE,
@@ -32,36 +28,29 @@ from faunashot.tracking.experiments import (
     SYNCED,
     Experiment,
     create_child,
-    experiment_name,
+    current_experiment,
     find_runs,
-    git_head,
+    git_refs,
     log_metrics,
     log_params,
     log_tags,
     parent_run,
 )
-from faunashot.tracking.lockfile import LockedStage, parse_lock
+from faunashot.tracking.lockfile import Lock, read_lock
+from faunashot.tracking.runs import StageRun
 
-_MAX_RECORD = 4096  # bytes of a JSON output that may be a run's record
+if TYPE_CHECKING:
+    from faunashot.tracking.restored import State
 
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What DVC knows of one experiment, or of the workspace."""
-
-    experiment: Experiment
-    stages: Mapping[str, LockedStage]
-    metrics: Mapping[str, float]
-    recorded: Mapping[str, str]  # run id by stage, from the records in DVC's cache
+_DONE = "mlruns/.synced.json"
 
 
 def sync(root: Path) -> list[dict[str, str]]:
     """Make the runs that are missing in MLflow, and tag runs with the hashes of ``dvc.lock``.
 
-    Looks at the workspace and at every DVC experiment. The workspace is passed over while its
-    ``params.yaml`` says something else than its ``dvc.lock``, and where an experiment that has
-    been applied is all that it holds. A stage logs if its record is in DVC's cache; for the
-    others no run is made.
+    Looks at the workspace and at every DVC experiment, see `restored.states`. A stage logs if its
+    record is in DVC's cache; for the others no run is made. Where the run that a record names is
+    not in this store, or its server went away, tables and pages come from DVC's cache.
 
     Parameters
     ----------
@@ -79,162 +68,201 @@ def sync(root: Path) -> list[dict[str, str]]:
     TrackingError
         `root` is no DVC repository, or the store cannot be used.
     """
-    client = store.connect(root)
-    changes: list[dict[str, str]] = []
+    return _sync(root, known={})
+
+
+def sync_new(root: Path) -> None:
+    """Fill the gaps of what has changed since the last time; says so in a line where it cannot.
+
+    Takes milliseconds where nothing has.
+    """
+    if not (root / ".dvc").is_dir():
+        return
+    done = _Done.read(root)
+    if done.of == _Done.now(root, {}).of:
+        return
     try:
-        with Repo(str(root)) as repo:
-            for state in _states(repo, root):
-                parent_id, done = _sync_parent(client, root, state)
-                done += _sync_stages(client, state, parent_id=parent_id)
-                changes += [{**change, "experiment": state.experiment.name} for change in done]
-    except NotDvcRepoError:
-        raise TrackingError(f"{root} is no DVC repository: run `dvc init` there") from None
-    except DvcException as error:
-        raise TrackingError(f"{root}: DVC says: {error}") from error
+        _sync(root, known=done.experiments)
+    except TrackingError as error:
+        print(f"faunashot: warning: runs may be missing: {error}", file=sys.stderr)
+
+
+def fill_experiment(
+    run: StageRun, *, params: Mapping[str, object], name: str, metrics: Mapping[str, object]
+) -> None:
+    """Log what the stages before this one did not, because they came from DVC's cache.
+
+    Parameters
+    ----------
+    run : StageRun
+        Of the last stage.
+    params, name
+        As `stage_run` takes them.
+    metrics : mapping
+        The experiment's final figures.
+    """
+
+    def fill() -> None:
+        experiment = current_experiment(store.root(), params=params, name=name)
+        stages = read_lock(Path("dvc.lock"))
+        before = {name: stage for name, stage in stages.items() if name != run.stage}
+        _log_missing(run.client, run.client.get_run(run.parent_id), keys.as_metrics(metrics))
+        lock = Lock(before, file=lambda path, md5: Path(path))
+        _sync_stages(run.client, experiment, lock, parent_id=run.parent_id)
+
+    run.outage.attempt(fill)
+
+
+def _sync(root: Path, *, known: Mapping[str, str]) -> list[dict[str, str]]:
+    from faunashot.tracking.restored import repository, states
+
+    client = store.connect(root)
+    done = _Done.now(root, known)
+    changes: list[dict[str, str]] = []
+    with repository(root) as repo:
+        for state in states(repo, root, known=known):
+            parent_id, made = _sync_parent(client, root, state)
+            made += _sync_stages(client, state.experiment, state.lock, parent_id=parent_id)
+            name = state.experiment.experiment or state.experiment.name
+            changes += [{**change, "experiment": name} for change in made]
+            if state.rev:
+                done.experiments[state.rev] = state.lock.digest
+    done.write(root)
     return changes
 
 
-def _states(repo: Repo, root: Path) -> Iterator[_State]:
-    experiments = list(_experiment_states(repo))
-    yield from experiments
-    with contextlib.chdir(root):
-        data = SerializableExp.from_repo(repo, rev="workspace")
-    stages = _locked_stages(repo, _read(repo, "dvc.lock"))
-    raw = _raw_params(repo)
-    params, name = _described(raw)
-    current = keys.flatten(raw)
-    is_stale = any(
-        current.get(key, value) != value
-        for stage in stages.values()
-        for key, value in keys.flatten(stage.params).items()
-    )
-    is_applied = any(dict(state.stages) == stages for state in experiments)
-    if stages and not is_stale and not is_applied:
-        experiment = Experiment("", git_head(root), params, name)
-        yield _State(experiment, stages, _metrics(data), _recorded(repo, stages))
-
-
-def _experiment_states(repo: Repo) -> Iterator[_State]:
-    if isinstance(repo.scm, NoSCM):
-        return
-    for baseline, found in repo.experiments.ls(all_commits=True).items():
-        for name, rev in found:
-            data = collect_rev(repo, rev).data
-            if data is None:
-                continue
-            with repo.switch(rev):
-                stages = _locked_stages(repo, _read(repo, "dvc.lock"))
-                params, _ = _described(_raw_params(repo))
-            experiment = Experiment(name, baseline, params, name)
-            yield _State(experiment, stages, _metrics(data), _recorded(repo, stages))
-
-
-def _raw_params(repo: Repo) -> dict[str, object]:
-    return yaml.safe_load(_read(repo, "params.yaml")) or {}
-
-
-def _described(raw: dict[str, object]) -> tuple[dict[str, object], str]:
-    """Give parameters as the stages log them, and the name of their experiment.
-
-    Those of an old experiment may not fit today's schema; they are taken as they are.
-    """
-    try:
-        params = Params.model_validate(raw)
-    except ValidationError:
-        return raw, experiment_name(raw)
-    return params.model_dump(mode="json"), params.run_name
-
-
-def _read(repo: Repo, name: str) -> str:
-    """Text of a file of the revision that `repo` is switched to, "" where there is none."""
-    path = repo.fs.join(repo.root_dir, name)
-    return str(repo.fs.read_text(path)) if repo.fs.isfile(path) else ""
-
-
-def _locked_stages(repo: Repo, lock: str) -> dict[str, LockedStage]:
-    """Stages of the lock that the pipeline still has; DVC leaves dropped ones in it."""
-    present = {s.name for s in repo.index.stages if isinstance(s, PipelineStage)}
-    return {name: stage for name, stage in parse_lock(lock).items() if name in present}
-
-
-def _metrics(data: SerializableExp) -> dict[str, float]:
-    """All metrics files as one; of two of the same name, the one in the uppermost folder."""
-    merged: dict[str, float] = {}
-    for name in sorted(data.metrics, key=lambda name: -name.count("/")):
-        merged |= keys.as_metrics(data.metrics[name].get("data") or {})
-    return merged
-
-
-def _recorded(repo: Repo, stages: Mapping[str, LockedStage]) -> dict[str, str]:
-    recorded: dict[str, str] = {}
-    for stage in stages.values():
-        for path, md5 in stage.outs.items():
-            cached = Path(repo.cache.local.oid_to_path(md5))
-            if path.endswith(".json") and cached.is_file():
-                recorded |= _recorded_run(stage.name, cached)
-    return recorded
-
-
-def _recorded_run(stage: str, file: Path) -> dict[str, str]:
-    """Run id by stage where `file` is a record that `stage_run` wrote, else nothing."""
-    if file.stat().st_size > _MAX_RECORD:
-        return {}
-    record = json.loads(file.read_text())
-    is_record = isinstance(record, dict) and {"run_id", "parent_run_id"} <= record.keys()
-    return {stage: str(record["run_id"])} if is_record else {}
-
-
 def _sync_parent(
-    client: MlflowClient, root: Path, state: _State
+    client: MlflowClient, root: Path, state: State
 ) -> tuple[str, list[dict[str, str]]]:
+    # by its key alone: what older code logged of its parameters may differ
     found = find_runs(client, {KIND: "experiment", KEY: state.experiment.key})
     if found:
-        parent_id, made = str(found[0].info.run_id), False
-        known = found[0].data.metrics
-    else:
-        parent_id, made = parent_run(client, root, state.experiment)
-        known = {}
-    missing = {name: value for name, value in state.metrics.items() if known.get(name) != value}
-    log_metrics(client, parent_id, missing)
-    if made:
-        client.set_tag(parent_id, SYNCED, "true")
-    action = "created" if made else "updated" if missing else ""
-    return parent_id, _change(action, "", parent_id)
+        missing = _log_missing(client, found[0], state.metrics)
+        run_id = found[0].info.run_id
+        return run_id, _change("updated" if missing else "", "", run_id)
+    parent_id, _ = parent_run(client, root, state.experiment)
+    log_metrics(client, parent_id, state.metrics)
+    client.set_tag(parent_id, SYNCED, "true")
+    return parent_id, _change("created", "", parent_id)
 
 
-def _sync_stages(client: MlflowClient, state: _State, *, parent_id: str) -> list[dict[str, str]]:
+def _log_missing(client: MlflowClient, run: Run, metrics: Mapping[str, float]) -> bool:
+    """Log the metrics that a run lacks; gives whether there were any."""
+    known = run.data.metrics
+    missing = {name: value for name, value in metrics.items() if known.get(name) != value}
+    log_metrics(client, run.info.run_id, missing)
+    return bool(missing)
+
+
+def _sync_stages(
+    client: MlflowClient, experiment: Experiment, lock: Lock, *, parent_id: str
+) -> list[dict[str, str]]:
     runs: dict[str, list[Run]] = {}
     for run in find_runs(client, {PARENT: parent_id}):
-        if run.info.status == "FINISHED":
-            runs.setdefault(run.data.tags.get(DVC_STAGE, ""), []).append(run)
+        runs.setdefault(run.data.tags.get(DVC_STAGE, ""), []).append(run)
     changes = []
-    for name, stage in state.stages.items():
-        recorded = state.recorded.get(name)
-        if name not in runs:
-            if recorded:  # else it is a stage that logs nothing
-                made = _make_child(client, state, parent_id=parent_id, stage=stage)
+    for name, stage in lock.stages.items():
+        record = lock.record_of(name)
+        of_stage = runs.get(name, [])
+        finished = [run for run in of_stage if run.info.status == "FINISHED"]
+        if not finished:
+            if record:  # else it is a stage that logs nothing
+                _drop(client, of_stage, key=record.key)
+                made = _make_child(client, experiment, lock, parent_id=parent_id, stage=name)
                 changes += _change("created", name, made)
             continue
-        run = next((run for run in runs[name] if run.info.run_id == recorded), runs[name][0])
+        recorded = record.run_id if record else ""
+        run = next((run for run in finished if run.info.run_id == recorded), finished[0])
         missing = {k: v for k, v in stage.tags().items() if run.data.tags.get(k) != v}
         log_tags(client, run.info.run_id, missing)
         changes += _change("updated" if missing else "", name, run.info.run_id)
     return changes
 
 
-def _make_child(client: MlflowClient, state: _State, *, parent_id: str, stage: LockedStage) -> str:
-    """Run of a stage that came from DVC's cache, with the figures of the run that filled it."""
-    source = state.recorded[stage.name]
-    tags = stage.tags() | {SYNCED: "true", SYNCED_FROM: source}
-    run_id = create_child(
-        client, state.experiment, parent_id=parent_id, stage=stage.name, tags=tags
-    )
-    log_params(client, run_id, stage.params)
-    with contextlib.suppress(MlflowException):  # the store that ran it may be another machine's
-        log_metrics(client, run_id, client.get_run(source).data.metrics)
+def _drop(client: MlflowClient, runs: Iterable[Run], *, key: str) -> None:
+    """Delete what a stage had logged when its server went away; another's run is left alone."""
+    for run in runs:
+        if run.data.tags.get(KEY) == key:
+            client.delete_run(run.info.run_id)
+
+
+def _make_child(
+    client: MlflowClient, experiment: Experiment, lock: Lock, *, parent_id: str, stage: str
+) -> str:
+    """Run of a stage that came from DVC's cache.
+
+    It has the figures of the run that filled the cache, whose tables are found by its tag. Where
+    that run is not in this store, the tables and pages are logged as they are in the cache.
+    """
+    locked, record = lock.stages[stage], lock.record_of(stage)
+    source = _run_or_none(client, record.run_id) if record else None
+    tags = locked.tags() | {SYNCED: "true"}
+    if source:
+        tags[SYNCED_FROM] = source.info.run_id
+    run_id = create_child(client, experiment, parent_id=parent_id, stage=stage, tags=tags)
+    log_params(client, run_id, locked.params)
+    if source:
+        log_metrics(client, run_id, source.data.metrics)
+    else:
+        _log_pages(client, run_id, lock.pages_of(stage))
     client.set_terminated(run_id)
     return run_id
 
 
+def _run_or_none(client: MlflowClient, run_id: str) -> Run | None:
+    if not run_id:  # its server went away before all was logged
+        return None
+    with contextlib.suppress(MlflowException):  # the store that ran it may be another machine's
+        return client.get_run(run_id)
+    return None
+
+
+def _log_pages(client: MlflowClient, run_id: str, pages: Iterable[tuple[str, Path]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, file in pages:  # which DVC's cache calls by their hash
+            link(file, Path(folder) / name)
+        client.log_artifacts(run_id, folder)
+
+
 def _change(action: str, stage: str, run_id: str) -> list[dict[str, str]]:
     return [{"action": action, "stage": stage, "run_id": run_id}] if action else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What has been synced, kept beside the project's lock.
+
+    Attributes
+    ----------
+    of : str
+        Hash of the store's address and of all that may have changed since.
+    experiments : dict of str to str
+        Digest of the stages of each DVC experiment, by its commit.
+    """
+
+    of: str
+    experiments: dict[str, str]
+
+    @classmethod
+    def now(cls, root: Path, experiments: Mapping[str, str]) -> _Done:
+        """What there is to sync in a project."""
+        address = address_of(root)
+        found: list[object] = [address.tracking, address.experiment]
+        if address.is_embedded and (database := database_of(root)).is_file():
+            found.append(database.stat().st_ino)  # one that was made anew holds nothing
+        for name in ("dvc.lock", "params.yaml", "metrics.json"):
+            file = root / name
+            found.append(file.read_text("utf-8") if file.is_file() else "")
+        return cls(keys.digest([*found, git_refs(root, "refs/exps")]), dict(experiments))
+
+    @classmethod
+    def read(cls, root: Path) -> _Done:
+        """What was synced the last time."""
+        try:
+            return cls(**json.loads((root / _DONE).read_text()))
+        except (OSError, ValueError, TypeError):
+            return cls("", {})
+
+    def write(self, root: Path) -> None:
+        """Note it for the next time."""
+        write_atomically(root / _DONE, json.dumps({"of": self.of, "experiments": self.experiments}))
