@@ -191,6 +191,8 @@ def test_a_missing_key_is_named(refusal, key):
         ("protocols.zero_shot.mode", "by name"),
         ("ingest.max_bad_share", 1.5),
         ("ingest.max_bad_share", float("nan")),
+        ("audio.channel", "middle"),
+        ("audio.time_expansion", 0),
         ("evaluation.confidence_level", 1.0),
         ("evaluation.n_bootstrap", 10),
         ("backbones.birdnet.hop_s", 3.5),

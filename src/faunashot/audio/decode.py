@@ -178,7 +178,7 @@ def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Au
         that are not finite. The message says which, not the file's name.
     """
     _refuse_unreadable(source)
-    header = examine(source)
+    header = examine(source, whole=span_s is None)
     try:
         audio = _libsndfile(source, header, span_s)
     except sf.SoundFileRuntimeError as error:

@@ -61,11 +61,19 @@ class Header:
         return self.head is not None and (self.announced is None or self.announced < self.there)
 
 
-def examine(source: Path | bytes) -> Header:
+def examine(source: Path | bytes, *, whole: bool = True) -> Header:
     """Compare what a recording's header announces with what is there.
 
     It is done for WAV, RF64, W64, AIFF, CAF, AU, Ogg, MP4 and Matroska. FLAC's decoder notices by
     itself, the lengths that MPEG files give are often wrong.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The recording.
+    whole : bool
+        Whether its container is to be gone through where that takes long, or only what has to be
+        known to decode a part of it.
 
     Raises
     ------
@@ -76,6 +84,8 @@ def examine(source: Path | bytes) -> Header:
         total = file.seek(0, os.SEEK_END)
         file.seek(0)
         magic = file.read(12)
+        if not whole and (magic[:4] in (b"OggS", EBML) or magic[4:8] == b"ftyp"):
+            return Header()
         if magic[:4] == b"OggS":
             return Header(note=_ogg_lacks(file, total))
         if found := audio_bytes(file, total):

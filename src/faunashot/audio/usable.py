@@ -49,7 +49,7 @@ def unusable(audio: Audio, *, channel: Channel = "mix", whole: bool = True) -> s
         if below_db > CANCELLED_DB:
             return (
                 f"its channels cancel each other out: their mean lies {below_db:.0f} dB under "
-                "them; read one of them, as with channel=left"
+                "them; read one of them (audio.channel=left, or embed --channel left)"
             )
     if mono.min() == mono.max():
         return f"{SILENT} in channel {channel}: every sample is {mono[0]:.3g}"

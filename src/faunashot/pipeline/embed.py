@@ -71,7 +71,8 @@ def run(params: Params) -> str:
                 folder = features_of(MAIN, name, features)
                 if len(table):
                     bands = zip(table["clip_id"], table["bandwidth_hz"], strict=True)
-                    said = [(clip_id, remarks.of_band(hz, source)) for clip_id, hz in bands]
+                    by = params.audio.time_expansion
+                    said = [(clip_id, remarks.of_band(hz / by, source)) for clip_id, hz in bands]
                     said += remarks.of_windows(store.load(folder))
                     for line in remarks.summed_up(said, total=len(table)):
                         say(f"{name}: {line}")
