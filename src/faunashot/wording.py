@@ -44,6 +44,21 @@ def interval(figures: Mapping[Any, Any], name: str, *, draws: bool = False) -> s
     return "none" if "none" in (low, high) else f"{low} to {high}"
 
 
+def labelled(row: Mapping[Any, Any]) -> str:
+    """How many labelled clips a class had at a k: one number, or those of the fewest and the most.
+
+    Parameters
+    ----------
+    row : mapping
+        Of ``curve.csv``; empty where it does not say.
+    """
+    least, most = (row.get(f"labelled_{end}") for end in ("least", "most"))
+    if least in (None, "") or most in (None, ""):
+        return ""
+    ends = dict.fromkeys(f"{float(number):g}" for number in (least, most))
+    return " to ".join(ends)
+
+
 def is_drawn(figures: Mapping[Any, Any], name: str) -> bool:
     """Whether a figure has an interval over draws of the labelled clips alone."""
     return interval(figures, name, draws=True) != "none"

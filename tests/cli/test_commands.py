@@ -137,6 +137,15 @@ def test_show_marks_the_headline_and_says_where_there_is_no_interval(faunashot, 
     assert max(map(len, lines)) <= 80
 
 
+def test_show_says_how_many_clips_were_labelled_where_the_curve_does(faunashot, metrics, tmp_path):
+    assert "labelled" not in faunashot("show").out.splitlines()[1].split()
+    curve = pd.read_csv(tmp_path / "curve.csv").assign(labelled_least=[1, 4], labelled_most=[1, 5])
+    curve.to_csv(tmp_path / "curve.csv", index=False)
+    lines = faunashot("show").out.splitlines()
+    assert lines[1].split()[:2] == ["k", "labelled"]
+    assert next(line for line in lines if "5 *" in line).split()[2:5] == ["4", "to", "5"]
+
+
 def test_show_before_any_run_says_what_to_run(faunashot):
     assert one_line(faunashot("show")) == "metrics.json is not here: run `make run` or `dvc repro`"
 

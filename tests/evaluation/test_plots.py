@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,8 @@ from faunashot.evaluation.plots.conditions import conditions_figure
 from faunashot.evaluation.plots.confusion import confusion_figure
 from faunashot.evaluation.plots.curve import curve_figure
 from faunashot.evaluation.plots.per_class import per_class_figure
+
+ROOT = Path(__file__).resolve().parents[2]
 
 TITLE = "birdnet-linear on animals_sounds"
 
@@ -279,7 +283,8 @@ def test_every_plot_says_what_it_is():
         assert plot.title
         assert plot.single_label or plot.multi_label
         if plot.dvc:
-            assert plot.dvc.template in {template.DEFAULT_NAME for template in TEMPLATES}
+            own = {file.stem for file in (ROOT / ".dvc" / "plots").glob("*.json")}
+            assert plot.dvc.template in own | {each.DEFAULT_NAME for each in TEMPLATES}
 
 
 def test_plots_leave_pyplot_alone():
@@ -290,3 +295,25 @@ def test_plots_leave_pyplot_alone():
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_curve_has_the_draws_alone_within_the_interval_and_says_how_many_were_labelled():
+    curve = curve_of({"a": 0.3}).drop(columns="system")
+    assert not curve_figure(curve).axes[0].texts[1:]
+    middle = curve["macro_f1"]
+    drawn = curve.assign(macro_f1_draws_low=middle - 0.02, macro_f1_draws_high=middle + 0.02)
+    counted = drawn.assign(labelled_least=3, labelled_most=[max(3, k) for k in curve["k"]])
+    figure = curve_figure(counted)
+    wide, alone = (band.get_paths()[0].get_extents() for band in figure.axes[0].collections)
+    assert wide.y0 < alone.y0 < alone.y1 < wide.y1
+    assert "darker: draws alone" in figure.axes[0].get_title(loc="left")
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert f"3 to {curve['k'].max()}" in said
+    assert len([each for each in said if each.startswith("3")]) == (curve["k"] > 3).sum()
+    assert figure.axes[0].get_ylim() == (0, 1)
+
+
+def test_dvc_draws_the_curve_from_0_to_1():
+    name = all_plots()["curve"].dvc.template
+    template = json.loads((ROOT / ".dvc" / "plots" / f"{name}.json").read_text())
+    assert template["encoding"]["y"]["scale"] == {"domain": [0, 1]}

@@ -11,6 +11,7 @@ import typer
 
 from faunashot.cli.output import AsJson, answer
 from faunashot.errors import ParameterError
+from faunashot.wording import decimals
 
 if TYPE_CHECKING:
     from faunashot.params import Params
@@ -139,7 +140,7 @@ def _show(effect: Any, *, as_json: bool) -> None:
         {
             "ingredient": row["ingredient"],
             "where": row["side"],
-            "accuracy": f"{row['accuracy']:+.3f}",
+            "accuracy": decimals(row["accuracy"], sign=True),
             "interval": _interval(row),
         }
         for row in rows
@@ -149,4 +150,4 @@ def _show(effect: Any, *, as_json: bool) -> None:
 
 def _interval(row: dict[str, Any]) -> str:
     low, high = row["accuracy_low"], row["accuracy_high"]
-    return "" if low is None else f"{low:+.3f} to {high:+.3f}"
+    return "" if low is None else f"{decimals(low, sign=True)} to {decimals(high, sign=True)}"

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from faunashot.cli.output import AsJson, answer, note
+from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note
 from faunashot.errors import ParameterError, TrackingError
-from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn
+from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, is_drawn
 
 
 def compare(
@@ -55,7 +55,7 @@ def compare(
         answer(rows, as_json=True)
     elif rows:
         answer([line for row in rows for line in _lines(row, metrics=shown)], as_json=False)
-        note(f"In brackets below the {INTERVAL}, where clips were drawn: {DRAWS_ALONE}.")
+        note(BRACKETS)
     else:
         note("No experiment has been run here yet.")
     if plot:
@@ -139,7 +139,7 @@ def _lines(row: Mapping[str, Any], *, metrics: Mapping[str, str]) -> list[dict[s
         line = line | ({"figure": title} if len(metrics) > 1 else {})
         value = row["status"] if row[name] is None else decimals(row[name])
         key = "value" if len(metrics) > 1 else title
-        lines.append(line | {key: value, INTERVAL: _intervals(row, name)})
+        lines.append(line | {key: value, INTERVAL: intervals(row, name)})
     return lines
 
 
@@ -159,7 +159,7 @@ def _difference(row: Mapping[str, Any], *, corrected: bool) -> list[dict[str, An
         line = {
             "figure": title,
             "difference": decimals(row[keys[name]], sign=True),
-            INTERVAL: _intervals(row, keys[name]),
+            INTERVAL: intervals(row, keys[name]),
             "p": None if p is None else decimals(p),
         }
         if corrected:
@@ -170,11 +170,3 @@ def _difference(row: Mapping[str, Any], *, corrected: bool) -> list[dict[str, An
 
 def _saved(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"at k": row["k"], "macro-F1": decimals(row["macro_f1"]), "needs": row["shown"]}
-
-
-def _intervals(row: Mapping[str, Any], name: str) -> str:
-    """The interval of a figure, and below it that of the draws alone; empty without a figure."""
-    if row[name] is None:
-        return ""
-    alone = f"\n({interval(row, name, draws=True)})" if is_drawn(row, name) else ""
-    return interval(row, name) + alone

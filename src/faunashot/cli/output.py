@@ -8,7 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
+from faunashot.wording import DRAWS_ALONE, INTERVAL, interval, is_drawn
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+BRACKETS = f"In brackets below the {INTERVAL}, where clips were drawn: {DRAWS_ALONE}."
+
+
+def intervals(row: Mapping[str, Any], name: str) -> str:
+    """The interval of a figure, and below it that of the draws alone; empty without a figure."""
+    if row[name] is None:
+        return ""
+    alone = f"\n({interval(row, name, draws=True)})" if is_drawn(row, name) else ""
+    return interval(row, name) + alone
 
 
 def note(text: str) -> None:

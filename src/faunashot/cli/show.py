@@ -9,7 +9,15 @@ from pathlib import Path
 from faunashot.changed import print_changed
 from faunashot.cli.output import AsJson, answer, note
 from faunashot.errors import StoreError
-from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn, sentence
+from faunashot.wording import (
+    DRAWS_ALONE,
+    INTERVAL,
+    decimals,
+    interval,
+    is_drawn,
+    labelled,
+    sentence,
+)
 
 
 def show(as_json: AsJson = False) -> None:
@@ -32,6 +40,7 @@ def show(as_json: AsJson = False) -> None:
         [
             {
                 "k": row["k"],
+                **({"labelled": labelled(row)} if labelled(curve[0]) else {}),
                 columns[HEADLINE]: decimals(row[HEADLINE]),
                 INTERVAL: interval(row, HEADLINE),
                 **({DRAWS_ALONE: interval(row, HEADLINE, draws=True)} if drawn else {}),
@@ -50,6 +59,8 @@ def show(as_json: AsJson = False) -> None:
         as_json=False,
     )
     note(sentence(drawn=drawn))
+    if curve and labelled(curve[0]):
+        note("labelled: clips that the class with the fewest and that with the most had.")
     note(
         f"k: labelled clips a class; *: the figures in metrics.json, {metrics['clips']} clips, "
         f"{metrics['classes']} classes"

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from faunashot.cli.output import AsJson, answer
+from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note
 from faunashot.errors import ParameterError
+from faunashot.wording import INTERVAL, decimals
 
 STDERR = 2
 """The number of the stream of messages, also where Python's own is replaced."""
@@ -72,6 +73,7 @@ def study(
     records = rows.astype(object).where(rows.notna(), None).to_dict("records")
     answer([_row(record, asked, whole=as_json) for record in records], as_json=as_json)
     if not as_json:
+        note(BRACKETS)
         print(f"{csv}: every k; plots: {', '.join(map(str, plots))}")
 
 
@@ -86,14 +88,13 @@ def _dvc(*arguments: str, quiet: bool = False) -> None:
 def _row(record: dict[Any, Any], asked: Any, *, whole: bool) -> dict[str, Any]:
     if whole:
         return {str(key): value for key, value in record.items()}
-    low, high = record["macro_f1_low"], record["macro_f1_high"]
     row = {key: record.get(key) for key in asked.axes}
-    row |= {"k": record["k"], "macro-F1": record["macro_f1"]}
-    row["interval"] = None if low is None else f"{low} to {high}"
+    row |= {"k": record["k"], "macro-F1": decimals(record["macro_f1"])}
+    row[INTERVAL] = intervals(record, "macro_f1")
     if "difference" in record:  # the reference experiment has none
-        difference = record["difference"]
-        row["difference"] = None if difference is None else f"{difference:+}"
-        row["p (Holm)"] = record["p_holm"]
+        known = record["difference"] is not None
+        row["difference"] = decimals(record["difference"], sign=True) if known else None
+        row["p (Holm)"] = decimals(record["p_holm"]) if known else None
     return row
 
 

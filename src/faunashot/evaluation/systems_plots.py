@@ -25,6 +25,7 @@ from faunashot.evaluation.plot_style import (
     one_panel,
     plain,
 )
+from faunashot.wording import decimals
 
 
 def per_class_systems_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
@@ -100,7 +101,7 @@ def scores_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     _whiskers(axes, rows, table["accuracy_low"], table["accuracy_high"], INK)
     for row, accuracy in zip(rows, table["accuracy"], strict=True):
         axes.annotate(
-            "none" if np.isnan(accuracy) else f"{accuracy:.3f}",
+            decimals(accuracy),
             (1, row),
             xytext=(10, 0),
             textcoords="offset points",
@@ -147,8 +148,7 @@ def macro_weighted_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
         look = _look(number)
         _whiskers(axes, places[mean], table[f"{mean}_low"], table[f"{mean}_high"], look["color"])
         axes.plot(table[mean], places[mean], linestyle="", label=name, **look)
-    low, high = axes.get_xlim()
-    axes.set_xlim(max(low, 0), min(high, 1))
+    axes.set_xlim(0, 1)
     named_rows(axes, list(table["system"]), "F1")
     _legend_below(figure, axes, 7.6)
     head_line(axes, title, f"Macro and weighted F1{_interval_of(table, *means)}")

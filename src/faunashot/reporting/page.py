@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faunashot.evaluation.metrics import HEADLINE, titles
-from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn, sentence
+from faunashot.wording import (
+    DRAWS_ALONE,
+    INTERVAL,
+    decimals,
+    interval,
+    is_drawn,
+    labelled,
+    sentence,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,11 +115,14 @@ def _curve(curve: pd.DataFrame) -> str:
     columns = titles(map(str, curve.columns))
     drawn = any(is_drawn(row, HEADLINE) for row in rows)
     others = [name for name in columns if name != HEADLINE]
+    counted = {"labelled": labelled} if any(map(labelled, rows)) else {}
+    head = ["k", *counted, columns[HEADLINE], *_headings(drawn)]
     return _table(
-        ["k", columns[HEADLINE], *_headings(drawn), *(columns[name] for name in others), "runs"],
+        [*head, *(columns[name] for name in others), "runs"],
         [
             [
-                *(row["k"], decimals(row[HEADLINE]), *_intervals(row, HEADLINE, drawn=drawn)),
+                *(row["k"], *(count(row) for count in counted.values())),
+                *(decimals(row[HEADLINE]), *_intervals(row, HEADLINE, drawn=drawn)),
                 *(decimals(row[name]) for name in others),
                 row["runs"],
             ]

@@ -16,6 +16,7 @@ from pydantic import ValidationError, field_validator
 from sklearn.model_selection import ParameterGrid
 
 from faunashot.errors import ParameterError, TrackingError
+from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.options import Options, first_fault
 from faunashot.tracking import keys, pairing, store
 from faunashot.tracking.comparison import evaluated_table
@@ -27,7 +28,7 @@ from faunashot.tracking.experiments import (
     git_head,
 )
 
-DIFFERENCE = ("difference", "difference_low", "difference_high", "p_value", "p_holm")
+DIFFERENCE = (*(f"difference{end}" for end in (*ENDS, *DRAWS)), "p_value", "p_holm")
 
 
 class Study(Options):
@@ -213,7 +214,7 @@ def _with_differences(root: Path, study: Study, table: pd.DataFrame) -> pd.DataF
         for name, row in zip(names[1:], differences, strict=True):
             at = of.index[of["experiment"] == name]
             for column in DIFFERENCE:
-                table.loc[at, column] = row[column]
+                table.loc[at, column] = row.get(column)
     return table
 
 

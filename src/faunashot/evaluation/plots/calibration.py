@@ -18,6 +18,7 @@ from faunashot.evaluation.plot_style import (
     plain,
 )
 from faunashot.evaluation.plots.base import Plot
+from faunashot.wording import decimals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +76,7 @@ def reliability_figure(
         zip(tables.items(), panels.T, strict=True)
     ):
         _reliability(axes, below, table)
-        shows = f"{name}: calibration error {expected_calibration_error(table):.3f}"
+        shows = f"{name}: calibration error {decimals(expected_calibration_error(table))}"
         head_line(axes, title if number == 0 else " " * bool(title), shows)
     panels[0, 0].set(ylabel="accuracy")
     panels[0, 0].legend(loc="best", **LEGEND)

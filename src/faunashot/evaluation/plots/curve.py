@@ -13,6 +13,7 @@ from faunashot.evaluation.plot_style import (
     INK,
     LEGEND,
     MARKERS,
+    MUTED,
     head_line,
     need_columns,
     new_figure,
@@ -20,6 +21,7 @@ from faunashot.evaluation.plot_style import (
     plain,
 )
 from faunashot.evaluation.plots.base import DvcPlot, Plot
+from faunashot.wording import labelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,13 +30,16 @@ if TYPE_CHECKING:
     from faunashot.evaluation.summary import Summary
 
 
+DRAWS = ("macro_f1_draws_low", "macro_f1_draws_high")
+
+
 class Curve(Plot):
     """How macro-F1 grows with labelled clips, where several k were scored."""
 
     title = "Macro-F1 against k"
     order = 10
     dvc = DvcPlot(
-        template="simple",
+        template="score",  # .dvc/plots: its axis is from 0 to 1
         x="k",
         y="macro_f1",
         x_label="labelled clips a class",
@@ -59,7 +64,10 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
     curve : DataFrame
         Columns ``k, macro_f1, macro_f1_low, macro_f1_high``, ``system`` where there are
         several lines, and ``panel`` where they are shared out. k >= 0, 0 being zero-shot; the
-        ends of the interval may be missing, where one episode was run.
+        ends of the interval may be missing, where there is one recording. Of a single line
+        ``macro_f1_draws_low`` and ``macro_f1_draws_high`` are drawn too, darker, and
+        ``labelled_least`` and ``labelled_most`` beside points whose classes had fewer labelled
+        clips than k.
     title : str
         Of what; the figure itself says what it shows.
 
@@ -74,8 +82,14 @@ def curve_figure(curve: pd.DataFrame, *, title: str = "") -> Figure:
     if "panel" in curve:
         return _curve_panels(curve, title or shows)
     parts = _systems(curve)
+    if len(parts) == 1 and set(DRAWS) <= set(curve) and curve[list(DRAWS)].notna().any(axis=None):
+        shows += "; darker: draws alone"
     figure, axes = one_panel(8.8 if len(parts) > 1 else 6.8, 4.6)
     _curves(axes, parts, list(parts))
+    if len(parts) == 1:
+        (part,) = parts.values()
+        _band(axes, part, DRAWS, COLOURS[0], alpha=0.22)
+        _labelled(axes, part)
     if len(parts) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **LEGEND)
     head_line(axes, title, shows)
@@ -116,12 +130,7 @@ def _curves(axes: Axes, parts: dict[str, pd.DataFrame], names: list[str]) -> Non
     for system, part in parts.items():
         number = names.index(system)
         colour = COLOURS[number % len(COLOURS)]
-        band = part.dropna(subset=["macro_f1_low", "macro_f1_high"])
-        low, high = band["macro_f1_low"], band["macro_f1_high"]
-        if len(band) == 1:  # a band of one k has no width
-            axes.vlines(band["k"], low, high, color=colour, alpha=0.5, linewidth=3)
-        else:
-            axes.fill_between(band["k"], low, high, color=colour, alpha=0.16, linewidth=0)
+        _band(axes, part, ("macro_f1_low", "macro_f1_high"), colour, alpha=0.16)
         axes.plot(
             part["k"],
             part["macro_f1"],
@@ -140,6 +149,36 @@ def _curves(axes: Axes, parts: dict[str, pd.DataFrame], names: list[str]) -> Non
     axes.set(ylim=(0, 1), xlabel="labelled clips per class, k", ylabel="macro-F1")
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.grid(color=GRID, linewidth=0.8)
+
+
+def _band(
+    axes: Axes, part: pd.DataFrame, ends: tuple[str, str], colour: str, *, alpha: float
+) -> None:
+    """The interval between two columns, where they are there."""
+    if not set(ends) <= set(part):
+        return
+    low, high = (pd.to_numeric(part.dropna(subset=list(ends))[end]) for end in ends)
+    k = part.loc[low.index, "k"]
+    if len(k) == 1:  # a band of one k has no width
+        axes.vlines(k, low, high, color=colour, alpha=alpha + 0.34, linewidth=3)
+    else:
+        axes.fill_between(k, low, high, color=colour, alpha=alpha, linewidth=0)
+
+
+def _labelled(axes: Axes, part: pd.DataFrame) -> None:
+    """How many labelled clips the classes had, at the points where they had fewer than k."""
+    if not {"labelled_least", "labelled_most"} <= set(part):
+        return
+    for row in part[part["labelled_least"] < part["k"]].to_dict("records"):
+        axes.annotate(
+            labelled(row),
+            (row["k"], row["macro_f1"]),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
+            color=MUTED,
+        )
 
 
 def _k_axis(axes: Axes, ks: np.ndarray[Any, np.dtype[np.float64]]) -> None:

@@ -17,6 +17,7 @@ from faunashot.evaluation.plot_style import (
     one_panel,
 )
 from faunashot.evaluation.plots.base import DvcPlot, Plot
+from faunashot.wording import decimals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,8 +71,8 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
     axes.barh(rows, table["f1"].where(table["scored"], 0), height=0.68, color=COLOURS[0])
     for row, f1, support in zip(rows, table["f1"], table["support"], strict=True):
         for text, right_pt, colour in (
-            (f"{f1:.2f}" if support else "none", 10, INK),
-            (f"n = {support}", 40, MUTED),
+            (decimals(f1) if support else "none", 10, INK),
+            (f"n = {support}", 50, MUTED),
         ):
             axes.annotate(
                 text,
@@ -86,7 +87,7 @@ def per_class_figure(per_class: pd.DataFrame, *, title: str = "") -> Figure:
     if scored.any():
         macro = float(per_class.loc[scored, "f1"].mean())
         axes.axvline(macro, color=COLOURS[1], linewidth=1.5, linestyle=(0, (4, 3)), zorder=3)
-        shows += f"; dashed: macro-F1 {macro:.3f}"
+        shows += f"; dashed: macro-F1 {decimals(macro)}"
     axes.set_xlim(0, 1)
     named_rows(axes, names, "F1", fontsize=9)
     head_line(axes, title, shows)

@@ -20,6 +20,7 @@ from faunashot.evaluation.plot_style import (
     plain,
 )
 from faunashot.evaluation.plots.base import Plot
+from faunashot.wording import decimals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +91,7 @@ def rejection_figure(
     curve.set(xlim=(0, 1), ylim=(0, 1), xlabel="background that passes", ylabel="known that pass")
     curve.set_aspect("equal", anchor="N")
     auroc = float(np.trapezoid(accepted, background))
-    head_line(curve, " " * bool(title), f"Any threshold: AUROC {auroc:.3f}")
+    head_line(curve, " " * bool(title), f"Any threshold: AUROC {decimals(auroc)}")
     for panel in (axes, curve):
         plain(panel)
         panel.grid(color=GRID, linewidth=0.8)
