@@ -28,7 +28,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 .lead { color: #566172; margin-top: .2rem; }
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #dde3ea; }
+th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap;
+         border-bottom: 1px solid #dde3ea; }
 th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; height: auto; margin: .4rem 0; }
 ul { padding-left: 1.2rem; } code { background: #f1f4f7; padding: .1rem .3rem; }
