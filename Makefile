@@ -27,7 +27,8 @@ define install
 	[ $$status = 0 ] || python -m pip install --quiet --no-compile --require-hashes --no-deps -r $(1)
 endef
 compile = uv pip compile pyproject.toml --extra birdnet --extra uv --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
+	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock" \
+	$(UPGRADE)
 
 .PHONY: run test ui setup lint lock
 
@@ -87,6 +88,7 @@ $(TEST_READY): requirements-test.lock $(READY)
 	@touch $(READY) $@
 
 # The second lock holds the first, version by version. Neither carries an index address.
+# UPGRADE=--upgrade takes newer versions than those that the locks hold.
 lock: $(READY)
 	$(compile) --output-file requirements.lock
 	$(compile) --extra dev --extra ray --constraint requirements.lock --output-file requirements-test.lock
