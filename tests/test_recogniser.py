@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 from scipy.special import logit
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from faunashot import recogniser as module
 from faunashot.audio.reading import Reading
@@ -24,7 +27,7 @@ from faunashot.estimators.examples import Examples, Scores
 from faunashot.estimators.head import make_head
 from faunashot.estimators.pooling import pool
 from faunashot.estimators.unknown import Novelty, threshold_at
-from faunashot.features.extract import embed_clips, embed_recording
+from faunashot.features.extract import cores, embed_clips, embed_recording
 from faunashot.features.extractors import Extractor, extractor, of_front_end
 from faunashot.features.join import join
 from faunashot.frontends.logmel_stats import LogMelStats
@@ -242,6 +245,42 @@ def test_what_is_no_whole_model_is_refused(folder: Path, harm: str) -> None:
     with pytest.raises(StoreError) as caught:
         Recogniser.load(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_paths_bytes_and_samples_are_recognised_alike(recogniser: Recogniser, tmp_path) -> None:
+    sound = recording("wren", seed=3)
+    samples, rate = sf.read(io.BytesIO(sound), dtype="int16")
+    (tmp_path / "wren.wav").write_bytes(sound)
+    expected = recogniser.recognise(sound)
+    assert recogniser.recognise(tmp_path / "wren.wav") == expected
+    assert recogniser.recognise(str(tmp_path / "wren.wav")) == expected
+    floating = samples / 2**15
+    for given in (samples, floating, np.stack([floating, floating], axis=1)):
+        found = recogniser.recognise(given, sample_rate=rate)
+        assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-6)
+    with pytest.raises(AudioError, match="give sample_rate, in Hz"):
+        recogniser.recognise(samples)
+    with pytest.raises(AudioError, match=r"samples of shape \(2, 2, 2\)"):
+        recogniser.recognise(np.zeros((2, 2, 2)), sample_rate=rate)
+
+
+def test_calls_side_by_side_share_the_threads_and_change_no_answer(
+    recogniser: Recogniser, folder: Path
+) -> None:
+    sounds = [recording(label, seed=n) for n, label in enumerate(["frog", "wren"] * 6)]
+    expected = [recogniser.recognise(sound) for sound in sounds]
+    with threadpool_limits(cores(), "blas"):  # undoes what `share_threads` sets for good
+        shared = Recogniser.load(folder)
+        shared.share_threads()
+        before = threading.active_count()
+        with ThreadPoolExecutor(4) as clients:
+            assert list(clients.map(shared.recognise, sounds)) == expected
+            assert threading.active_count() - before <= 4 + cores()
+            assert {pool["num_threads"] for pool in threadpool_info() if is_blas(pool)} == {1}
+
+
+def is_blas(pool: dict[str, object]) -> bool:
+    return pool["user_api"] == "blas"
 
 
 def test_what_is_not_audio_is_an_error_of_ours(recogniser: Recogniser) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
+from faunashot.audio.encode import as_wav
 from faunashot.audio.headers import examine
 from faunashot.audio.reading import Reading
 from faunashot.backbones.base import Backbone, load
@@ -22,7 +26,7 @@ from faunashot.estimators.kinds import stored_class
 from faunashot.estimators.stored import load_object, save_object
 from faunashot.estimators.unknown import Novelty
 from faunashot.features import remarks
-from faunashot.features.extract import embed_recording
+from faunashot.features.extract import cores, embed_recording
 from faunashot.features.extractors import Extractor, extractor
 from faunashot.features.join import BY, join
 from faunashot.features.store import Features
@@ -95,6 +99,7 @@ class Recogniser:
         self.record = record
         self.novelty = novelty
         self.classes: list[str] = record.classes
+        self._pool: ThreadPoolExecutor | None = None
         self.backbone_name: str = BY.join(backbone.name for backbone in record.backbones)
         if (novelty is None) != (record.unknown is None):
             raise ParameterError("unknown: a detector comes with its threshold, and not without")
@@ -125,6 +130,15 @@ class Recogniser:
                 save_object(self.novelty, draft / NOVELTY)
             self.record.write(draft)
 
+    def share_threads(self) -> None:
+        """Make ready for calls side by side, which share the processors from now on.
+
+        What else this process computes on BLAS has one thread from now on, too.
+        """
+        threadpool_limits(1, "blas")
+        self._pool = ThreadPoolExecutor(cores())
+        _ = self.extractors  # loaded once, not by each of the first calls
+
     @cached_property
     def extractors(self) -> list[Extractor]:
         """What yields the features that the estimator was trained on.
@@ -154,14 +168,30 @@ class Recogniser:
         (listed,) = self.record.backbones
         return load(listed.name, **listed.options)
 
-    def recognise(self, source: Path | bytes) -> Recognition:
-        """Recognise a file, or the bytes of one.
+    def recognise(
+        self,
+        source: Path | str | bytes | npt.NDArray[Any],
+        *,
+        sample_rate: int | None = None,
+    ) -> Recognition:
+        """Recognise a file, the bytes of one, or samples.
+
+        Parameters
+        ----------
+        source : Path, str, bytes or ndarray, shape (frames,) or (frames, channels)
+            A path, what a file of any readable format holds, or samples: floating-point ones whose
+            full scale is 1, or signed integers.
+        sample_rate : int
+            Of samples, in Hz.
 
         Raises
         ------
         AudioError
-            It cannot be decoded.
+            It cannot be decoded, or nothing in it can be heard.
         """
+        if isinstance(source, np.ndarray):
+            source = as_wav(source, sample_rate)
+        source = Path(source) if isinstance(source, str) else source
         features = self.features(source)
         found = self.scores(features)
         (share,) = self._shares(found.clips)
@@ -218,7 +248,7 @@ class Recogniser:
 
     def features(self, recording: Path | bytes) -> Features:
         """Features of the windows of a recording."""
-        return join([embed_recording(recording, source) for source in self.extractors])
+        return join([embed_recording(recording, e, pool=self._pool) for e in self.extractors])
 
     def scores(self, features: Features) -> Scores:
         """Tempered scores of `classes` in the windows of one recording, and in all of it.

@@ -24,6 +24,9 @@ class Recogniser:
         assert (folder / "model.json").is_file()
         return cls()
 
+    def share_threads(self) -> None:
+        pass
+
     def recognise(self, source: bytes | Path) -> Recognition:
         assert isinstance(source, bytes), "the server must not open a path"
         if source.startswith(b"CRASH"):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fake_recogniser
+import pandas as pd
 import pytest
 import requests
 from fake_recogniser import PROBABILITIES
@@ -131,17 +132,34 @@ BAD_CELLS = {
 
 
 @pytest.mark.parametrize("case", BAD_CELLS)
-def test_a_bad_cell_is_one_line_that_names_its_row(url: str, case: str) -> None:
+def test_a_bad_cell_is_one_line_in_its_row_and_the_others_are_answered(url: str, case: str) -> None:
     cell, what = BAD_CELLS[case]
     answer = post(url, {"dataframe_records": [{"audio": AUDIO}, {"audio": cell}]})
+    assert answer.status_code == 200, answer.text[:500]
+    good, bad = answer.json()["predictions"]
+    assert good["label"] == "dog"
+    assert set(bad) == {"error"}
+    assert bad["error"].startswith("row 1: ")
+    assert what in bad["error"]
+    assert "\n" not in bad["error"]
+
+
+def test_where_no_row_can_be_read_the_request_is_refused_in_one_line(url: str) -> None:
+    answer = post(url, {"inputs": ["!!!", "clips/dog.wav"]})
     assert answer.status_code == 400, answer.text[:500]
-    assert set(answer.json()) == {"error_code", "message"}
-    assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
-    message = answer.json()["message"]
-    assert message.startswith("row 1: ")
-    assert what in message
-    assert "\n" not in message
-    assert "Traceback" not in answer.text
+    assert answer.json() == {
+        "error_code": "INVALID_PARAMETER_VALUE",
+        "message": "row 0: audio is not base64: send an audio file's bytes as base64, paths and "
+        "URLs are not opened",
+    }
+
+
+@pytest.mark.parametrize("form", ["frame", "columns"])
+def test_in_python_the_model_takes_what_the_server_does(project: Path, form: str) -> None:
+    store.connect(project)
+    model = store.mlflow.pyfunc.load_model("models:/faunashot@champion")
+    given = {"frame": pd.DataFrame({"audio": [AUDIO]}), "columns": {"audio": AUDIO}}[form]
+    assert model.predict(given) == [{"label": "dog", "probabilities": PROBABILITIES}]
 
 
 BAD_TABLES = {

@@ -60,6 +60,8 @@ def test_a_path_is_not_opened_even_where_it_reads_as_base64(tmp_path: Path, monk
 def test_the_column_and_a_row_have_to_be_there() -> None:
     with pytest.raises(AnswerError, match="has no column 'audio'"):
         schema.audio_column(pd.DataFrame({"sound": ["x"]}))
+    with pytest.raises(AnswerError, match=r"in Python, faunashot\.load_model"):
+        schema.audio_column(pd.DataFrame(["x", "y"]))
     with pytest.raises(AnswerError, match="has no rows"):
         schema.audio_column(pd.DataFrame({"audio": []}))
 
@@ -97,6 +99,6 @@ def test_signature_names_the_column_and_the_parameter() -> None:
     assert signature.inputs.input_names() == ["audio"]
     assert signature.params.params[0].name == "windows"
     assert signature.outputs.input_names() == [
-        *("label", "probabilities", "unknown_score", "windows")
+        *("label", "probabilities", "unknown_score", "windows", "error")
     ]
-    assert signature.outputs.required_input_names() == ["label", "probabilities"]
+    assert signature.outputs.required_input_names() == []

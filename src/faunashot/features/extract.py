@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,6 +91,7 @@ def embed(
     *,
     perturbation: Perturbation | None = None,
     workers: int | None = None,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Generator[EmbeddedChunk, None, None]:
     """Embed chunks in their order, in threads; the result depends on nothing but each chunk.
 
@@ -106,6 +107,8 @@ def embed(
         Done to the audio first.
     workers : int, optional
         Threads; as many as there are processors if not given.
+    pool : ThreadPoolExecutor, optional
+        So many threads that are there already, and may be at other work, too.
     """
     workers = workers or cores()
 
@@ -118,18 +121,25 @@ def embed(
         except AudioError as error:
             return str(error)
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+    with _threads(workers) if pool is None else nullcontext(pool) as threads:
         waiting: deque[tuple[Chunk, Frames | str]] = deque()  # cut, but not yet embedded
-        batches = _Batches(extractor, pool, ahead=2 * workers)
+        batches = _Batches(extractor, threads, ahead=2 * workers)
+        for chunk, found in _in_order(prepare, chunks, threads, ahead=4 * workers):
+            if isinstance(found, Frames):
+                batches.add(found.inputs)
+                found = replace(found, inputs=found.inputs[:0].copy())  # holds no memory
+            waiting.append((chunk, found))
+            yield from _embedded(waiting, batches, wait=False)
+        batches.flush()
+        yield from _embedded(waiting, batches, wait=True)
+
+
+@contextmanager
+def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share the processors with no others."""
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         try:
-            for chunk, found in _in_order(prepare, chunks, pool, ahead=4 * workers):
-                if isinstance(found, Frames):
-                    batches.add(found.inputs)
-                    found = replace(found, inputs=found.inputs[:0].copy())  # holds no memory
-                waiting.append((chunk, found))
-                yield from _embedded(waiting, batches, wait=False)
-            batches.flush()
-            yield from _embedded(waiting, batches, wait=True)
+            yield pool
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -160,15 +170,17 @@ def embed_clips(
     return _features(rows, extractor)
 
 
-def embed_recording(source: Path | bytes, extractor: Extractor) -> Features:
-    """Embed one recording, a file or the bytes of one, in memory.
+def embed_recording(
+    source: Path | bytes, extractor: Extractor, *, pool: ThreadPoolExecutor | None = None
+) -> Features:
+    """Embed one recording, a file or the bytes of one, in memory; `pool` as for `embed`.
 
     Raises
     ------
     AudioError
         It cannot be decoded, or there is nothing to hear in it.
     """
-    rows = list(embed(_chunks("", source, extractor, None), extractor))
+    rows = list(embed(_chunks("", source, extractor, None), extractor, pool=pool))
     good = [done for done in rows if done.error is None]
     if not good:
         raise AudioError(str(rows[0].error))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from faunashot.errors import AudioError
 from faunashot.serving.schema import (
+    ERROR,
     WINDOWS,
     AnswerError,
     audio_column,
@@ -27,11 +27,11 @@ class ServedRecogniser(PythonModel):
     """Recogniser behind MLflow's scoring server: base64 audio in, class probabilities out."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the system's folder, once per server process."""
+        """Load the system's folder, once per server process, for requests side by side."""
         from faunashot.recogniser import Recogniser
 
         self._recogniser = Recogniser.load(Path(context.artifacts["model"]))
-        self._one_at_a_time = threading.Lock()  # the server answers in threads, a network does not
+        self._recogniser.share_threads()
 
     def predict(
         self,
@@ -54,24 +54,31 @@ class ServedRecogniser(PythonModel):
         -------
         list of dict
             `label` ("unknown" where it is no class), `probabilities` by class, `unknown_score`
-            where the model has one, and `windows` where they are asked for.
+            where the model has one, and `windows` where they are asked for; `error` alone, one
+            line, where a row cannot be read.
 
         Raises
         ------
         AnswerError
-            A row cannot be read; the message is one line that names it.
+            No row can be read; the message is the line of the first.
         """
         windows = bool((params or {}).get(WINDOWS, False))
-        return [
-            self._answer(cell, row=row, windows=windows)
-            for row, cell in enumerate(audio_column(model_input))
-        ]
+        answers: list[dict[str, Any]] = []
+        errors: list[AnswerError] = []
+        for row, cell in enumerate(audio_column(model_input)):
+            try:
+                answers.append(self._answer(cell, row=row, windows=windows))
+            except AnswerError as error:
+                errors.append(error)
+                answers.append({ERROR: error.line})
+        if len(errors) == len(answers):
+            raise errors[0]
+        return answers
 
     def _answer(self, cell: object, *, row: int, windows: bool) -> dict[str, Any]:
         audio = decode_audio(cell, row=row)
         try:
-            with self._one_at_a_time:
-                recognition = self._recogniser.recognise(audio)
+            recognition = self._recogniser.recognise(audio)
         except AudioError as error:
             raise AnswerError(f"row {row}: {' '.join(str(error).split())}") from error
         except Exception as error:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from faunashot.recogniser import Recognition
 
 AUDIO = "audio"
+ERROR = "error"
 WINDOWS = "windows"
 UNKNOWN_SCORE = "unknown_score"
 MAX_BYTES = 50_000_000
@@ -49,7 +50,8 @@ def signature() -> ModelSignature:
     """Signature of the served model: one string column `audio`, the parameter `windows`.
 
     `audio` is declared optional because MLflow else answers for a request that lacks it, with
-    the request in the message; `audio_column` says it in a line.
+    the request in the message; `audio_column` says it in a line. Parameters that are not declared
+    never come here: MLflow drops them, with a line in the server's log.
     """
     probabilities = Map(DataType.double)
     window = Object(
@@ -63,10 +65,11 @@ def signature() -> ModelSignature:
         inputs=Schema([ColSpec(DataType.string, AUDIO, required=False)]),
         outputs=Schema(
             [
-                ColSpec(DataType.string, "label"),
-                ColSpec(probabilities, "probabilities"),
+                ColSpec(DataType.string, "label", required=False),
+                ColSpec(probabilities, "probabilities", required=False),
                 ColSpec(DataType.double, UNKNOWN_SCORE, required=False),
                 ColSpec(Array(window), WINDOWS, required=False),
+                ColSpec(DataType.string, ERROR, required=False),
             ]
         ),
         params=ParamSchema([ParamSpec(WINDOWS, DataType.boolean, False)]),
@@ -87,10 +90,11 @@ def audio_column(table: pd.DataFrame) -> list[object]:
     AnswerError
         There is no such column, or no row.
     """
-    if AUDIO not in table.columns:
+    if AUDIO not in table.columns:  # as for a list in Python, whose column has no name
         raise AnswerError(
-            f"the input has no column {AUDIO!r}: send one string column {AUDIO!r} that holds "
-            "the base64 text of an audio file in each row"
+            f"the input has no column {AUDIO!r}: send one string column {AUDIO!r} that holds the "
+            "base64 text of an audio file in each row; in Python, faunashot.load_model gives a "
+            "model that takes paths, bytes and samples"
         )
     if table.empty:
         raise AnswerError(f"the column {AUDIO!r} has no rows")
