@@ -190,19 +190,19 @@ class Params(Options):
                 f"system: {self.system} reads the features of {needs}, not of "
                 f"{self.backbone}: set backbone={needs}"
             )
-        if needs == "front_end" and self.backbone not in _trainable():
+        if needs == "front_end" and self.backbone not in (trainable := _offering("build")):
             raise ParameterError(
                 f"system: {self.system} trains the layers of a backbone, which {self.backbone} "
-                f"does not offer; set backbone to {' or '.join(_trainable())}"
+                f"does not offer; set backbone to {' or '.join(trainable)}"
             )
         if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
             raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
         mode = self.protocols.get("zero_shot", {}).get("mode", "ontology")
         by_names = (self.protocol.name, mode) == ("zero_shot", "ontology")
-        if by_names and len(self.backbone_names) > 1:
+        if by_names and self.backbone not in (named := _offering("logits")):
             raise ParameterError(
                 f"protocols.zero_shot.mode: ontology reads the class names of one backbone, not of "
-                f"{self.backbone}; use assignment, or one of them"
+                f"{self.backbone}; use assignment, or set backbone to {' or '.join(named)}"
             )
 
     @property
@@ -334,11 +334,11 @@ def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from ((key, pattern) for key, _ in found)
 
 
-def _trainable() -> list[str]:
-    """Backbones whose layers can be trained."""
+def _offering(method: str) -> list[str]:
+    """Backbones that have a method: ``build``, to be trained; ``logits``, of their own classes."""
     from faunashot.backbones.base import BACKBONES
 
-    return [name for name, kind in BACKBONES.classes().items() if hasattr(kind, "build")]
+    return [name for name, kind in BACKBONES.classes().items() if hasattr(kind, method)]
 
 
 def _read_blocks(key: str, blocks: Mapping[str, Any], registry: Registry[Any]) -> None:

@@ -31,6 +31,14 @@ def run(params: Params) -> str:
     """Run the stage; the parameters themselves were checked as they were read."""
     if params.needs_noise and not any(noise_files(params)):
         raise no_noise(params)
+    zero_shot = params.protocols.get("zero_shot", {})
+    given = {
+        "noise.root": params.noise.root,
+        "protocols.zero_shot.class_map": Path(zero_shot.get("class_map") or ABSENT),
+    }
+    for key, path in given.items():  # DVC reads them whichever protocol it is
+        if not path.exists():
+            raise ParameterError(f"{key}: {path} is not there; {ABSENT} for none")
     tables = {name: listed(params, name) for name in (params.corpus, params.source)}
     design = Design(
         clips=tables[params.corpus],

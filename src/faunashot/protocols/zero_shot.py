@@ -94,12 +94,8 @@ class ZeroShot(Protocol):
         Raises
         ------
         ParameterError
-            A table of class names is not there, or an assignment has no source, or clips of
-            several labels.
+            An assignment has no source, or clips of several labels.
         """
-        named = self.settings.class_map
-        if named is not None and not named.is_file():
-            raise ParameterError(f"protocols.zero_shot.class_map: {named} is not there")
         if self.settings.mode != "assignment":
             return
         if design.source.empty:
