@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from faunashot.audio.chunks import UNKNOWN_SIZES
 from faunashot.audio.decode import announced, decode
 from faunashot.audio.headers import examine
+from faunashot.errors import AudioError
 
 N = 24_000
 LESS = {
@@ -110,6 +114,27 @@ def test_audio_that_looks_like_a_chunk_by_its_name_is_audio(encode) -> None:
     whole[at : at + 4] = b"ABCD"
     audio = decode(resized(bytes(whole), "WAV", 44))
     assert len(audio.samples) == N
+
+
+@pytest.mark.parametrize("container", [*LESS, "RF64"])
+def test_no_header_ends_in_another_error(container, encode, tmp_path, capfd) -> None:
+    whole, file = encode(container, samples=np.ones(2_000)), tmp_path / "odd"
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        st.lists(st.tuples(st.integers(0, 120), st.sampled_from([0, 1, 127, 255])), max_size=8),
+        st.integers(50, len(whole)),
+    )
+    def answered(changes: list[tuple[int, int]], kept: int) -> None:
+        content = bytearray(whole)
+        for at, byte in changes:
+            content[at] = byte
+        file.write_bytes(content[:kept])
+        with suppress(AudioError):
+            assert len(decode(file).samples) > 0
+
+    answered()
+    assert capfd.readouterr().err == ""
 
 
 RATE = 16_000

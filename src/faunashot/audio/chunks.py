@@ -149,10 +149,10 @@ def _au(file: BinaryIO, magic: bytes, total: int) -> AudioBytes:
 def _chunked(file: BinaryIO, kind: _Container, magic: bytes, total: int) -> AudioBytes | None:
     at, ds64 = kind.first, 0
     while True:
+        if at + kind.head > total:
+            return None
         file.seek(at)
         head = file.read(kind.head)
-        if len(head) < kind.head:
-            return None
         name, size = kind.parse(head)
         if name == kind.audio:
             break

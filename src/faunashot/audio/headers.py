@@ -149,12 +149,10 @@ class _Mended(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position."""
+        """Go to a position; stays where it is where that would be before the beginning."""
         at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
-        if at < 0:
-            raise ValueError("before the beginning")
-        self._at = at
-        return at
+        self._at = at if at >= 0 else self._at  # libsndfile's callback would print an exception
+        return self._at
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer as far as there is anything; gives how far."""
