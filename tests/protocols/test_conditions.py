@@ -76,7 +76,8 @@ def test_a_source_is_worth_what_it_tells(useful, gains, scenes, task, params):
     of_scenes = task(**scenes(useful=useful), system=system("logistic"))
     drawn = params(k_values=[], episodes=30, source_clips=10)
     found = worth(run(of_scenes, drawn))
-    assert (found["difference_low"] > 0) == gains
+    assert (found["difference_draws_low"] > 0) == gains
+    assert found["difference_low"] < found["difference_draws_low"]
     assert found["difference_high"] > 0
 
 

@@ -12,6 +12,9 @@ from faunashot.evaluation.metrics.base import FloatArray, Metric, each_class, me
 if TYPE_CHECKING:
     from faunashot.evaluation.scored import WeightedClips
 
+FEW = 16
+"""Clips of a class up to which a product of matrices is faster than sorting all clips."""
+
 
 class MeanAveragePrecision(Metric):
     """Mean over the classes that occur of the average precision of each against the rest."""
@@ -44,17 +47,22 @@ def average_precision(
 def _average_precision(
     of_class: npt.NDArray[np.bool_], score: FloatArray, weights: FloatArray
 ) -> FloatArray | float:
-    order = np.argsort(-score, kind="stable")
-    at = np.flatnonzero(of_class[order])
-    if not at.size:
+    n_of_class = int(of_class.sum())
+    if not n_of_class:
         return np.nan
     # a threshold takes all clips of equal score: count down to the last of them
-    falling = -score[order]
-    last = np.searchsorted(falling, falling[at], side="right") - 1
-    times = weights.T[order]  # a row a clip: sums over clips then run along memory
-    taken = times.cumsum(axis=0)[last]
-    counted = times[at]
-    hits = counted.cumsum(axis=0)[np.searchsorted(at, last, side="right") - 1]
+    if n_of_class <= FEW:
+        is_taken = (score >= score[of_class][:, None]).astype(np.float64)
+        counted = weights.T[of_class]
+        taken, hits = is_taken @ weights.T, is_taken[:, of_class] @ counted
+    else:
+        order = np.argsort(-score, kind="stable")
+        at = np.flatnonzero(of_class[order])
+        falling = -score[order]
+        last = np.searchsorted(falling, falling[at], side="right") - 1
+        times = weights.T[order]  # a row a clip: sums over clips then run along memory
+        taken, counted = times.cumsum(axis=0)[last], times[at]
+        hits = counted.cumsum(axis=0)[np.searchsorted(at, last, side="right") - 1]
     precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
     total = counted.sum(axis=0)
     total[total == 0] = np.nan
