@@ -11,6 +11,7 @@ import typer
 from faunashot.progress import QUIET
 
 COMMANDS = {
+    "init": "Make a project for a folder of recordings.",
     "doctor": "What is here, what is missing, and what mends it.",
     "show": "The figures of the last run of the pipeline.",
     "compare": "All experiments in MLflow side by side.",

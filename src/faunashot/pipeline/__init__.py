@@ -18,6 +18,28 @@ EXPERIMENT = "DVC_EXP_NAME"
 NEXT = "Next: `faunashot show` for its figures, `faunashot compare` for those of all"
 """What an experiment ends with."""
 
+VERSION_FILE = "faunashot.version"
+"""In a project outside this repository: the version that its stages depend on."""
+
+
+def refuse_other_version() -> None:
+    """Refuse to run where a project's results are of another version than the installed one.
+
+    Raises
+    ------
+    ParameterError
+        `VERSION_FILE` is here and names another.
+    """
+    from faunashot import __version__ as here
+    from faunashot.errors import ParameterError
+
+    file = Path(VERSION_FILE)
+    if file.exists() and (named := file.read_text("utf-8").strip()) != here:
+        raise ParameterError(
+            f"{file} says {named}, and faunashot {here} is installed: install {named}, or write "
+            f"{here} into the file to run everything anew"
+        )
+
 
 def run_stage(name: str) -> None:
     """Run a stage on the parameters of the working directory, and say how it went.
@@ -39,6 +61,7 @@ def run_stage(name: str) -> None:
     gc.set_threshold(100_000)
     with ends_in_one_line():
         try:
+            refuse_other_version()
             made = import_module(f"{__name__}.{name}").run(load_params())
         except FaunashotError:
             print_changed(Path())
