@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,6 @@ from faunashot.native import quiet_native
 
 RUNTIME = "FAUNASHOT_RUNTIME"
 """litert or tensorflow; unless set, TensorFlow where it finds a GPU and LiteRT elsewhere."""
-
-_ONE_AT_A_TIME = threading.Lock()
-"""Standard error is the whole process's."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -62,7 +58,7 @@ class LiteRt:
     def _interpreter(self) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        with _ONE_AT_A_TIME, quiet_native():
+        with quiet_native():
             net = Interpreter(model_content=self._model, num_threads=1)
             net.allocate_tensors()  # XNNPACK says that it is there
         return net
