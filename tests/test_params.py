@@ -70,6 +70,7 @@ def test_the_demo_is_all_that_is_here(committed):
     [
         ("few_shot", "demo-birdnet-rectified-few_shot-k5"),
         ("fine_tune", "demo-birdnet-rectified-fine_tune"),
+        ("zero_shot", "demo-birdnet-zero_shot"),  # in which no head is used
     ],
 )
 def test_a_run_is_named_after_what_it_scores(committed, protocol, name):

@@ -197,9 +197,7 @@ class Params(Options):
             )
         if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
             raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
-        mode = self.protocols.get("zero_shot", {}).get("mode", "ontology")
-        by_names = (self.protocol.name, mode) == ("zero_shot", "ontology")
-        if by_names and self.backbone not in (named := _offering("logits")):
+        if self._reads_class_names and self.backbone not in (named := _offering("logits")):
             raise ParameterError(
                 f"protocols.zero_shot.mode: ontology reads the class names of one backbone, not of "
                 f"{self.backbone}; use assignment, or set backbone to {' or '.join(named)}"
@@ -263,7 +261,17 @@ class Params(Options):
         """Name of the experiment where DVC gives none."""
         k = f"-k{self.protocol.k}" if self.protocol.name == "few_shot" else ""
         of = "" if self.variant == "whole" else f"-{self.variant}"
-        return f"{self.corpus}-{self.full_system}{of}-{self.protocol.name}{k}"
+        return f"{self.corpus}-{self.scored_system}{of}-{self.protocol.name}{k}"
+
+    @property
+    def scored_system(self) -> str:
+        """What is scored: the full system, or the backbone alone where its own classes are read."""
+        return self.backbone if self._reads_class_names else self.full_system
+
+    @property
+    def _reads_class_names(self) -> bool:
+        mode = self.protocols.get("zero_shot", {}).get("mode", "ontology")
+        return (self.protocol.name, mode) == ("zero_shot", "ontology")
 
     @property
     def full_system(self) -> str:

@@ -29,7 +29,7 @@ def served(project: Path, log: Path, **extra: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = ["models", "serve", "-m", "models:/faunashot@champion", "-h", "127.0.0.1"]
+    arguments = ["models", "serve", "-m", "models:/faunashot-demo@champion", "-h", "127.0.0.1"]
     with log.open("w") as output:
         server = subprocess.Popen(
             [f"{programs}/mlflow", *arguments, "-p", str(port), "--env-manager", "local"],

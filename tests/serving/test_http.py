@@ -32,7 +32,8 @@ sys.modules["faunashot.recogniser"] = fake_recogniser
 
 def register(root: Path) -> None:
     """Log the fake system to a store under `root` and make it the champion."""
-    from faunashot.tracking.models import log_and_register, promote
+    from faunashot.tracking.champions import contest
+    from faunashot.tracking.models import Registration, log_and_register
     from faunashot.tracking.runs import stage_run
 
     model = root / "models" / "fake"
@@ -42,12 +43,18 @@ def register(root: Path) -> None:
         version = log_and_register(
             run,
             model,
-            card="# Card",
+            Registration(
+                name="faunashot-demo",
+                title="fake",
+                sentence="A fake.",
+                card="# Card",
+                tags={"corpus": "demo", "protocol": "few_shot", "k": 5},
+                metrics={},
+            ),
             requirements=["mlflow"],
             example_audio=b"RIFF",
-            tags={"corpus": "demo", "protocol": "few_shot", "k": 5},
         )
-    assert promote(version, 0.5)
+    assert contest(root, "faunashot-demo", version).promoted
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": "What is here, what is missing, and what mends it.",
     "show": "The figures of the last run of the pipeline.",
     "compare": "All experiments in MLflow side by side.",
+    "promote": "Make a model the champion where it is better on the same clips.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",

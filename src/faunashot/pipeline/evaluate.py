@@ -21,14 +21,18 @@ from faunashot.pipeline.paths import (
     PREDICTIONS,
     REPORTS,
     RUN_RECORDS,
+    clips_of,
     model_of,
 )
 from faunashot.reporting.plot_files import pictures, write_dvc_list, write_plots
 from faunashot.serving.requirements import example_audio, requirements
 from faunashot.systems.card import model_card
 from faunashot.systems.record import TrainedSystem
-from faunashot.tracking.models import log_and_register, promote
+from faunashot.tracking.champions import contest
+from faunashot.tracking.datasets import Dataset, dataset_of
+from faunashot.tracking.models import Registration, log_and_register, registered_name
 from faunashot.tracking.runs import StageRun, stage_run
+from faunashot.tracking.store import root
 from faunashot.wording import decimals, interval
 
 CARD = REPORTS / "model_card.md"
@@ -62,8 +66,13 @@ def run(params: Params) -> str:
         )
         figures = {**summary.figures, **_of_training(record)}
         write(summary, figures, title=params.run_name)
-        log(run, summary, figures)
-        return register(run, params, record, figures, model)
+        card = card_of(params, record, figures)
+        CARD.write_text(card)
+        log(run, params, summary, figures)
+        shown = headline_figures(figures)
+        version = run.outage.attempt(register, run, params, record, shown, model, card)
+    headline = f"macro-F1 {decimals(figures[HEADLINE])} ({interval(figures, HEADLINE)})"
+    return f"{headline}, {contested(params, version)}"
 
 
 def write(summary: Summary, figures: Mapping[str, Any], *, title: str) -> None:
@@ -77,11 +86,12 @@ def write(summary: Summary, figures: Mapping[str, Any], *, title: str) -> None:
     write_dvc_list(multi_label=summary.multi_label)
 
 
-def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
+def log(run: StageRun, params: Params, summary: Summary, figures: Mapping[str, Any]) -> None:
     """Log figures, tables and plots to MLflow; what is not of a dozen figures, as files alone."""
+    run.dataset(scored_on(params), "evaluation")
     run.artifact(FIGURES)
     for _, file in pictures():
-        run.artifact(file)
+        run.parent_artifact(file)
     whole = {n: getattr(summary, n) for n in ("conditions", "predictions", "curve")}
     for name, table in {**plot_tables(summary), **whole}.items():
         run.table(table, name)
@@ -92,38 +102,63 @@ def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
     run.parent_metrics(headline_figures(figures))
 
 
-def register(
-    run: StageRun, params: Params, record: TrainedSystem, metrics: Mapping[str, Any], model: Path
-) -> str:
-    """Register the model under its alias, with the card; says how good it is, and where."""
+def card_of(params: Params, record: TrainedSystem, figures: Mapping[str, Any]) -> str:
+    """The model card, in Markdown."""
     corpus = create(params.corpus, **params.corpora.get(params.corpus, {}))
-    card = model_card(
+    return model_card(
         record,
-        metrics,
-        titles=titles(metrics),
+        figures,
+        titles=titles(figures),
         corpus_licence=corpus.licence,
         corpus_citation=corpus.citation,
     )
-    CARD.write_text(card)
-    version = log_and_register(
+
+
+def register(
+    run: StageRun,
+    params: Params,
+    record: TrainedSystem,
+    metrics: Mapping[str, Any],
+    model: Path,
+    card: str,
+) -> str:
+    """Register the model with the card; gives its version."""
+    told = f"protocol {params.protocol.name}, k = {record.k} labelled clips a class"
+    return log_and_register(
         run,
         model,
-        card=card,
+        Registration(
+            name=registered_name(params.corpus, params.root),
+            title=params.run_name,
+            sentence=f"{params.scored_system} on the corpus {params.corpus}, {told}: macro-F1 "
+            f"{decimals(metrics[HEADLINE])}.",
+            card=card,
+            tags={
+                "corpus": params.corpus,
+                "system": params.scored_system,
+                "protocol": params.protocol.name,
+                "k": record.k,
+                HEADLINE: metrics[HEADLINE],
+            },
+            metrics=metrics,
+            dataset=scored_on(params),
+        ),
         requirements=requirements(params.backbone_names, more=record.packages),
         example_audio=example_audio(),
-        tags={
-            "corpus": params.corpus,
-            "system": params.full_system,
-            "protocol": params.protocol.name,
-            "k": record.k,
-        },
     )
-    champion = promote(version, metrics["macro_f1"])
-    alias = "models:/faunashot@champion" if champion else f"models:/faunashot/{version}"
-    return (
-        f"macro-F1 {decimals(metrics[HEADLINE])} "
-        f"({interval(metrics, HEADLINE)}), registered as {alias}"
-    )
+
+
+def scored_on(params: Params) -> Dataset:
+    """The corpus, as MLflow's dataset."""
+    return dataset_of(params.corpus, root=params.root, clips=clips_of(params.corpus))
+
+
+def contested(params: Params, version: str | None) -> str:
+    """What has become of the version, now that its run has ended and can be compared."""
+    if version is None:
+        return "not registered: dvc repro --force --single-item evaluate, once MLflow answers"
+    verdict = contest(root(), registered_name(params.corpus, params.root), version)
+    return f"registered as {verdict.uri}" + ("" if verdict.promoted else f"\n{verdict}")
 
 
 def _of_training(record: TrainedSystem) -> dict[str, Any]:

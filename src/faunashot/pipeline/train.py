@@ -19,13 +19,14 @@ from faunashot.evaluation import MAIN
 from faunashot.features import store
 from faunashot.features.extractors import extractor
 from faunashot.features.join import join
-from faunashot.params import FeatureName, Params
+from faunashot.params import NO_CORPUS, FeatureName, Params
 from faunashot.pipeline.paths import (
     AUDITED,
     FEATURES,
     NOISE_FEATURES,
     PREDICTIONS,
     RUN_RECORDS,
+    clips_of,
     features_of,
     model_of,
 )
@@ -36,6 +37,7 @@ from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task, Training
 from faunashot.recogniser import Recogniser
 from faunashot.systems.record import BackboneRecord, TrainedSystem
+from faunashot.tracking.datasets import dataset_of
 from faunashot.tracking.runs import StageRun, stage_run
 
 LEARNS_FROM = {
@@ -58,6 +60,9 @@ def run(params: Params) -> str:
         stage.params(params.model_dump(mode="json", include=LEARNS_FROM))
         stage.params({"protocols": {protocol: params.protocols.get(protocol, {})}})
         stage.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
+        for corpus in {params.corpus, params.source} - {NO_CORPUS}:
+            learned = dataset_of(corpus, root=params.root_of(corpus), clips=clips_of(corpus))
+            stage.dataset(learned, "training")
         clips = pd.read_parquet(AUDITED)
         task = make_task(params, clips, stage)
         outcome = run_protocol(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, Metric, Param, Run, RunTag
 
 from faunashot.tracking import keys, store
 from faunashot.tracking.address import address_of, user
@@ -79,6 +79,7 @@ def parent_run(client: MlflowClient, root: Path, experiment: Experiment) -> tupl
         for run in found:  # DVC has overwritten the experiment with other parameters
             _delete_with_children(client, run.info.run_id)
         tags = experiment.tags() | {KIND: "experiment", KEY: experiment.key, PARAMS: params}
+        tags |= described(experiment.params)
         run = client.create_run(experiment_id, tags=tags | outer_tags(), run_name=experiment.name)
         log_params(client, run.info.run_id, experiment.params)
         client.set_terminated(run.info.run_id)
@@ -133,11 +134,21 @@ def log_params(client: MlflowClient, run_id: str, values: Mapping[str, object]) 
 
 
 def log_metrics(
-    client: MlflowClient, run_id: str, values: Mapping[str, object], *, step: int | None = None
+    client: MlflowClient,
+    run_id: str,
+    values: Mapping[str, object],
+    *,
+    step: int | None = None,
+    model_id: str | None = None,
+    dataset: Dataset | None = None,
 ) -> None:
-    """Log the numbers among `values` on a run."""
+    """Log the numbers among `values` on a run, and on a logged model with what they are of."""
     now = time.time_ns() // 1_000_000
-    metrics = [Metric(k, value, now, step or 0) for k, value in keys.as_metrics(values).items()]
+    of = {"dataset_name": dataset.name, "dataset_digest": dataset.digest} if dataset else {}
+    metrics = [
+        Metric(key, value, now, step or 0, model_id=model_id, **of)
+        for key, value in keys.as_metrics(values).items()
+    ]
     for start in range(0, len(metrics), _BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + _BATCH])
 
@@ -190,6 +201,19 @@ def experiment_name(params: Mapping[str, object]) -> str:
     parts = [flat.get(key) for key in ("corpus", "backbone", "protocol.name")]
     parts.append(f"k{flat['protocol.k']}" if "protocol.k" in flat else None)
     return "-".join(str(part) for part in parts if part is not None) or WORKSPACE
+
+
+def described(params: Mapping[str, object]) -> dict[str, str]:
+    """Tags that tell a stranger what an experiment is, the first a sentence."""
+    flat = keys.as_params(params)
+    of = {"corpus": "corpus", "system": "backbone", "protocol": "protocol.name", "k": "protocol.k"}
+    tags = {tag: flat[key] for tag, key in of.items() if key in flat}
+    mode = flat.get("protocols.zero_shot.mode", "ontology")
+    if "system" in flat and (flat.get("protocol.name"), mode) != ("zero_shot", "ontology"):
+        tags["system"] += f"-{flat['system']}"  # else no head is used
+    words = ", ".join(f"{tag} {value}" for tag, value in tags.items())
+    sentence = f"How well animals are recognised from few labelled recordings: {words}."
+    return {"mlflow.note.content": sentence} | tags if tags else {}
 
 
 def name_of(run: Run) -> str:

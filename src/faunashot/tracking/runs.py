@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.exceptions import MlflowException
 
 from faunashot.errors import TrackingError
@@ -88,6 +89,12 @@ class StageRun:
     def parent_artifact(self, path: Path) -> None:
         """Log a file, or a folder under its own name, on the experiment's run."""
         self._artifact(self.parent_id, path)
+
+    def dataset(self, dataset: Dataset, context: str) -> None:
+        """Log what the run reads, also on the experiment's run; `context` is what it is for."""
+        found = [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])]
+        for run_id in (self.run_id, self.parent_id):
+            self.outage.attempt(self.client.log_inputs, run_id, datasets=found)
 
     def tag(self, key: str, value: str) -> None:
         """Set a tag of the run."""
