@@ -1,16 +1,20 @@
 import json
+import time
 from pathlib import Path
 
 import matplotlib
 import mlflow
 import pandas as pd
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
+from faunashot.tracking.datasets import dataset_of
 from faunashot.tracking.experiments import PARENT, find_runs, name_of
+from faunashot.tracking.keys import hash_path
 from faunashot.tracking.runs import stage_run
 
 PARAMS = {"corpus": "demo", "backbone": "birdnet", "protocol": {"name": "few_shot", "k": 5}}
@@ -190,6 +194,47 @@ def test_everything_that_can_be_logged(client: MlflowClient, project: Path) -> N
     assert logged.data.tags["colour"] == "green"
     names = {item.path for item in client.list_artifacts(run.run_id)}
     assert names == {"confusion.png", "predictions.csv", "report.md", "folder", "file.txt"}
+
+
+def test_a_corpus_is_a_dataset_of_the_run_and_of_its_experiment(
+    client: MlflowClient, project: Path
+) -> None:
+    stages = {"ingest": {"cmd": "i", "deps": [{"path": "data/demo", "md5": f"{'a' * 32}.dir"}]}}
+    (project / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}))
+    (project / "clips").write_text("x")
+    demo = dataset_of("demo", root=Path("data/demo"), clips=Path("clips"))
+    other = dataset_of("other", root=Path("/elsewhere"), clips=Path("clips"))
+    assert demo.digest == f"{'a' * 32}.dir"
+    assert other.digest == hash_path(project / "clips")[:36]
+    for stage, context in {"train": "training", "evaluate": "evaluation"}.items():
+        with stage_run(stage, params=PARAMS, inputs=[], record=Path("r")) as run:
+            run.dataset(demo, context)
+        (logged,) = client.get_run(run.run_id).inputs.dataset_inputs
+        assert (logged.dataset.name, logged.dataset.digest) == ("demo", demo.digest)
+        assert [(tag.key, tag.value) for tag in logged.tags] == [("mlflow.data.context", context)]
+    assert len(client.get_run(run.parent_id).inputs.dataset_inputs) == 1
+
+
+def test_what_a_long_stage_takes_of_the_machine_is_logged(
+    client: MlflowClient, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    with stage_run("train", params=PARAMS, inputs=[], record=Path("r")) as run:
+        time.sleep(1)
+    assert "system/cpu_utilization_percentage" in client.get_run(run.run_id).data.metrics
+
+
+def test_an_experiment_tells_what_it_is(client: MlflowClient) -> None:
+    params = {**PARAMS, "system": "rectified"}
+    _, parent = run_stage(params=params)
+    tags = client.get_run(parent).data.tags
+    told = ("birdnet-rectified", "few_shot", "5")
+    assert (tags["system"], tags["protocol"], tags["k"]) == told
+    assert tags["mlflow.note.content"].endswith(
+        "corpus demo, system birdnet-rectified, protocol few_shot, k 5."
+    )
+    _, parent = run_stage(params=params | {"protocol": {"name": "zero_shot"}})
+    assert client.get_run(parent).data.tags["system"] == "birdnet", "no head is used"
 
 
 def test_a_parameter_that_changed_becomes_a_tag(client: MlflowClient) -> None:

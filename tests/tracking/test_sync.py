@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from mlflow.entities import Dataset
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
@@ -228,6 +229,7 @@ def test_what_a_server_missed_comes_from_the_outputs(client: MlflowClient, proje
 def test_the_last_stage_logs_what_came_from_the_cache(client: MlflowClient, project: Path) -> None:
     with stage_run("train", params={"k": 1}, inputs=[], record=Path("t.json")) as source:
         source.metrics({"seconds": 2.5})
+        source.dataset(Dataset("demo", "a.dir", "local", "{}"), "training")
     stages = {"train": {"cmd": "t", "outs": [{"path": "t.json", "md5": "1"}]}}
     stages["report"] = {"cmd": "r", "outs": [{"path": "r.json", "md5": "2"}]}
     Path("dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
@@ -239,6 +241,7 @@ def test_the_last_stage_logs_what_came_from_the_cache(client: MlflowClient, proj
         find_runs(client, {PARENT: run.parent_id}), key=lambda run: run.info.run_name != "train"
     )
     assert (train.data.metrics, train.data.tags["synced.from"]) == ({"seconds": 2.5}, source.run_id)
+    assert [each.dataset.name for each in train.inputs.dataset_inputs] == ["demo"]
     assert report.info.run_id == run.run_id
     assert client.get_run(run.parent_id).data.metrics == {"macro_f1": 0.5}
 

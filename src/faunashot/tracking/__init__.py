@@ -8,6 +8,7 @@ for _name, _value in {  # MLflow reads them when it is imported
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true",  # of stages that take more than ten seconds
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",  # git may be absent: say nothing about it
     # A server that does not answer is given up after some seconds, not after four minutes.

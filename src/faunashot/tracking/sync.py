@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -201,10 +201,15 @@ def _make_child(
         tags[SYNCED_FROM] = source.info.run_id
     run_id = create_child(client, experiment, parent_id=parent_id, stage=stage, tags=tags)
     log_params(client, run_id, locked.params)
+    pages = list(lock.pages_of(stage))
     if source:
         log_metrics(client, run_id, source.data.metrics)
+        for each in (run_id, parent_id):
+            client.log_inputs(each, datasets=source.inputs.dataset_inputs)
+        client.log_outputs(parent_id, source.outputs.model_outputs)
     else:
-        _log_pages(client, run_id, lock.pages_of(stage))
+        _log_pages(client, run_id, pages)
+    _log_pages(client, parent_id, [page for page in pages if page[0].endswith(".html")])
     client.set_terminated(run_id)
     return run_id
 
@@ -217,7 +222,9 @@ def _run_or_none(client: MlflowClient, run_id: str) -> Run | None:
     return None
 
 
-def _log_pages(client: MlflowClient, run_id: str, pages: Iterable[tuple[str, Path]]) -> None:
+def _log_pages(client: MlflowClient, run_id: str, pages: Sequence[tuple[str, Path]]) -> None:
+    if not pages:
+        return
     with tempfile.TemporaryDirectory() as folder:
         for name, file in pages:  # which DVC's cache calls by their hash
             link(file, Path(folder) / name)
