@@ -16,6 +16,7 @@ class Recognition:
     probabilities: dict[str, float]
     windows: list[tuple[float, float, dict[str, float]]]
     unknown_score: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Recogniser:

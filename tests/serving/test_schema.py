@@ -94,11 +94,16 @@ def test_an_unknown_recording_keeps_its_probabilities_and_has_its_score() -> Non
     }
 
 
+def test_an_answer_says_what_of_the_recording_is_missing() -> None:
+    recognition = Recognition("dog", PROBABILITIES, [], notes=("cut off: 2 % of it",))
+    assert schema.encode_answer(recognition, windows=False)["notes"] == ["cut off: 2 % of it"]
+
+
 def test_signature_names_the_column_and_the_parameter() -> None:
     signature = schema.signature()
     assert signature.inputs.input_names() == ["audio"]
     assert signature.params.params[0].name == "windows"
     assert signature.outputs.input_names() == [
-        *("label", "probabilities", "unknown_score", "windows", "error")
+        *("label", "probabilities", "unknown_score", "windows", "notes", "error")
     ]
     assert signature.outputs.required_input_names() == []

@@ -54,8 +54,9 @@ class ServedRecogniser(PythonModel):
         -------
         list of dict
             `label` ("unknown" where it is no class), `probabilities` by class, `unknown_score`
-            where the model has one, and `windows` where they are asked for; `error` alone, one
-            line, where a row cannot be read.
+            where the model has one, `notes` of what of the recording cannot be heard or is not
+            there, and `windows` where they are asked for; `error` alone, one line, where a row
+            cannot be read.
 
         Raises
         ------

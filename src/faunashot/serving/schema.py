@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 AUDIO = "audio"
 ERROR = "error"
+NOTES = "notes"
 WINDOWS = "windows"
 UNKNOWN_SCORE = "unknown_score"
 MAX_BYTES = 50_000_000
@@ -69,6 +70,7 @@ def signature() -> ModelSignature:
                 ColSpec(probabilities, "probabilities", required=False),
                 ColSpec(DataType.double, UNKNOWN_SCORE, required=False),
                 ColSpec(Array(window), WINDOWS, required=False),
+                ColSpec(Array(DataType.string), NOTES, required=False),
                 ColSpec(DataType.string, ERROR, required=False),
             ]
         ),
@@ -130,7 +132,8 @@ def decode_audio(cell: object, *, row: int) -> bytes:
 def encode_answer(recognition: Recognition, *, windows: bool) -> dict[str, Any]:
     """Answer for one row, of plain strings, floats, lists and mappings.
 
-    `unknown_score` is there where the model has one.
+    `unknown_score` is there where the model has one, `notes` where something is to be said of the
+    recording.
     """
     answer: dict[str, Any] = {
         "label": recognition.label,
@@ -138,6 +141,8 @@ def encode_answer(recognition: Recognition, *, windows: bool) -> dict[str, Any]:
     }
     if recognition.unknown_score is not None:
         answer[UNKNOWN_SCORE] = float(recognition.unknown_score)
+    if recognition.notes:
+        answer[NOTES] = list(recognition.notes)
     if windows:
         answer[WINDOWS] = [
             {
