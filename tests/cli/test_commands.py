@@ -290,6 +290,19 @@ def test_recognise_passes_over_a_bad_file_with_a_line(faunashot, model, tmp_path
     assert answer.code == 1
 
 
+def test_recognise_says_what_it_cannot_hear_in_a_line_a_kind(faunashot, model, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        sf.write(tmp_path / f"{name}.wav", rng.normal(0, 0.1, 4_000), 2_000)
+    sf.write(tmp_path / "silent.wav", np.zeros(4_000), 2_000)
+    answer = faunashot("recognise", "a.wav", "silent.wav", "b.wav", "--model", "model", "--json")
+    assert [row["file"] for row in json.loads(answer.out)] == ["a.wav", "b.wav"]
+    silent, narrow = answer.err.splitlines()
+    assert silent == "faunashot: silent.wav: digital silence: every sample is 0"
+    assert narrow.startswith("faunashot: 2 of 3 recordings: there is nothing above ")
+    assert narrow.endswith("; the first is a.wav")
+
+
 def test_recognise_by_windows_gives_a_row_each(faunashot, model):
     answer = faunashot("recognise", "wren.wav", "--model", "model", "--windows", "--json")
     rows = json.loads(answer.out)
