@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faunashot.audio.decode import decode
+from faunashot.audio.decode import announced, decode
 from faunashot.audio.headers import CLUSTER, EBML, MOST_SURPLUS, SEGMENT, examine
 from faunashot.errors import AudioError
 
@@ -121,7 +121,7 @@ def test_the_missing_bytes_are_counted(container: str, encode) -> None:
     audio = decode(content[:-4_800])
     assert audio.note == note
     np.testing.assert_array_equal(audio.samples, decode(content).samples[: 24_000 - 2_400])
-    with pytest.raises(AudioError, match=r"^cut off: 24100 bytes .* 50 % of it, which is too much"):
+    with pytest.raises(AudioError, match=r"^cut off: 24100 bytes .* 50.2 % of it, which is too"):
         decode(content[:-24_100])
 
 
@@ -173,3 +173,12 @@ def test_an_ogg_stream_that_is_cut_in_front_or_lacks_a_part_is_used(ogg) -> None
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"OggS", b".snd", b"RIFF\0\0\0\0WAVEdata"])
 def test_stumps_do_not_raise(content: bytes) -> None:
     assert examine(content).note in (None, "cut off: its stream has no whole last page")
+
+
+def test_a_flac_that_announces_more_than_any_memory_holds_is_refused(encode, tmp_path) -> None:
+    content = bytearray(encode("FLAC"))
+    content[21] |= 0x0F  # the first bits of its number of samples
+    (tmp_path / "a.flac").write_bytes(content)
+    for read in (decode, announced):
+        with pytest.raises(AudioError, match="its end cannot be decoded, 100 % of it"):
+            read(tmp_path / "a.flac")

@@ -233,14 +233,14 @@ def _libsndfile(source: Path | bytes, header: Header, span_s: tuple[int, int] | 
             if span_s is None and frames - len(samples) > ROUNDING_S * rate and not note:
                 note = cut_off("it ends before it says", missing=1 - len(samples) / frames)
             return Audio(samples, rate, codec, note)
-        except sf.LibsndfileError as error:
+        except (sf.LibsndfileError, MemoryError) as error:
             if file.format != "FLAC":
                 raise AudioError("damaged: it cannot be decoded to its end") from error
     frames, note = _decodable(source, header, frames)
     with _sound_file(source, header) as file:
         try:
             return Audio(_read(file, span_s, frames), rate, codec, note)
-        except sf.LibsndfileError as error:
+        except (sf.LibsndfileError, MemoryError) as error:
             raise AudioError("damaged: it cannot be decoded to its end") from error
 
 

@@ -114,7 +114,7 @@ def cut_off(what: str, *, missing: float) -> str:
     AudioError
         It is more than `MOST_MISSING`.
     """
-    note = f"cut off: {what}, {100 * missing:.2g} % of it"
+    note = f"cut off: {what}, {100 * missing:.3g} % of it"
     if missing > MOST_MISSING:
         raise AudioError(f"{note}, which is too much to go without")
     return note
