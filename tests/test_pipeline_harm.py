@@ -83,7 +83,7 @@ def messy(root: Path) -> None:
 def test_messy_recordings_stop_the_run_or_are_listed_and_passed_over(tmp_path):
     project = new_project(tmp_path / "messy", messy)
 
-    change(project, ingest__max_bad_share=0.1)
+    change(project, ingest__max_bad_share=0.1, protocol__k=2)
     stopped = call(project, "dvc", "repro")
     assert stopped.returncode != 0
     said = own_line(stopped.stderr)
@@ -92,7 +92,7 @@ def test_messy_recordings_stop_the_run_or_are_listed_and_passed_over(tmp_path):
     assert list(yaml.safe_load((project / "dvc.lock").read_text())["stages"]) == ["check"]
     assert not (project / "clips/folder.parquet").exists()
 
-    change(project, ingest__max_bad_share=0.9, protocol__k=2)
+    change(project, ingest__max_bad_share=0.9)
     done = call(project, "dvc", "repro")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
