@@ -221,7 +221,7 @@ def test_no_recording_is_embedded_twice_whatever_is_run(copy):
     assert call(copy, "dvc", "exp", "run", "--queue", "-n", "queued", *axes).returncode == 0
     done = call(copy, "dvc", "exp", "run", "--run-all")
     assert done.returncode == 0, done.stderr
-    assert embedded_now(done.stderr) == {"folder": 0}
+    assert embedded_now(done.stdout) == {"folder": 0}
 
 
 def test_queued_experiments_leave_their_figures_in_one_store(copy):
