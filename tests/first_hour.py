@@ -31,7 +31,7 @@ def run(project: Path, command: str, env: dict[str, str]) -> list[str]:
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=project,
-        env={**env, "COLUMNS": "80", "PATH": f"{project}/.venv/bin:{env['PATH']}"},
+        env={**env, "COLUMNS": "160", "PATH": f"{project}/.venv/bin:{env['PATH']}"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
