@@ -68,9 +68,10 @@ def run(params: Params) -> str:
         write(summary, figures, title=params.run_name)
         card = card_of(params, record, figures)
         CARD.write_text(card)
-        log(run, params, summary, figures)
         shown = headline_figures(figures)
+        # before the figures are logged, each of which MLflow would read again for the model
         version = run.outage.attempt(register, run, params, record, shown, model, card)
+        log(run, params, summary, figures)
     headline = f"macro-F1 {decimals(figures[HEADLINE])} ({interval(figures, HEADLINE)})"
     return f"{headline}, {contested(params, version)}"
 

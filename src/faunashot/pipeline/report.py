@@ -39,7 +39,7 @@ def run(params: Params) -> str:
         ingested, audited = (json.loads(file.read_text()) for file in (INGEST_REPORT, AUDIT_REPORT))
         PAGE.write_text(
             report_page(
-                title=f"{params.full_system} on {params.corpus}",
+                title=f"{params.scored_system} on {params.corpus}",
                 lead=f"protocol {params.protocol.name}, k = {figures['k']} labelled clips a class",
                 figures=figures,
                 curve=read_csv(CURVE),

@@ -76,7 +76,7 @@ def run(params: Params) -> str:
         for note in outcome.notes:
             say(f"note: {note}")
         scored = outcome.held_out["clip_id"].nunique()
-        return f"{params.full_system}: {protocol}, {scored} held-out clips scored"
+        return f"{params.scored_system}: {protocol}, {scored} held-out clips scored"
 
 
 def checkpoints(stage: StageRun) -> Path:

@@ -30,6 +30,8 @@ def model_card(
         Of the recordings.
     """
     name = "+".join(backbone.name for backbone in record.backbones)
+    # the backbone's own classes are read without one
+    head = "" if record.estimator == "class_map" else f"-{record.system['name']}"
     learned = record.learned_from
     trained = (
         f"{len(learned)} clips of the corpus `{record.corpus}`"
@@ -38,7 +40,7 @@ def model_card(
     )
     joint = "" if record.source == "none" else f", beside the corpus `{record.source}`"
     lines = [
-        f"# {name}-{record.system['name']} on {record.corpus}",
+        f"# {name}{head} on {record.corpus}",
         "",
         f"Recognises {len(record.classes)} classes: {', '.join(record.classes)}.",
         "",
