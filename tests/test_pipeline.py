@@ -238,3 +238,16 @@ def test_queued_experiments_leave_their_figures_in_one_store(copy):
     assert {(row["name"], row["k"]) for row in rows} == {("k-1", 1), ("k-2", 2)}
     curve = pd.read_csv(copy / "curve.csv").set_index("k")["macro_f1"]
     assert {row["k"]: row["macro_f1"] for row in rows} == curve.loc[[1, 2]].to_dict()
+
+
+def test_a_run_goes_on_while_mlflow_s_server_is_away(copy):
+    """The file .env names it, with a password that is not shown."""
+    (copy / ".env").write_text("MLFLOW_TRACKING_URI=http://me:sesame@127.0.0.1:9\n")
+    before = json.loads((copy / "metrics.json").read_text())
+    done = call(copy, "dvc", "repro", "--force", "--single-item", "evaluate")
+    assert done.returncode == 0, done.stderr
+    assert own_line(done.stderr).startswith("warning: http://127.0.0.1:9 does not answer; the ")
+    assert "not registered: dvc repro --force --single-item evaluate" in done.stdout
+    assert "sesame" not in done.stdout + done.stderr
+    assert json.loads((copy / "metrics.json").read_text()) == before
+    assert (copy / "reports" / "model_card.md").stat().st_size > 0

@@ -74,6 +74,10 @@ def test_a_card_says_what_was_scored_and_how() -> None:
     assert "- Corpus meadow: CC0. Us." in text
 
 
+def test_a_card_names_no_head_that_is_not_used() -> None:
+    assert card(estimator="class_map").startswith("# yamnet on meadow ")
+
+
 def test_every_figure_has_its_interval_and_that_of_windows_where_there_is_one() -> None:
     text = card(metrics={"map_low": 0.25, "map_high": 0.75})
     assert "| macro-F1 | 0.5000 | 0.5000 to 0.5000 | 0.2500 |" in text

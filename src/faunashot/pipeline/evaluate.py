@@ -70,7 +70,9 @@ def run(params: Params) -> str:
         CARD.write_text(card)
         shown = headline_figures(figures)
         # before the figures are logged, each of which MLflow would read again for the model
-        version = run.outage.attempt(register, run, params, record, shown, model, card)
+        version = run.outage.attempt(
+            register, run, params, record, metrics=shown, model=model, card=card
+        )
         log(run, params, summary, figures)
     headline = f"macro-F1 {decimals(figures[HEADLINE])} ({interval(figures, HEADLINE)})"
     return f"{headline}, {contested(params, version)}"
@@ -119,11 +121,12 @@ def register(
     run: StageRun,
     params: Params,
     record: TrainedSystem,
+    *,
     metrics: Mapping[str, Any],
     model: Path,
     card: str,
 ) -> str:
-    """Register the model with the card; gives its version."""
+    """Register the model with its card; gives its version."""
     told = f"protocol {params.protocol.name}, k = {record.k} labelled clips a class"
     return log_and_register(
         run,

@@ -204,9 +204,11 @@ def _make_child(
     pages = list(lock.pages_of(stage))
     if source:
         log_metrics(client, run_id, source.data.metrics)
-        for each in (run_id, parent_id):
-            client.log_inputs(each, datasets=source.inputs.dataset_inputs)
-        client.log_outputs(parent_id, source.outputs.model_outputs)
+        if source.inputs:
+            for each in (run_id, parent_id):
+                client.log_inputs(each, datasets=source.inputs.dataset_inputs)
+        if source.outputs:
+            client.log_outputs(parent_id, source.outputs.model_outputs)
     else:
         _log_pages(client, run_id, pages)
     _log_pages(client, parent_id, [page for page in pages if page[0].endswith(".html")])
