@@ -209,8 +209,9 @@ def described(params: Mapping[str, object]) -> dict[str, str]:
     of = {"corpus": "corpus", "system": "backbone", "protocol": "protocol.name", "k": "protocol.k"}
     tags = {tag: flat[key] for tag, key in of.items() if key in flat}
     mode = flat.get("protocols.zero_shot.mode", "ontology")
-    if "system" in flat and (flat.get("protocol.name"), mode) != ("zero_shot", "ontology"):
-        tags["system"] += f"-{flat['system']}"  # else no head is used
+    if (flat.get("protocol.name"), mode) != ("zero_shot", "ontology"):  # else no head is used
+        parts = [flat[key] for key in ("backbone", "system") if key in flat]
+        tags |= {"system": "-".join(parts)} if parts else {}
     words = ", ".join(f"{tag} {value}" for tag, value in tags.items())
     sentence = f"How well animals are recognised from few labelled recordings: {words}."
     return {"mlflow.note.content": sentence} | tags if tags else {}
