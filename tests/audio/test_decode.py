@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faunashot.audio.decode import Audio, decode, recordings_in
+from faunashot.audio.decode import Audio, decode
 from faunashot.errors import AudioError
 
 STEP_8, STEP_16, STEP_24 = 2.0**-7, 2.0**-15, 2.0**-23
@@ -160,16 +160,6 @@ def test_bad_input_is_refused_in_one_line(kind, as_file, encode, tmp_path: Path)
         decode(source)
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_hidden_files_are_no_recordings(tmp_path: Path) -> None:
-    names = ["b.WAV", "owls/a.mp3", "owls/c.Opus", "owls.wav/d.m4a"]
-    other = [".a.wav", "._b.WAV", "owls/._a.mp3", ".cache/a.wav", "owls/.x/y/a.wav", "a.txt", "wav"]
-    for name in names + other:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert [file.relative_to(tmp_path).as_posix() for file in recordings_in(tmp_path)] == names
-    assert recordings_in(tmp_path / ".cache") == [tmp_path / ".cache" / "a.wav"]
 
 
 def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:

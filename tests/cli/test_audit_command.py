@@ -184,3 +184,19 @@ def test_where_nothing_can_be_decoded_there_is_nothing_to_compare(answer, tmp_pa
     assert found["clips"] == 0
     assert found["shortcuts"] == {}
     assert len(found["bad"]) == 1
+
+
+def test_files_globs_and_a_folder_without_classes_are_audited(tmp_path, run, answer):
+    for number in range(3):
+        write(tmp_path / "night" / f"{number}.WAV", noise(number), format="WAV")
+    write(tmp_path / "night" / ".3.wav", noise(3))
+    write(tmp_path / "copy.wav", noise(0))
+    (tmp_path / "night" / "notes.txt").touch()
+    assert answer("night")["clips"] == 3
+    assert answer("nig*", "copy.wav")["clips"] == 4
+    found = answer("night/*", "copy.wav")
+    assert found["clips"] == 4
+    assert found["exact_duplicates"] == [["copy.wav", "night/0.WAV"]]
+    assert found["shortcuts"] == {"files": {"skipped": "no recording has a label"}}
+    code, out, err = run("night/*.ogg")
+    assert (code, out, err) == (1, "", "faunashot: night/*.ogg: matches no recordings\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -308,6 +309,22 @@ def test_recognise_by_windows_gives_a_row_each(faunashot, model):
     rows = json.loads(answer.out)
     assert [(row["start_s"], row["end_s"]) for row in rows] == [(0, 1), (1, 2), (2, 3)]
     assert {row["label"] for row in rows} == {"wren"}
+
+
+def test_recognise_takes_folders_and_globs_and_passes_over_a_name_that_is_not_text(
+    faunashot, model, tmp_path
+):
+    night = tmp_path / "night"
+    night.mkdir()
+    (tmp_path / "owl.wav").rename(night / "owl.WAV")
+    (tmp_path / "wren.wav").rename(os.fsdecode(os.fsencode(night) + b"/caf\xe9.wav"))
+    (night / "notes.txt").touch()
+    for name in ("night", "nig*"):
+        answer = faunashot("recognise", name, "--model", "model", "--json")
+        assert [row["label"] for row in json.loads(answer.out)][:1] == ["owl"]
+        assert (
+            answer.err == "faunashot: night/caf\\udce9.wav: its name is not valid text: rename it\n"
+        )
 
 
 def test_recognise_takes_the_model_of_the_parameters(faunashot, tmp_path):

@@ -156,7 +156,7 @@ def test_the_hop_may_be_given_and_is_part_of_what_made_the_store(embed, night):
             {"backbone": "logmel_stat"},
             "backbone: unknown value 'logmel_stat'; did you mean 'l",
         ),
-        (["empty"], {}, "empty holds no recordings"),
+        (["empty"], {}, "empty: holds no recordings"),
         (["night"], {"out": "night"}, "night holds a/owl.FLAC, which is no features of this ver"),
         (["night"], {"out": "night/b.wav"}, "night/b.wav"),
         (["night"], {"out": "s4://bucket/store"}, "s4://bucket/store: Protocol not known: s4"),
@@ -267,3 +267,31 @@ def test_what_the_network_cannot_hear_gets_a_line_a_kind(embed, night):
         answer = embed("night", "--json")
         assert (answer.code, answer.err) == (0, f"faunashot: {expected}\n")
         assert json.loads(answer.out)[0]["warnings"] == [expected]
+
+
+def test_embed_sees_what_a_corpus_sees(embed, night):
+    noise = np.random.default_rng(5).normal(0, 0.1, RATE)
+    for name in ("c.WAV", "a/noext", ".hidden.wav", ".Trash-1000/x.wav", "._c.WAV"):
+        (night / name).parent.mkdir(exist_ok=True)
+        sf.write(night / name, noise, RATE, format="WAV")
+    (night / "Thumbs.db").touch()
+    assert embed("night").code == 0
+    assert clip_ids() == ["a/noext", "a/owl.FLAC", "a/wren.ogg", "b.wav", "c.WAV"]
+    assert embed("night/*", out="of glob").code == 0
+    assert clip_ids("of glob") == [f"night/{name}" for name in clip_ids()]
+
+
+def test_a_name_that_is_not_text_gets_a_line_and_the_rest_is_stored(embed, night):
+    (night / "b.wav").rename(os.fsdecode(os.fsencode(night) + b"/caf\xe9.wav"))
+    answer = embed("night", "--json")
+    assert answer.err == "faunashot: caf\\udce9.wav: its name is not valid text: rename it\n"
+    assert [bad["clip_id"] for bad in json.loads(answer.out)[0]["bad"]] == ["caf\\udce9.wav"]
+    assert clip_ids() == ["a/owl.FLAC", "a/wren.ogg"]
+
+
+def test_a_folder_or_glob_without_recordings_is_one_line(embed, night):
+    Path("empty").mkdir()
+    assert one_line(embed("empty")) == "empty: holds no recordings"
+    assert one_line(embed("night/*.aiff")) == "night/*.aiff: matches no recordings"
+    answer = embed("night", "empty")
+    assert answer.err == "faunashot: empty: holds no recordings\n"

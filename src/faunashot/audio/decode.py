@@ -20,9 +20,6 @@ from faunashot.audio.reading import Channel
 from faunashot.errors import AudioError
 from faunashot.native import quiet_native
 
-_KINDS = "aac ac3 aif aifc aiff amr ape au caf flac m4a mka mp3 mp4 oga ogg opus rf64 snd tta w64"
-_SUFFIXES = {f".{kind}" for kind in [*_KINDS.split(), "wav", "wave", "webm", "wma", "wv"]}
-
 ROUNDING_S = 0.1
 """By how much the length of an MPEG file may be wrong: a decoder drops its first frames."""
 
@@ -68,21 +65,6 @@ class Audio:
             number = {"left": 0, "right": min(1, last)}.get(channel)
             return self.samples[:, self.loudest if number is None else number]
         return np.asarray(self.samples.mean(axis=1, dtype=np.float64), dtype=np.float32)
-
-
-def recordings_in(folder: Path) -> list[Path]:
-    """Files in a folder, and in those within it, that are named as recordings; sorted.
-
-    What is hidden is none, neither a file such as the ``._owl.wav`` that macOS leaves beside
-    ``owl.wav``, nor what lies in a hidden folder.
-    """
-    named = (file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
-    shown = (
-        file
-        for file in named
-        if not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
-    return sorted(file for file in shown if not file.is_dir())
 
 
 @dataclass(frozen=True)

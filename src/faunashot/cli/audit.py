@@ -26,13 +26,22 @@ SECTIONS = {
 }
 """The lists of an answer, and what they list."""
 
+FILES = "files"
+"""What the files are called that were named one by one, beside the folders."""
+
+UNLABELLED = {"skipped": "no recording has a label"}
+
 SEED = 0
 """Of the shortcuts' folds."""
 
 
 def audit(
-    folders: Annotated[
-        list[Path], typer.Argument(help="Folders of corpora, of any layout.", metavar="DIR")
+    named: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folders of corpora, of any layout; recordings of no corpus; or globs of either.",
+            metavar="PATH...",
+        ),
     ],
     reader: Annotated[
         str | None, typer.Option(help="Layout of all of them; found out if not given.")
@@ -40,35 +49,61 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Print what would leak between folds or corpora, and what is wrong with recordings."""
-    answer = _answer(list(dict.fromkeys(folders)), reader)
+    answer = _answer(_corpora(named, reader))
     print(json.dumps(answer, indent=1, ensure_ascii=False) if as_json else _page(answer))
 
 
-def _answer(folders: list[Path], reader: str | None) -> dict[str, Any]:
+def _corpora(named: list[Path], reader: str | None) -> dict[str, tuple[Path, Corpus]]:
+    """A corpus a folder that is named, and one of all files; and where its paths begin."""
+    from faunashot.audio.recordings import expand, is_recording
+    from faunashot.data.loose import LooseRecordings
+    from faunashot.errors import AudioError
+
+    corpora: dict[str, tuple[Path, Corpus]] = {}
+    files: list[Path] = []
+    for name in named:
+        matched = expand(name)
+        kept = [path for path in matched if path.is_dir() or is_recording(path.name)]
+        if not kept and matched != [name]:
+            raise AudioError(f"{name}: matches no recordings")
+        for path in [name] if matched == [name] else kept:
+            if path.is_file():
+                files.append(path)
+            else:
+                corpora[path.as_posix()] = path, _corpus(path, reader)
+    return corpora | ({FILES: (Path(), LooseRecordings(files))} if files else {})
+
+
+def _answer(corpora: Mapping[str, tuple[Path, Corpus]]) -> dict[str, Any]:
     """What is found; of several folders, paths begin with the folder as it was given."""
     from faunashot.data.audit import examine
     from faunashot.data.ingest import ingest
     from faunashot.data.shortcuts import shortcut_score
 
-    root = folders[0] if len(folders) == 1 else Path()
+    root = next(iter(corpora.values()))[0] if len(corpora) == 1 else Path()
     tables = {}
     faults: dict[str, list[dict[str, str]]] = {"bad": [], "flagged": []}
-    for folder in folders:
-        corpus = _corpus(folder, reader)
+    for name, (folder, corpus) in corpora.items():
         found = ingest(corpus, folder)
-        shown = "" if root == folder else f"{folder.as_posix()}/"
-        tables[folder.as_posix()] = found.clips.assign(path=shown + found.clips["path"])
+        shown = "" if folder in (root, Path()) else f"{folder.as_posix()}/"
+        tables[name] = found.clips.assign(path=shown + found.clips["path"])
         faults["bad"] += [bad | {"path": shown + bad["path"]} for bad in found.bad]
         faults["flagged"] += [flag | {"path": shown + flag["path"]} for flag in found.flagged]
     examined = examine(tables, files=lambda role, path: root / path)
     by_folder = examined.clips.groupby("role")
-    shortcuts = {str(role): shortcut_score(clips, seed=SEED) for role, clips in by_folder}
+    shortcuts = {
+        str(role): shortcut_score(clips, seed=SEED) if clips["label"].any() else UNLABELLED
+        for role, clips in by_folder
+    }
     return {**examined.report, **faults, "shortcuts": shortcuts}
 
 
 def _corpus(folder: Path, reader: str | None) -> Corpus:
     """The corpus of a reader, or the first that finds its layout in a folder."""
+    from faunashot.audio.recordings import recordings_in
+    from faunashot.data import layout
     from faunashot.data.corpora import CORPORA, create
+    from faunashot.data.loose import LooseRecordings
     from faunashot.errors import CorpusError
 
     if reader:
@@ -80,6 +115,9 @@ def _corpus(folder: Path, reader: str | None) -> Corpus:
         except (CorpusError, StopIteration):
             continue
         return corpus
+    is_flat = folder.is_dir() and not layout.subfolders(folder)
+    if is_flat and not any(folder.glob("*.csv")) and recordings_in(folder):
+        return LooseRecordings([folder])
     return create("folder")
 
 

@@ -6,6 +6,7 @@ import functools
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +34,8 @@ class ChannelName(StrEnum):
 
 def embed(
     files: Annotated[
-        list[Path], typer.Argument(help="Recordings of any format and length, or folders of them.")
+        list[Path],
+        typer.Argument(help="Recordings of any format and length, folders of them, or globs."),
     ],
     backbone: Annotated[str, typer.Option(help="`faunashot backbones` lists them.")],
     out: Annotated[
@@ -76,7 +78,7 @@ def embed(
     from faunashot.features.jobs import shown
     from faunashot.features.plan import plan
 
-    recordings = _recordings(files)
+    recordings, unusable = _recordings(files)
     if not prune:
         _refuse_to_drop(out, {recording.clip_id for recording in recordings})
     options: dict[str, Any] = {} if hop_s is None else {"hop_s": hop_s}
@@ -90,6 +92,7 @@ def embed(
         run = ray_actors(load, actors=workers)
     began = time.perf_counter()
     planned = plan(recordings, loaded)
+    planned = replace(planned, bad=(*unusable, *planned.bad))
     if not planned.shards:
         raise AudioError("; ".join(map(_line, planned.bad[:1])))
     stored = shown(backbone, planned, out, run)
@@ -143,21 +146,24 @@ def _refuse_to_drop(out: str, named: set[str]) -> None:
         )
 
 
-def _recordings(named: Sequence[Path]) -> list[Any]:
-    """Recordings by the path as it was given; those of a single folder by their path in it."""
-    from faunashot.audio.decode import recordings_in
+def _recordings(named: Sequence[Path]) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Recordings by the path as it was given, or of a single folder in it; what is unusable."""
+    from faunashot.audio.recordings import find_recordings
     from faunashot.errors import AudioError
-    from faunashot.features.plan import Recording
+    from faunashot.features.plan import Recording, bad_part
 
-    within = named[0] if len(named) == 1 and named[0].is_dir() else None
-    found: dict[str, Recording] = {}
-    for path in named:
-        for file in recordings_in(path) if path.is_dir() else [path]:
-            clip_id = (file.relative_to(within) if within else file).as_posix()
-            found.setdefault(clip_id, Recording(clip_id, file))
-    if not found:
-        raise AudioError(f"{named[0]} holds no recordings")
-    return list(found.values())
+    found = find_recordings(named)
+    if not found.files:
+        name, lack = found.problems[0]
+        raise AudioError(f"{name}: {lack}")
+    within = named[0] if len(named) == 1 and named[0].is_dir() else Path()
+    recordings = [Recording(_below(within, file), file) for file in found.files]
+    unusable = [bad_part(_below(within, Path(name)), lack) for name, lack in found.problems]
+    return recordings, unusable
+
+
+def _below(within: Path, file: Path) -> str:
+    return (file.relative_to(within) if file.is_relative_to(within) else file).as_posix()
 
 
 def _line(bad: dict[str, Any]) -> str:

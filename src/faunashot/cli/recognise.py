@@ -11,7 +11,10 @@ from faunashot.cli.output import AsJson, answer
 
 
 def recognise(
-    files: Annotated[list[Path], typer.Argument(help="Recordings of any format and length.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Recordings of any format and length, folders of them, or globs."),
+    ],
     model: Annotated[
         Path | None, typer.Option(help="Folder of a model; that of params.yaml if not given.")
     ] = None,
@@ -22,6 +25,7 @@ def recognise(
 
     A bad one gets a line and is passed over. The probability is that of the most probable class.
     """
+    from faunashot.audio.recordings import find_recordings
     from faunashot.errors import AudioError
     from faunashot.features.remarks import summed_up
     from faunashot.native import quiet_native
@@ -32,9 +36,12 @@ def recognise(
     recogniser = Recogniser.load(model or model_of(load_params().full_system))
     rows: list[dict[str, Any]] = []
     said: list[tuple[str, str | None]] = []
-    bad = 0
+    found = find_recordings(files)
+    bad = len(found.problems)
+    for name, lack in found.problems:
+        typer.echo(f"faunashot: {name}: {lack}", err=True)
     with quiet_native():
-        for file in files:
+        for file in found.files:
             try:
                 heard = recogniser.recognise(file)
             except AudioError as error:
@@ -55,7 +62,7 @@ def recognise(
                 if heard.unknown_score is not None:
                     row["unknown_score"] = round(heard.unknown_score, 4)
                 rows.append(row | ({"probabilities": heard.probabilities} if as_json else {}))
-    for line in summed_up(said, total=len(files)):
+    for line in summed_up(said, total=len(found.files)):
         typer.echo(f"faunashot: {line}", err=True)
     answer(rows, as_json=as_json)
     if bad:

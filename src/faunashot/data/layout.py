@@ -11,25 +11,8 @@ from unicodedata import normalize
 
 from faunashot.errors import CorpusError
 
-# What lies beside recordings. Whether any other file is one, only decoding can tell.
-# fmt: off
-_NOT_AUDIO = frozenset({
-    ".txt", ".md", ".rst", ".pdf", ".html", ".log", ".csv", ".tsv", ".json", ".jsonl", ".xml",
-    ".yaml", ".yml", ".ini", ".parquet", ".npy", ".npz", ".db", ".png", ".jpg", ".jpeg", ".gif",
-    ".svg", ".zip", ".gz", ".tar", ".py", ".ipynb", ".dvc", ".part",
-})
-# fmt: on
-_NOT_AUDIO_NAMES = frozenset({"thumbs.db", "desktop.ini", "readme", "license", "licence"})
-
 SURPLUS = "\0surplus"
 """Key of what a row of a table holds beyond the columns of its header."""
-
-
-def is_recording(name: str) -> bool:
-    """Whether a file of this name may be a recording: not hidden, no document, table or picture."""
-    lowered = name.lower()
-    suffix = PurePosixPath(lowered).suffix
-    return not (lowered.startswith(".") or suffix in _NOT_AUDIO or lowered in _NOT_AUDIO_NAMES)
 
 
 def child(folder: Path, *names: str) -> Path | None:
@@ -51,23 +34,6 @@ def subfolders(folder: Path) -> list[Path]:
     return sorted(
         path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
     )
-
-
-def recordings(folder: Path) -> Iterator[Path]:
-    """Yield every file at any depth below `folder` that may be a recording.
-
-    Links to folders are followed; a folder that was seen already, as in a loop, is not entered
-    again.
-    """
-    seen: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if is_recording(name))
 
 
 def relative(path: Path, root: Path) -> str:

@@ -247,7 +247,7 @@ def _refuse_unlisted(planned: Sequence[Shard], plan: Plan, known: ShardIndex) ->
 def _bad(chunk: Chunk, reason: str, *, hop_s: float) -> dict[str, Any]:
     stop = chunk.span.stop
     end_s = None if stop is None else stop * hop_s
-    return bad_part(chunk, reason, start_s=chunk.span.first * hop_s, end_s=end_s)
+    return bad_part(chunk.clip_id, reason, start_s=chunk.span.first * hop_s, end_s=end_s)
 
 
 def _merged(bad: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -131,10 +131,10 @@ def plan(
 
 
 def bad_part(
-    recording: Recording | Chunk, reason: str, *, start_s: float = 0.0, end_s: float | None = None
+    clip_id: str, reason: str, *, start_s: float = 0.0, end_s: float | None = None
 ) -> dict[str, Any]:
     """What there are no features of: a recording, or seconds of it; to its end where None."""
-    return {"clip_id": recording.clip_id, "start_s": start_s, "end_s": end_s, "reason": reason}
+    return {"clip_id": clip_id, "start_s": start_s, "end_s": end_s, "reason": reason}
 
 
 @dataclass(frozen=True)
@@ -159,11 +159,11 @@ def _survey(recording: Recording, reading: Reading) -> _Seen | dict[str, Any]:
         if sha256 is None:
             sha256 = sha256_of(recording.path)
     except AudioError as error:
-        return bad_part(recording, str(error))
+        return bad_part(recording.clip_id, str(error))
     except FileNotFoundError:
-        return bad_part(recording, "no such file")
+        return bad_part(recording.clip_id, "no such file")
     except OSError as error:
-        return bad_part(recording, f"unreadable: {error.strerror or error}")
+        return bad_part(recording.clip_id, f"unreadable: {error.strerror or error}")
     return _Seen(recording, found, sha256, found_stamp)
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from faunashot.audio.recordings import recordings_in
 from faunashot.data.corpora import create
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import MULTI_LABEL, clips_a_class
-from faunashot.data.layout import recordings
 from faunashot.errors import CorpusError, ParameterError
 from faunashot.params import ABSENT, NO_CORPUS, Params
 from faunashot.pipeline.paths import CHECKED
@@ -84,7 +84,7 @@ def noise_files(params: Params) -> Iterator[Path]:
     """Recordings of noise in ``noise.root``, or those that the corpus brings."""
     if params.noise.root == ABSENT:
         return corpus_of(params, params.corpus).noise(params.root)
-    return recordings(params.noise.root)
+    return iter(recordings_in(params.noise.root))
 
 
 def no_noise(params: Params) -> ParameterError:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from faunashot.audio.decode import recordings_in
 from faunashot.audio.noise import Noise
+from faunashot.audio.recordings import recordings_in
 from faunashot.conditions.base import asked_for
 from faunashot.data.ingest import hashed
 from faunashot.evaluation import MAIN

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from faunashot.audio.recordings import recordings_in
 from faunashot.data import layout
 from faunashot.data.corpora.base import TEST, TRAIN, Clip, Corpus
 
@@ -34,7 +35,7 @@ class AnimalsSounds(Corpus):
         for part, fold in _PARTS.items():
             folder = layout.child(base, part)
             for kind in layout.subfolders(folder) if folder else ():
-                for path in layout.recordings(kind):
+                for path in recordings_in(kind):
                     found = True
                     clip_id = layout.relative(path, base)
                     yield Clip(
@@ -50,4 +51,4 @@ class AnimalsSounds(Corpus):
     def noise(self, root: Path) -> Iterator[Path]:
         """Yield the recordings in `Noise/Wind/`, sorted."""
         folder = layout.child(layout.child(root, "Animals_Sounds") or root, "Noise", "Wind")
-        yield from sorted(layout.recordings(folder)) if folder else ()
+        yield from recordings_in(folder) if folder else ()

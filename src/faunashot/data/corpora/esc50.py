@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
+from faunashot.audio.recordings import is_recording
 from faunashot.data import layout
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.download import download, new_folder, unpack
@@ -62,7 +63,7 @@ class Esc50(Corpus):
         table, audio = root / _TABLE, root / "audio"
         if not table.is_file() or not audio.is_dir():
             raise self.not_here(root, f"{_TABLE} or audio/ is missing")
-        present = {path.name for path in audio.iterdir() if layout.is_recording(path.name)}
+        present = {path.name for path in audio.iterdir() if is_recording(path.name)}
         by_stem = {PurePosixPath(name).stem: name for name in sorted(present, reverse=True)}
         found = False
         for row in layout.read_table(table, ("filename", "fold", "category", "src_file")):

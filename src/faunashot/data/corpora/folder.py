@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from faunashot.audio.recordings import NO_TEXT, is_text, printable, recordings_in
 from faunashot.data import layout
 from faunashot.data.corpora.base import Clip, Corpus, CorpusOptions
 from faunashot.errors import CorpusError
@@ -96,7 +97,7 @@ class Folder(Corpus):
 
     def _files(self, root: Path) -> Iterator[Clip]:
         for folder in layout.subfolders(root):
-            for file in layout.recordings(folder):
+            for file in recordings_in(folder):
                 path = layout.relative(file, root)
                 yield Clip(clip_id=path, path=path, label=folder.name, fold=None, group=path)
 
@@ -132,12 +133,11 @@ class Folder(Corpus):
         """
         by_file: dict[object, set[Clip]] = defaultdict(set)
         for clip in dict.fromkeys(listed):
-            try:
-                clip.path.encode()
-                found = os.stat(root / clip.path)
-            except UnicodeEncodeError:
-                self.problems.append((ascii(clip.path), "its name is not valid text: rename it"))
+            if not is_text(clip.path):
+                self.problems.append((printable(clip.path), NO_TEXT))
                 continue
+            try:
+                found = os.stat(root / clip.path)
             except OSError as error:
                 self.problems.append((clip.path, error.strerror or "it cannot be opened"))
                 continue
