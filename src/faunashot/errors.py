@@ -73,11 +73,15 @@ def fail(error: Exception) -> NoReturn:
     """End the program with one line on standard error."""
     if os.environ.get(DEBUG):
         raise error
-    message = str(error)
-    if isinstance(error, OSError):
-        reason = error.strerror or error
-        if error.errno == errno.ENOSPC:
-            reason = "no disk space left; what was being written has been dropped"
-        message = f"{error.filename or 'input/output'}: {reason}"
-    print(f"faunashot: {message}", file=sys.stderr)
+    print(f"faunashot: {line_of(error)}", file=sys.stderr)
     raise SystemExit(1)
+
+
+def line_of(error: Exception) -> str:
+    """What an error of ours or of a file says."""
+    if not isinstance(error, OSError):
+        return str(error)
+    reason = error.strerror or error
+    if error.errno == errno.ENOSPC:
+        reason = "no disk space left; what was being written has been dropped"
+    return f"{error.filename or 'input/output'}: {reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from faunashot.data.corpora import CORPORA
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.head import make_head
 from faunashot.features.extractors import extractor
-from faunashot.recogniser import Recogniser
+from faunashot.recogniser import Recogniser, Recognition
 from faunashot.systems.catalogue import system_names
 from faunashot.systems.record import BackboneRecord, TrainedSystem
 
@@ -283,11 +284,21 @@ def test_recognise_passes_over_a_bad_file_with_a_line(faunashot, model, tmp_path
     answer = faunashot(
         *("recognise", "empty.wav", "owl.wav", "gone.wav", "--model", "model", "--json")
     )
-    assert [row["label"] for row in json.loads(answer.out)] == ["owl"]
+    empty, owl, gone = json.loads(answer.out)
+    assert (empty, gone) == (
+        {"file": "empty.wav", "error": "empty file"},
+        {"file": "gone.wav", "error": "no such file"},
+    )
+    assert owl["label"] == "owl"
     assert answer.err.splitlines() == [
         "faunashot: empty.wav: empty file",
         "faunashot: gone.wav: no such file",
     ]
+    assert answer.code == 2
+    answer = faunashot("recognise", "empty.wav", "owl.wav", "--model", "model")
+    assert "empty file" in answer.out
+    answer = faunashot("recognise", "none*", "--model", "model", "--json")
+    assert json.loads(answer.out) == [{"file": "none*", "error": "matches no recordings"}]
     assert answer.code == 1
 
 
@@ -297,11 +308,71 @@ def test_recognise_says_what_it_cannot_hear_in_a_line_a_kind(faunashot, model, t
         sf.write(tmp_path / f"{name}.wav", rng.normal(0, 0.1, 4_000), 2_000)
     sf.write(tmp_path / "silent.wav", np.zeros(4_000), 2_000)
     answer = faunashot("recognise", "a.wav", "silent.wav", "b.wav", "--model", "model", "--json")
-    assert [row["file"] for row in json.loads(answer.out)] == ["a.wav", "b.wav"]
+    rows = {row["file"]: row for row in json.loads(answer.out)}
+    assert [name for name, row in rows.items() if not row["error"]] == ["a.wav", "b.wav"]
     silent, narrow = answer.err.splitlines()
     assert silent == "faunashot: silent.wav: digital silence: every sample is 0"
     assert narrow.startswith("faunashot: 2 of 3 recordings: there is nothing above ")
     assert narrow.endswith("; the first is a.wav")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["show"], 1, "metrics.json is not here: run `make run`"),
+        (["recognise", "a.wav", "--model", "none"], 1, "none holds no model: run `dvc repro`"),
+        (["audit", "gone"], 1, "gone does not hold the corpus folder: there is no such folder"),
+        (["embed", "gone", "--backbone", "logmel_stats", "--out", "f"], 1, "gone: no such file"),
+        (["embed", "a.wav", "--backbone", "logmel_stats"], 2, "Missing option '--out'."),
+        (["backbones", "--none"], 2, "No such option: --none"),
+    ],
+)
+def test_an_error_is_one_document_where_json_is_asked_for(faunashot, arguments, code, said):
+    answer = faunashot(*arguments, "--json")
+    assert answer.code == code
+    assert json.loads(answer.out)["error"].startswith(said)
+    assert said in answer.err
+
+
+@pytest.mark.parametrize("command", ["recognise", "embed", "audit"])
+def test_the_exit_codes_are_in_the_help(faunashot, command):
+    answer = faunashot(command, "--help")
+    assert answer.code == 0
+    assert "2 where some are bad" in " ".join(answer.out.split())
+
+
+def test_recognise_writes_a_table_or_json(faunashot, model, tmp_path):
+    (tmp_path / "empty.wav").touch()
+    run = functools.partial(faunashot, "recognise", "owl.wav", "empty.wav", "--model", "model")
+    assert run("--out", "found/all.csv").out == "found/all.csv: 2 rows\n"
+    owl, empty = pd.read_csv("found/all.csv", dtype=str, keep_default_na=False).to_dict("records")
+    assert (owl["file"], owl["label"], owl["error"]) == ("owl.wav", "owl", "")
+    assert (empty["label"], empty["error"]) == ("", "empty file")
+    printed = json.loads(run("--out", "all.json", "--json").out)
+    assert json.loads(Path("all.json").read_text("utf-8")) == printed
+    assert one_line(run("--out", "all.txt")) == (
+        "--out all.txt: name a file that ends in .csv or .json"
+    )
+
+
+def test_recognise_says_that_one_label_is_for_all_of_a_long_recording(faunashot, model, tmp_path):
+    samples, rate = sf.read("owl.wav")
+    sf.write("long.wav", np.tile(samples, 30), rate)
+    answer = faunashot("recognise", "long.wav", "owl.wav", "--model", "model")
+    assert answer.err.startswith("faunashot: 1 of 2 recordings: longer than 60 s, and one label")
+    assert "`--windows`" in answer.err
+    answer = faunashot("recognise", "long.wav", "--model", "model", "--windows")
+    assert (answer.err, answer.code) == ("", 0)
+
+
+def test_recognise_prints_seconds_a_person_can_read(faunashot, model, monkeypatch):
+    windows = [(0.1 + 0.2, 1 / 3, {"owl": 1.0})]
+    heard = Recognition(label="owl", probabilities={"owl": 1.0}, windows=windows)
+    monkeypatch.setattr(Recogniser, "recognise", lambda self, file: heard)
+    (row,) = json.loads(
+        faunashot("recognise", "owl.wav", "--model", "model", "--windows", "--json").out
+    )
+    assert (row["start_s"], row["end_s"]) == (0.3, 0.333)
 
 
 def test_recognise_by_windows_gives_a_row_each(faunashot, model):
@@ -321,7 +392,8 @@ def test_recognise_takes_folders_and_globs_and_passes_over_a_name_that_is_not_te
     (night / "notes.txt").touch()
     for name in ("night", "nig*"):
         answer = faunashot("recognise", name, "--model", "model", "--json")
-        assert [row["label"] for row in json.loads(answer.out)][:1] == ["owl"]
+        assert [row.get("label") for row in json.loads(answer.out)] == [None, "owl"]
+        assert answer.code == 2
         assert (
             answer.err == "faunashot: night/caf\\udce9.wav: its name is not valid text: rename it\n"
         )

@@ -49,9 +49,9 @@ def night(tmp_path) -> Path:
     return folder
 
 
-def one_line(answer) -> str:
+def one_line(answer, code: int = 1) -> str:
     """The message of a run that failed: all that it printed on standard error."""
-    assert answer.code == 1
+    assert answer.code == code
     (line,) = answer.err.splitlines()
     assert line.startswith("faunashot: ")
     return line.removeprefix("faunashot: ")
@@ -100,7 +100,7 @@ def test_what_is_bad_gets_a_line_and_the_rest_is_stored(embed, night):
     (night / "a" / "empty.wav").touch()
     (night / "a" / "text.mp3").write_text("no sound\n" * 99)
     answer = embed("night", "--json")
-    assert answer.code == 1
+    assert answer.code == 2
     lines = sorted(answer.err.splitlines())
     assert lines[0] == "faunashot: a/empty.wav: empty file"
     assert lines[1].startswith("faunashot: a/text.mp3: ")
@@ -108,6 +108,7 @@ def test_what_is_bad_gets_a_line_and_the_rest_is_stored(embed, night):
     assert len(lines) == 3
     (row,) = json.loads(answer.out)
     assert [bad["clip_id"] for bad in row["bad"]] == ["a/empty.wav", "a/text.mp3", "b.wav"]
+    assert row["bad"][0]["error"] == "empty file"
     assert clip_ids() == ["a/owl.FLAC", "a/wren.ogg"]
     assert "55044" in embed("night").err  # the next run tells of it, too
 
@@ -123,7 +124,7 @@ def test_features_are_removed_only_where_that_is_said(embed, night):
 
 
 def test_a_recording_that_is_not_there_gets_a_line(embed, night):
-    assert one_line(embed("night/b.wav", "no such.wav")) == "no such.wav: no such file"
+    assert one_line(embed("night/b.wav", "no such.wav"), 2) == "no such.wav: no such file"
     assert clip_ids() == ["night/b.wav"]
 
 
@@ -294,4 +295,4 @@ def test_a_folder_or_glob_without_recordings_is_one_line(embed, night):
     assert one_line(embed("empty")) == "empty: holds no recordings"
     assert one_line(embed("night/*.aiff")) == "night/*.aiff: matches no recordings"
     answer = embed("night", "empty")
-    assert answer.err == "faunashot: empty: holds no recordings\n"
+    assert (answer.err, answer.code) == ("faunashot: empty: holds no recordings\n", 2)

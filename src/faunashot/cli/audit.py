@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faunashot.cli.output import AsJson
+from faunashot.cli.output import EXIT_CODES, AsJson, end_with
 
 if TYPE_CHECKING:
     from faunashot.data.corpora.base import Corpus
+
+EPILOG = EXIT_CODES
 
 SECTIONS = {
     "bad": "recordings that cannot be used",
@@ -51,6 +53,7 @@ def audit(
     """Print what would leak between folds or corpora, and what is wrong with recordings."""
     answer = _answer(_corpora(named, reader))
     print(json.dumps(answer, indent=1, ensure_ascii=False) if as_json else _page(answer))
+    end_with(good=answer["clips"], bad=len(answer["bad"]))
 
 
 def _corpora(named: list[Path], reader: str | None) -> dict[str, tuple[Path, Corpus]]:

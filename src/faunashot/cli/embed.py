@@ -13,7 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from faunashot.cli.output import AsJson, answer
+from faunashot.cli.output import EXIT_CODES, AsJson, answer, end_with
+
+EPILOG = EXIT_CODES
 
 
 class EngineName(StrEnum):
@@ -117,7 +119,7 @@ def embed(
         "windows": stored.windows,
         "embedded": stored.embedded,
         "windows_per_s": round(stored.embedded / took_s, 1),
-        "bad": list(stored.bad) if as_json else len(stored.bad),
+        "bad": [_element(bad) for bad in stored.bad] if as_json else len(stored.bad),
         "notes": list(planned.notes),
         "warnings": warnings,
         "licence": loaded.licence,
@@ -130,8 +132,7 @@ def embed(
             "{embedded} of them embedded now, {windows_per_s} a second; {bad} bad; licence of the "
             "weights: {licence}".format(**row)
         )
-    if stored.bad:
-        raise typer.Exit(1)
+    end_with(good=stored.windows, bad=len(stored.bad))
 
 
 def _refuse_to_drop(out: str, named: set[str]) -> None:
@@ -164,6 +165,10 @@ def _recordings(named: Sequence[Path]) -> tuple[list[Any], list[dict[str, Any]]]
 
 def _below(within: Path, file: Path) -> str:
     return (file.relative_to(within) if file.is_relative_to(within) else file).as_posix()
+
+
+def _element(bad: dict[str, Any]) -> dict[str, Any]:
+    return {"error" if name == "reason" else name: value for name, value in bad.items()}
 
 
 def _line(bad: dict[str, Any]) -> str:

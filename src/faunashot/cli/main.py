@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
-from typing import Annotated
+import sys
+from typing import Annotated, NoReturn, cast
 
 import typer
 
+from faunashot.cli.output import JSON
 from faunashot.progress import QUIET
 
 COMMANDS = {
@@ -31,14 +34,31 @@ COMMANDS = {
 }
 
 
-def main() -> None:
-    """Run the command that the arguments name."""
-    from faunashot.errors import FaunashotError, fail
+USAGE_ERROR = cast("type[typer.BadParameter]", typer.BadParameter.__base__)
+"""Any error in the arguments, to which typer gives no public name."""
+
+
+def main() -> NoReturn:
+    """Run the command that the arguments name; an error is one line, and JSON where that is asked.
+
+    With `--json`, one document is on standard output whatever happens.
+    """
+    from faunashot.errors import FaunashotError, fail, line_of
 
     try:
-        app()
+        raise SystemExit(app(standalone_mode=False))
     except (FaunashotError, OSError) as error:
+        _answer_with(line_of(error))
         fail(error)
+    except USAGE_ERROR as error:
+        error.show()
+        _answer_with(error.format_message())
+        raise SystemExit(error.exit_code) from None
+
+
+def _answer_with(error: str) -> None:
+    if JSON in sys.argv:
+        print(json.dumps({"error": " ".join(error.split())}, ensure_ascii=False))
 
 
 app = typer.Typer(
@@ -66,4 +86,5 @@ for _name, _help in COMMANDS.items():
     if (_own := getattr(_module, "app", None)) is not None:  # it has commands of its own
         app.add_typer(_own, name=_name, help=_help)
     else:
-        app.command(_name, help=_help)(getattr(_module, _name))
+        _epilog = getattr(_module, "EPILOG", None)
+        app.command(_name, help=_help, epilog=_epilog)(getattr(_module, _name))

@@ -10,7 +10,20 @@ import typer
 
 from faunashot.wording import DRAWS_ALONE, INTERVAL, interval, is_drawn
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+JSON = "--json"
+AsJson = Annotated[bool, typer.Option(JSON, help="Print one JSON document on standard output.")]
+
+EXIT_CODES = (
+    "Exit code: 0 where all recordings are dealt with, 2 where some are bad, each with a line, "
+    "1 where nothing is done."
+)
+"""Of the commands that take recordings, below their help."""
+
+
+def end_with(*, good: int, bad: int) -> None:
+    """End the program as `EXIT_CODES` says, where recordings are bad."""
+    if bad:
+        raise typer.Exit(2 if good else 1)
 
 
 BRACKETS = f"In brackets below the {INTERVAL}, where clips were drawn: {DRAWS_ALONE}."
@@ -34,7 +47,7 @@ def note(text: str) -> None:
 def answer(
     rows: Sequence[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str] | None = None
 ) -> None:
-    """Print rows of equal keys: all of them as JSON, those of `columns` as a table."""
+    """Print rows: all that they have as JSON, what they have of `columns` as a table."""
     if as_json:
         print(json.dumps(list(rows), indent=1, ensure_ascii=False))
         return
@@ -42,10 +55,10 @@ def answer(
     from rich.console import Console
     from rich.table import Table
 
-    shown = list(columns or (rows[0] if rows else []))
+    shown = list(columns or dict.fromkeys(name for row in rows for name in row))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in shown:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*("" if row[name] is None else str(row[name]) for name in shown))
+        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in shown))
     Console().print(table)

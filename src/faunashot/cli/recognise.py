@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faunashot.cli.output import AsJson, answer
+from faunashot.cli.output import EXIT_CODES, AsJson, answer, end_with
+
+if TYPE_CHECKING:
+    from faunashot.recogniser import Recogniser, Recognition
+
+EPILOG = EXIT_CODES
+
+LONG_S = 60.0
+"""Seconds from which on one label says little of a recording."""
+
+OF_MLFLOW = re.compile(r"models:/.+|runs:/.+|[0-9a-f]{32}")
+"""What `--model` is where it is no folder."""
 
 
 def recognise(
@@ -16,54 +33,114 @@ def recognise(
         typer.Argument(help="Recordings of any format and length, folders of them, or globs."),
     ],
     model: Annotated[
-        Path | None, typer.Option(help="Folder of a model; that of params.yaml if not given.")
+        str | None,
+        typer.Option(
+            help="Folder of a model, models:/NAME@champion, models:/NAME/3, runs:/ID/... or the "
+            "id of a run; the model of params.yaml if not given."
+        ),
     ] = None,
     windows: Annotated[bool, typer.Option(help="A row a window instead of one a file.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the rows to this file: FILE.csv or FILE.json.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the most probable class of each recording, or unknown where it is like none of them.
 
-    A bad one gets a line and is passed over. The probability is that of the most probable class.
+    A bad one gets a line, and a row that says why. The probability is that of the most probable
+    class.
     """
     from faunashot.audio.recordings import find_recordings
-    from faunashot.errors import AudioError
+    from faunashot.errors import AudioError, ParameterError
     from faunashot.features.remarks import summed_up
     from faunashot.native import quiet_native
+    from faunashot.progress import tracked
+
+    if out is not None and out.suffix.lower() not in (".csv", ".json"):
+        raise ParameterError(f"--out {out}: name a file that ends in .csv or .json")
+    found = find_recordings(files)
+    rows: list[dict[str, Any]] = []
+    said: list[tuple[str, str | None]] = []
+
+    def refuse(file: str, reason: str) -> None:
+        rows.append({"file": file, "error": reason})
+        typer.echo(f"faunashot: {file}: {reason}", err=True)
+
+    for name, lack in found.problems:
+        refuse(name, lack)
+    with _recogniser(model) as recogniser, quiet_native():
+        for file in tracked(found.files, "recognising"):
+            try:
+                heard = recogniser.recognise(file)
+            except AudioError as error:
+                refuse(str(file), str(error))
+                continue
+            said += [(str(file), note) for note in _notes(heard, windows=windows)]
+            of_file = _windows(heard) if windows else [_clip(heard, whole=as_json or out)]
+            rows += [{"file": str(file)} | row for row in of_file]
+    for line in summed_up(said, total=len(found.files)):
+        typer.echo(f"faunashot: {line}", err=True)
+    if out is not None:
+        _write(out, rows)
+    if as_json or out is None:
+        answer(rows, as_json=as_json)
+    else:
+        print(f"{out}: {len(rows)} rows")
+    bad = sum("error" in row for row in rows)
+    end_with(good=len(rows) - bad, bad=bad)
+
+
+@contextmanager
+def _recogniser(model: str | None) -> Iterator[Recogniser]:
     from faunashot.params import load_params
     from faunashot.pipeline.paths import model_of
     from faunashot.recogniser import Recogniser
 
-    recogniser = Recogniser.load(model or model_of(load_params().full_system))
-    rows: list[dict[str, Any]] = []
-    said: list[tuple[str, str | None]] = []
-    found = find_recordings(files)
-    bad = len(found.problems)
-    for name, lack in found.problems:
-        typer.echo(f"faunashot: {name}: {lack}", err=True)
-    with quiet_native():
-        for file in found.files:
-            try:
-                heard = recogniser.recognise(file)
-            except AudioError as error:
-                bad += 1
-                typer.echo(f"faunashot: {file}: {error}", err=True)
-                continue
-            said += [(str(file), note) for note in heard.notes]
-            if windows:
-                for start, end, scores in heard.windows:
-                    best = max(scores, key=lambda name: scores[name])
-                    rows.append(
-                        {"file": str(file), "start_s": start, "end_s": end, "label": best}
-                        | {"score": round(scores[best], 4)}
-                    )
-            else:
-                best_p = round(max(heard.probabilities.values()), 4)
-                row = {"file": str(file), "label": heard.label, "probability": best_p}
-                if heard.unknown_score is not None:
-                    row["unknown_score"] = round(heard.unknown_score, 4)
-                rows.append(row | ({"probabilities": heard.probabilities} if as_json else {}))
-    for line in summed_up(said, total=len(found.files)):
-        typer.echo(f"faunashot: {line}", err=True)
-    answer(rows, as_json=as_json)
-    if bad:
-        raise typer.Exit(1)
+    if model is None:
+        yield Recogniser.load(model_of(load_params().full_system))
+    elif OF_MLFLOW.fullmatch(model) and not Path(model).is_dir():
+        from faunashot.tracking.stored_models import model_from_mlflow  # MLflow takes seconds
+
+        with model_from_mlflow(model) as folder:
+            yield Recogniser.load(folder)
+    else:
+        yield Recogniser.load(Path(model))
+
+
+def _notes(heard: Recognition, *, windows: bool) -> Iterator[str]:
+    yield from heard.notes
+    if not windows and heard.windows and heard.windows[-1][1] > LONG_S:
+        yield (
+            f"longer than {LONG_S:g} s, and one label is given for all of it; `--windows` gives "
+            "one for each part"
+        )
+
+
+def _windows(heard: Recognition) -> Iterator[dict[str, Any]]:
+    for start, end, scores in heard.windows:
+        best = max(scores, key=lambda name: scores[name])
+        times = {"start_s": round(start, 3), "end_s": round(end, 3)}
+        yield times | {"label": best, "score": round(scores[best], 4)}
+
+
+def _clip(heard: Recognition, *, whole: object) -> dict[str, Any]:
+    best_p = round(max(heard.probabilities.values()), 4)
+    row: dict[str, Any] = {"label": heard.label, "probability": best_p}
+    if heard.unknown_score is not None:
+        row["unknown_score"] = round(heard.unknown_score, 4)
+    return row | ({"probabilities": heard.probabilities} if whole else {})
+
+
+def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as JSON, or as CSV without what has no place in a cell."""
+    from faunashot.files import write_atomically
+
+    if file.suffix.lower() == ".json":
+        write_atomically(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        return
+    names = dict.fromkeys(name for row in rows for name in row if name != "probabilities")
+    text = io.StringIO()
+    table = csv.DictWriter(text, [*names], extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_atomically(file, text.getvalue())
