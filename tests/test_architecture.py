@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "faunashot"
 MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "stages").glob("*.py")])
 
 LAYERS = [
-    {"cli", "stages"},
+    {"cli", "stages", "__init__"},
     {"pipeline"},
     {"serving", "detection", "search", "protocols", "tracking", "reporting"},
     {"recogniser"},
@@ -30,7 +30,7 @@ LAYERS = [
     {"storage"},
     {"changed", "files", "native", "progress"},
     {"options", "targets"},
-    {"errors", "wording", "__init__"},
+    {"errors", "wording"},
 ]
 """Rooms from the top of the house to its foundations: a room may import those of lower layers."""
 
@@ -105,7 +105,8 @@ def _shown(module: Path) -> str:
 @pytest.mark.parametrize("module", MODULES, ids=_shown)
 def test_imports_point_down(module: Path) -> None:
     room = _room(module)
-    rooms = {name.split(".")[1] for name in _imported(module) if name.startswith("faunashot.")}
+    names = {name.split(".")[1] for name in _imported(module) if name.startswith("faunashot.")}
+    rooms = names & _rooms()  # what else the package has are its own names, as __version__
     if room != "params":
         assert rooms - _allowed(room) == set()
 

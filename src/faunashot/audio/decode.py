@@ -106,6 +106,8 @@ def _quietly(read: Callable[..., Read]) -> Callable[..., Read]:
 def _may_be_mpeg(source: Path | bytes) -> bool:
     if isinstance(source, bytes):
         head = source[:3]
+    elif source.suffix.lower() == ".mp3":  # taken for one by its name alone
+        return True
     else:
         try:
             with source.open("rb") as file:

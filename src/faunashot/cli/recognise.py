@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,9 +20,6 @@ EPILOG = EXIT_CODES
 
 LONG_S = 60.0
 """Seconds from which on one label says little of a recording."""
-
-OF_MLFLOW = re.compile(r"models:/.+|runs:/.+|[0-9a-f]{32}")
-"""What `--model` is where it is no folder."""
 
 
 def recognise(
@@ -53,7 +48,6 @@ def recognise(
     from faunashot.audio.recordings import find_recordings
     from faunashot.errors import AudioError, ParameterError
     from faunashot.features.remarks import summed_up
-    from faunashot.native import quiet_native
     from faunashot.progress import tracked
 
     if out is not None and out.suffix.lower() not in (".csv", ".json"):
@@ -68,16 +62,16 @@ def recognise(
 
     for name, lack in found.problems:
         refuse(name, lack)
-    with _recogniser(model) as recogniser, quiet_native():
-        for file in tracked(found.files, "recognising"):
-            try:
-                heard = recogniser.recognise(file)
-            except AudioError as error:
-                refuse(str(file), str(error))
-                continue
-            said += [(str(file), note) for note in _notes(heard, windows=windows)]
-            of_file = _windows(heard) if windows else [_clip(heard, whole=as_json or out)]
-            rows += [{"file": str(file)} | row for row in of_file]
+    recogniser = _recogniser(model)
+    for file in tracked(found.files, "recognising"):
+        try:
+            heard = recogniser.recognise(file)
+        except AudioError as error:
+            refuse(str(file), str(error))
+            continue
+        said += [(str(file), note) for note in _notes(heard, windows=windows)]
+        of_file = _windows(heard) if windows else [_clip(heard, whole=as_json or out)]
+        rows += [{"file": str(file)} | row for row in of_file]
     for line in summed_up(said, total=len(found.files)):
         typer.echo(f"faunashot: {line}", err=True)
     if out is not None:
@@ -90,21 +84,12 @@ def recognise(
     end_with(good=len(rows) - bad, bad=bad)
 
 
-@contextmanager
-def _recogniser(model: str | None) -> Iterator[Recogniser]:
+def _recogniser(model: str | None) -> Recogniser:
+    from faunashot import load_model
     from faunashot.params import load_params
     from faunashot.pipeline.paths import model_of
-    from faunashot.recogniser import Recogniser
 
-    if model is None:
-        yield Recogniser.load(model_of(load_params().full_system))
-    elif OF_MLFLOW.fullmatch(model) and not Path(model).is_dir():
-        from faunashot.tracking.stored_models import model_from_mlflow  # MLflow takes seconds
-
-        with model_from_mlflow(model) as folder:
-            yield Recogniser.load(folder)
-    else:
-        yield Recogniser.load(Path(model))
+    return load_model(model_of(load_params().full_system) if model is None else model)
 
 
 def _notes(heard: Recognition, *, windows: bool) -> Iterator[str]:

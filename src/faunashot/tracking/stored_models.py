@@ -15,7 +15,6 @@ from mlflow.models import Model
 
 from faunashot.errors import TrackingError
 from faunashot.tracking import store
-from faunashot.tracking.models import MODEL
 
 _RUN = re.compile(r"(?:runs:/)?(?P<id>[0-9a-f]{32})/?")
 
@@ -27,8 +26,8 @@ def model_from_mlflow(name: str) -> Iterator[Path]:
     Parameters
     ----------
     name : str
-        ``models:/faunashot@champion``, ``models:/faunashot/3``, ``runs:/<id>/model``, or the id of
-        a run: of a stage, or of the experiment above it.
+        ``models:/faunashot-demo@champion``, ``models:/faunashot-demo/3``, ``runs:/<id>/model``, or
+        the id of a run: of a stage, or of the experiment above it.
 
     Raises
     ------
@@ -45,7 +44,7 @@ def model_from_mlflow(name: str) -> Iterator[Path]:
         except (MlflowException, OSError, KeyError, TypeError) as error:
             raise TrackingError(
                 f"{name}: MLflow gives no such model ({store.in_one_line(error)}); name one as "
-                f"models:/{MODEL}@champion, models:/{MODEL}/1, or by the id of a run of `train`"
+                "models:/faunashot-demo@champion, models:/faunashot-demo/1, or by the id of a run"
             ) from error
         yield found / logged
 
@@ -59,4 +58,6 @@ def _of_run(client: MlflowClient, run_id: str) -> str:
         logged = client.search_logged_models(experiments, f"source_run_id = '{made_by}'")
         if logged:
             return f"models:/{logged[0].model_id}"
-    raise TrackingError(f"run {run_id} made no model: name a run of the stage `train`")
+    raise TrackingError(
+        f"run {run_id} made no model: name an experiment, or a run of its stage evaluate"
+    )
