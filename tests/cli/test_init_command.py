@@ -191,3 +191,8 @@ def test_the_commands_of_its_readme_run(shared, tmp_path) -> None:
         figures.append(json.loads((project / "metrics.json").read_text())["k"])
     assert figures == [5, 1, 1]
     assert (project / "reports/report.html").is_file()
+
+
+def test_the_template_is_no_pipeline_of_this_repository() -> None:
+    """DVC takes every dvc.yaml in it for one."""
+    assert [*(ROOT / "src").rglob("dvc.yaml")] == []

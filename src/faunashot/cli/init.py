@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import typer
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "project"
-"""Most are links to files of this repository; a wheel holds the files."""
+"""Most are links to files of this repository; a wheel holds the files. None is called as DVC calls
+a pipeline: it would be one of this repository, too."""
 
 COPIED = {
     "MLproject": "MLproject",
@@ -137,7 +138,7 @@ def _write(project: Path, root: Path, counts: dict[str, int]) -> None:
     texts = {
         **{ours: (TEMPLATE / name).read_text("utf-8") for name, ours in COPIED.items()},
         "params.yaml": _edited("params.yaml", set_corpus),
-        "dvc.yaml": _edited("dvc.yaml", _run_the_installed),
+        "dvc.yaml": _edited("pipeline.yaml", _run_the_installed),
         "python_env.yaml": f"python: '{sys.version_info.major}.{sys.version_info.minor}'\n"
         f"dependencies:\n  - faunashot[birdnet]=={__version__}\n",
         VERSION_FILE: f"{__version__}\n",
