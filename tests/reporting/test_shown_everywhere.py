@@ -110,6 +110,9 @@ class Tracked:
     def artifact(self, path: Path) -> None:
         self.files.append(path)
 
+    def parent_artifact(self, path: Path) -> None:
+        self.files.append(path)
+
     def table(self, table: pd.DataFrame, name: str) -> None:
         self.tables[name] = table
 

@@ -73,7 +73,8 @@ def run(params: Params) -> str:
         version = run.outage.attempt(
             register, run, params, record, metrics=shown, model=model, card=card
         )
-        log(run, params, summary, figures)
+        run.dataset(scored_on(params), "evaluation")
+        log(run, summary, figures)
     headline = f"macro-F1 {decimals(figures[HEADLINE])} ({interval(figures, HEADLINE)})"
     return f"{headline}, {contested(params, version)}"
 
@@ -89,9 +90,8 @@ def write(summary: Summary, figures: Mapping[str, Any], *, title: str) -> None:
     write_dvc_list(multi_label=summary.multi_label)
 
 
-def log(run: StageRun, params: Params, summary: Summary, figures: Mapping[str, Any]) -> None:
+def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
     """Log figures, tables and plots to MLflow; what is not of a dozen figures, as files alone."""
-    run.dataset(scored_on(params), "evaluation")
     run.artifact(FIGURES)
     for _, file in pictures():
         run.parent_artifact(file)
