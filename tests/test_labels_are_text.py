@@ -53,6 +53,6 @@ def test_tables_have_the_names_of_the_folders(project):
 
 
 def test_figures_and_reports_are_by_the_names_of_the_folders(project):
-    assert sorted(json.loads((project / "metrics.json").read_text())["per_class"]) == NAMES
+    assert sorted(json.loads((project / "reports/figures.json").read_text())["per_class"]) == NAMES
     counts = json.loads((project / "reports/ingest.json").read_text())["folder"]["clips_a_class"]
     assert sorted(counts) == NAMES

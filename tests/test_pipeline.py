@@ -247,7 +247,7 @@ def test_a_run_goes_on_while_mlflow_s_server_is_away(copy):
     done = call(copy, "dvc", "repro", "--force", "--single-item", "evaluate")
     assert done.returncode == 0, done.stderr
     assert own_line(done.stderr).startswith("warning: http://127.0.0.1:9 does not answer; the ")
-    assert "not registered: dvc repro --force --single-item evaluate" in done.stdout
+    assert "not registered: dvc repro --force --single-item evaluate" in done.stderr
     assert "sesame" not in done.stdout + done.stderr
     assert json.loads((copy / "metrics.json").read_text()) == before
     assert (copy / "reports" / "model_card.md").stat().st_size > 0

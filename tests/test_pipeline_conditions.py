@@ -162,13 +162,11 @@ def refusal(ran: Ran, tmp_path: Path) -> Callable[..., str]:
 
 def test_more_labelled_clips_than_there_are(refusal):
     said = refusal(protocol__k=11)
-    assert said.startswith("protocol.k: 11, but class frog has 10 clips; ")
+    assert said.startswith("protocol.k: 11, but class frog has 8 clips to learn from beside ")
 
 
 def test_a_class_that_is_in_one_fold_alone(refusal):
     said = refusal(keep=lambda clips: (clips["label"] != "owl") | (clips["fold"] == "3"))
-    assert said.startswith("protocol.k: 5, but class owl has 2 clips; ")
-    said = refusal(protocol__k=2)
     assert said.startswith("fold 3: class owl is absent from the other folds")
 
 

@@ -38,7 +38,7 @@ EMBED, FEATURES = "embed", "features/main/folder/logmel_stats"
 DOWNSTREAM = (EMBED, "train", "evaluate", "report")
 REASONS = {
     "one sample.wav": f"too short: 1 samples at {RATE} Hz, under 10 ms",
-    "cut.wav": "bytes of audio that its header announces are not there",
+    "cut.wav": "announces are not there, 50 % of it, which is too much to go without",
     "empty.wav": "empty file",
     "nan.wav": "holds 3 samples that are NaN or infinite",
     "none.wav": "holds no samples",

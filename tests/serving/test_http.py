@@ -164,7 +164,7 @@ def test_where_no_row_can_be_read_the_request_is_refused_in_one_line(url: str) -
 @pytest.mark.parametrize("form", ["frame", "columns"])
 def test_in_python_the_model_takes_what_the_server_does(project: Path, form: str) -> None:
     store.connect(project)
-    model = store.mlflow.pyfunc.load_model("models:/faunashot@champion")
+    model = store.mlflow.pyfunc.load_model("models:/faunashot-demo@champion")
     given = {"frame": pd.DataFrame({"audio": [AUDIO]}), "columns": {"audio": AUDIO}}[form]
     assert model.predict(given) == [{"label": "dog", "probabilities": PROBABILITIES}]
 

@@ -162,8 +162,17 @@ def read_times(
     storage: Storage, key: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Seconds at which the windows of a shard start and end, each of shape (n,)."""
-    table = pq.read_table(io.BytesIO(storage.read(f"{key}.{TIMES}")))
+    table = read_table(storage.read(f"{key}.{TIMES}"))
     return table["start_s"].to_numpy(), table["end_s"].to_numpy()
+
+
+def read_table(packed: bytes) -> pa.Table:
+    """The rows of a Parquet file, read without Arrow's threads.
+
+    They would not be worth their start, and the process aborts now and then where it ends while
+    they do.
+    """
+    return pq.ParquetFile(io.BytesIO(packed), pre_buffer=False).read(use_threads=False)
 
 
 def read_array(storage: Storage, name: str, *, sha256: str) -> FloatArray:
@@ -195,7 +204,7 @@ def _hash(table: pa.Table) -> str:
 
 def _facts(packed: bytes, derivation: Derivation) -> ShardFacts:
     """What a Parquet file notes; raises `ValueError` where its rows were changed."""
-    table = pq.read_table(io.BytesIO(packed))
+    table = read_table(packed)
     noted: dict[str, Any] = json.loads(table.schema.metadata[FACTS])
     if noted["times"] != _hash(table):
         raise ValueError("its rows are not those that were written")

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faunashot.errors import StoreError
-from faunashot.features.shards import ARRAY, AT_ONCE, SUFFIXES, TIMES, read_array
+from faunashot.features.shards import ARRAY, AT_ONCE, SUFFIXES, TIMES, read_array, read_table
 from faunashot.features.spec import FORMAT, FeatureSpec
 from faunashot.files import DRAFT
 from faunashot.storage import Storage
@@ -262,4 +262,4 @@ def _index(storage: Storage, sha256: str) -> pa.Table:
     packed = storage.read(name)
     if hashlib.sha256(packed).hexdigest() != sha256:
         raise StoreError(f"{storage}/{name} is torn: its hash is not the one recorded")
-    return pq.read_table(io.BytesIO(packed))
+    return read_table(packed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,7 +119,7 @@ def connect(folder: Path | None = None) -> MlflowClient:
         if not (address.is_embedded and _is_ready(address)):
             _make_ready(address)
         return MlflowClient()
-    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
         where = database_of(address.root) if address.is_embedded else address
         raise TrackingError(f"{where}: cannot be used: {in_one_line(error)}") from error
 
