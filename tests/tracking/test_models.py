@@ -273,11 +273,11 @@ def test_experiments_stand_side_by_side(client: MlflowClient, project: Path) -> 
 
 def test_a_model_is_found_by_version_alias_and_run(client: MlflowClient, project: Path) -> None:
     version = register(project, content='{"a": 1}')
-    client.set_registered_model_alias(models.MODEL, models.CHAMPION, version)
-    stage = client.get_model_version(models.MODEL, version).run_id
+    client.set_registered_model_alias(MODEL, models.CHAMPION, version)
+    stage = client.get_model_version(MODEL, version).run_id
     above = client.get_run(stage).data.tags.get("mlflow.parentRunId", stage)
     for name in (
-        *(f"models:/{models.MODEL}/{version}", f"models:/{models.MODEL}@{models.CHAMPION}"),
+        *(f"models:/{MODEL}/{version}", f"models:/{MODEL}@{models.CHAMPION}"),
         *(stage, f"runs:/{stage}/model", above),
     ):
         with stored_models.model_from_mlflow(name) as folder:
