@@ -278,7 +278,7 @@ def test_a_model_is_found_by_version_alias_and_run(client: MlflowClient, project
     above = client.get_run(stage).data.tags.get("mlflow.parentRunId", stage)
     for name in (
         *(f"models:/{MODEL}/{version}", f"models:/{MODEL}@{models.CHAMPION}"),
-        *(stage, f"runs:/{stage}/model", above),
+        *(stage, f"runs:/{stage}", above),
     ):
         with stored_models.model_from_mlflow(name) as folder:
             assert (folder / "model.json").read_text() == '{"a": 1}'
