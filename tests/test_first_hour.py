@@ -41,7 +41,7 @@ def test_they_print_what_the_page_shows(tmp_path: Path) -> None:
     project = copy_tracked(tmp_path / "faunashot")
     commit(project)
     (project / ".venv").symlink_to(ROOT / ".venv")
-    env = environment(project)
+    env = {**environment(project), "GIT_CONFIG_GLOBAL": os.devnull}  # nobody is known to git yet
     for command, shown in SHOWN.items():
         if command in LONG:
             continue
