@@ -114,6 +114,15 @@ def test_passwords_are_not_shown(project, monkeypatch) -> None:
     assert "https://me:***@data.example/x" in done.stdout
 
 
+def test_the_store_is_the_one_that_runs_go_to(project, monkeypatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)  # and so again at the end, as .env sets it
+    (project / ".env").write_text("MLFLOW_TRACKING_URI=https://tracking.example:5000/x\n")
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    assert "https://tracking.example:5000/x, not asked" in done.stdout
+
+
 def test_nothing_slow_is_imported(project) -> None:
     code = (
         "from faunashot.cli.doctor import _findings; from pathlib import Path; import sys, time\n"

@@ -194,9 +194,12 @@ def _remotes(project: Path) -> Iterator[Finding]:
 
 
 def _mlflow(project: Path) -> Finding:
-    if address := os.environ.get("MLFLOW_TRACKING_URI"):
-        return Finding("MLflow store", f"{_without_password(address)}, not asked")
-    database = project / "mlruns" / "mlflow.db"
+    from faunashot.tracking.address import address_of, database_of
+
+    address = address_of(project)
+    if not address.is_embedded:
+        return Finding("MLflow store", f"{_without_password(address.tracking)}, not asked")
+    database = database_of(project)
     if not database.exists():
         return Finding("MLflow store", f"{database}, made by the first run")
     try:
