@@ -14,6 +14,7 @@ from faunashot.errors import TrackingError
 from faunashot.tracking import pairing, store
 from faunashot.tracking.experiments import KIND, PARENT, find_runs, name_of
 from faunashot.tracking.models import CHALLENGER, CHAMPION, PREFIX, with_alias
+from faunashot.wording import decimals, interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,8 @@ def _judge(
     is_better = low is not None and low > 0
     against = "above" if is_better else "not above"
     reason = (
-        f"macro-F1 {row['difference']:+} [{low}, {high}] against version {before} on the same "
-        f"clips, {against} 0"
+        f"macro-F1 {decimals(row['difference'], sign=True)} ({interval(row, 'difference')}) "
+        f"against version {before} on the same clips, {against} 0"
     )
     return Verdict(model, version, before, is_better or force, reason, row["difference"], low, high)
 
