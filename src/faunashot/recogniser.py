@@ -217,7 +217,11 @@ class Recogniser:
     def _notes(self, source: Path | bytes, features: Features) -> tuple[str, ...]:
         """What is to be said of a recording, each thing once."""
         said = [examine(source).note]
-        said += [remarks.of_recording(source, extractor) for extractor in self.extractors]
+        readings = {each.reading for each in self.extractors}  # the same, of joined backbones
+        bands = {reading: remarks.band_hz(source, reading) for reading in readings}
+        for each in self.extractors:
+            if (hz := bands[each.reading]) is not None:
+                said.append(remarks.of_band(hz, each))
         said += [note for _, note in remarks.of_windows(features)]
         said += [
             f"from {part['start_s']:g} s on nothing is recognised: {part['reason']}"

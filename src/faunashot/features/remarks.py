@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from faunashot.audio.levels import bandwidth_hz
+from faunashot.audio.reading import Reading
 from faunashot.errors import AudioError
 from faunashot.features.extractors import Extractor
 from faunashot.features.store import Features
@@ -47,12 +48,18 @@ def of_band(hz: float, extractor: Extractor) -> str | None:
     )
 
 
-def of_recording(source: Path | bytes, extractor: Extractor) -> str | None:
-    """Measure a recording's band over `PART_S`, and say as `of_band` what is to be said of it."""
+def band_hz(source: Path | bytes, reading: Reading) -> float | None:
+    """Where the band of a recording ends, measured over `PART_S`; None where nothing is there."""
     with suppress(AudioError):  # which is said elsewhere, or it begins with silence
-        audio = extractor.reading.read(source, span_s=(0, PART_S))
-        return of_band(bandwidth_hz(audio.samples[:, 0], audio.sample_rate), extractor)
+        audio = reading.read(source, span_s=(0, PART_S))
+        return bandwidth_hz(audio.samples[:, 0], audio.sample_rate)
     return None
+
+
+def of_recording(source: Path | bytes, extractor: Extractor) -> str | None:
+    """Measure a recording's band, and say as `of_band` what is to be said of it."""
+    hz = band_hz(source, extractor.reading)
+    return None if hz is None else of_band(hz, extractor)
 
 
 def of_windows(features: Features) -> list[tuple[str, str]]:

@@ -17,15 +17,13 @@ from faunashot.tracking.runs import stage_run
 def run(params: Params) -> str:
     """Run the stage."""
     files = [clips_of(name) for name in (params.corpus, params.source)]
-    with (
-        stage_run(
-            "audit",
-            params=params.model_dump(mode="json"),
-            inputs=files,
-            record=RUN_RECORDS / "audit.json",
-            name=params.run_name,
-        ) as run,
-    ):
+    with stage_run(
+        "audit",
+        params=params.model_dump(mode="json"),
+        inputs=files,
+        record=RUN_RECORDS / "audit.json",
+        name=params.run_name,
+    ) as run:
         target, source = (pd.read_parquet(file) for file in files)
         roots = {TARGET: params.root, SOURCE: params.source_root}
         audited = audit(target, source, files=lambda role, path: roots[role] / path)

@@ -101,8 +101,9 @@ def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
     for row in summary.curve.to_dict("records"):
         at_k = {name: row[name] for name in titles(map(str, row))}
         run.metrics({"curve": at_k}, step=int(row["k"]))
-    run.metrics(headline_figures(figures))
-    run.parent_metrics(headline_figures(figures))
+    headline = headline_figures(figures)
+    run.metrics(headline)
+    run.parent_metrics(headline)
 
 
 def card_of(params: Params, record: TrainedSystem, figures: Mapping[str, Any]) -> str:

@@ -22,15 +22,13 @@ def run(params: Params) -> str:
     corpora = {name: corpus_of(params, name) for name in names}
     roots = {name: params.root_of(name) for name in names}
     root = roots[params.corpus]
-    with (
-        stage_run(
-            "ingest",
-            params=params.model_dump(mode="json"),
-            inputs=[root for root in roots.values() if root != ABSENT],
-            record=RUN_RECORDS / "ingest.json",
-            name=params.run_name,
-        ) as run,
-    ):
+    with stage_run(
+        "ingest",
+        params=params.model_dump(mode="json"),
+        inputs=[root for root in roots.values() if root != ABSENT],
+        record=RUN_RECORDS / "ingest.json",
+        name=params.run_name,
+    ) as run:
         run.params(params.model_dump(mode="json", include={"corpus", "source", "ingest"}))
         done = {
             name: ingest(corpus, roots[name], channel=params.audio.channel)

@@ -185,17 +185,14 @@ class FewShot(Protocol):
     def _k_values(self, task: Task) -> tuple[list[int], list[str]]:
         """Every k that is scored, and a line for each that is not."""
         least, most = task.kind.least_k, max(task.design.learnable.values())
-        kept, left_out = [], []
-        for k in sorted({*self.settings.k_values, self.k}):
-            if k < least:
-                left_out.append(f"{task.system.name} needs {least} clips a class")
-            elif k > most:
-                left_out.append(f"no class has more than {most} clips to learn from")
-            else:
-                kept.append(k)
-                continue
-            left_out[-1] = f"k = {k} is left out: {left_out[-1]}"
-        return kept, left_out
+        every_k = sorted({*self.settings.k_values, self.k})
+        too_few = f"{task.system.name} needs {least} clips a class"
+        too_many = f"no class has more than {most} clips to learn from"
+        return [k for k in every_k if least <= k <= most], [
+            f"k = {k} is left out: {too_few if k < least else too_many}"
+            for k in every_k
+            if not least <= k <= most
+        ]
 
     def draw(self, task: Task, split: Split | None, number: int) -> Episode:
         """The draw of an episode; without a split, from all clips."""

@@ -53,8 +53,8 @@ def compare(root: Path, *, with_intervals: Sequence[str] = ()) -> pd.DataFrame:
     """
     client = store.connect(root)
     runs = find_runs(client, {KIND: "experiment"})
-    stages = find_runs(client, {KIND: "stage"})
-    running = {run.data.tags[PARENT] for run in stages if run.info.status == "RUNNING"}
+    stages = find_runs(client, {KIND: "stage"}, status="RUNNING")
+    running = {run.data.tags[PARENT] for run in stages}
     names = metric_names({HEADLINE: 0} | {key: 0 for run in runs for key in run.data.metrics})
     intervals = dict.fromkeys([HEADLINE, *with_intervals])
     figures = [f"{n}{end}" for n in names for end in ((*ENDS, *DRAWS) if n in intervals else [""])]

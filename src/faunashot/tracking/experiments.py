@@ -102,9 +102,11 @@ def create_child(
     return str(run.info.run_id)
 
 
-def find_runs(client: MlflowClient, tags: Mapping[str, str]) -> list[Run]:
-    """Find the runs of the project that carry all of `tags`, newest first."""
-    text = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+def find_runs(client: MlflowClient, tags: Mapping[str, str], *, status: str = "") -> list[Run]:
+    """Find the runs of the project that carry all of `tags`, newest first; of a status if given."""
+    wanted = [f"tags.`{key}` = '{value}'" for key, value in tags.items()]
+    wanted += [f"attributes.status = '{status}'"] if status else []
+    text = " and ".join(wanted)
     found: list[Run] = []
     token: str | None = ""
     while token is not None:

@@ -118,7 +118,7 @@ def log_and_register(
     log_metrics(
         run.client,
         run.run_id,
-        {key: value for key, value in registration.metrics.items() if not isinstance(value, dict)},
+        registration.metrics,
         model_id=logged.model_id,
         dataset=registration.dataset,
     )
