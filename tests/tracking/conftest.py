@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from unittest import mock
 
 import mlflow
 import pytest
@@ -30,13 +31,14 @@ VARIABLES = (
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch):
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    yield
+def clean_environment():
+    """Without these variables, and without what a test's own .env sets afterwards."""
+    with mock.patch.dict(os.environ):
+        for name in VARIABLES:
+            os.environ.pop(name, None)
+        yield
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
-    os.environ.pop(store.OUTER_RUN, None)
 
 
 @pytest.fixture(scope="session")
