@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import yaml
+from pipeline_project import call
 from typer.testing import CliRunner
 
 from faunashot import __version__
@@ -174,12 +175,12 @@ def test_the_commands_of_its_readme_run(shared, tmp_path) -> None:
                 shutil.copy(corpus / "audio" / row["filename"], folder / row["category"])
     project = tmp_path / "project"
 
-    def run(*command: str, cwd: Path = project) -> str:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    def run(*command: str) -> None:
+        done = call(project, *command)
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
-    run("faunashot", "init", str(folder), "--project", str(project), cwd=tmp_path)
+    project.mkdir()
+    run("faunashot", "init", str(folder))  # no --project: it is run there
     readme = (project / "README.md").read_text("utf-8")
     block = readme.split("```")[1]
     commands = [line.partition("#")[0].split() for line in block.strip().splitlines()]
