@@ -21,6 +21,7 @@ import pytest
 from faunashot.audio.reading import Reading
 from faunashot.audio.windows import split_windows
 from faunashot.backbones.base import Backbone, FloatArray, load
+from faunashot.errors import ParameterError
 from faunashot.files import CACHE, cache_folder
 
 YAMNET = b"https://tfhub.dev/google/yamnet/1"
@@ -69,6 +70,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(folder))
         yield folder
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("lightgbm"):
+        from faunashot.estimators.windows.lightgbm import LightGbm
+
+        try:
+            LightGbm.require()
+        except ParameterError as error:
+            pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -35,9 +35,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return new_project(tmp_path_factory.mktemp("check") / "project", folders)
 
 
-def check(project: Path, **values: Any) -> subprocess.CompletedProcess[str]:
+def check(
+    project: Path, *, site: Path | None = None, **values: Any
+) -> subprocess.CompletedProcess[str]:
     change(project, **{**PLAIN, **values})
-    return call(project, sys.executable, "-m", "faunashot.pipeline", "check")
+    return call(project, sys.executable, "-m", "faunashot.pipeline", "check", site=site)
+
+
+def test_a_library_that_the_machine_lacks_is_named_before_anything_is_embedded(project, tmp_path):
+    """As LightGBM's on a Debian without desktop, and in slim images of Python."""
+    (tmp_path / "lightgbm.py").write_text(
+        "raise OSError('libgomp.so.1: cannot open shared object')"
+    )
+    done = check(project, site=tmp_path, system="lightgbm")
+    change(project, system="logistic")
+    assert done.returncode == 1
+    assert "LightGBM needs the library OpenMP" in own_line(done.stderr)
+    assert "libgomp1 (Debian" in done.stderr
 
 
 def test_what_fits_is_counted_and_depends_on_the_corpora_alone(project):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile as sf
 from scipy.special import logit
@@ -262,6 +263,26 @@ def test_paths_bytes_and_samples_are_recognised_alike(recogniser: Recogniser, tm
         recogniser.recognise(samples)
     with pytest.raises(AudioError, match=r"samples of shape \(2, 2, 2\)"):
         recogniser.recognise(np.zeros((2, 2, 2)), sample_rate=rate)
+
+
+def test_lists_and_tables_are_recognised_row_by_row(recogniser: Recogniser, tmp_path) -> None:
+    sound = recording("wren", seed=3)
+    (tmp_path / "wren.wav").write_bytes(sound)
+    samples, rate = sf.read(io.BytesIO(sound))
+    expected = recogniser.recognise(sound)
+    found = recogniser.recognise_all([tmp_path / "wren.wav", b"torn", sound])
+    assert found["label"].dropna().to_dict() == {0: "wren", 2: "wren"}
+    assert found["probabilities"][2] == expected.probabilities
+    assert found["notes"][0] == ()
+    assert found["error"].notna().tolist() == [False, True, False]
+    assert recogniser.recognise_all([samples], sample_rate=rate)["label"].tolist() == ["wren"]
+    table = pd.DataFrame({"path": [str(tmp_path / "wren.wav")], "label": ["owl"]}, index=[7])
+    assert recogniser.recognise_all(table)["label"].to_dict() == {7: "wren"}
+    assert recogniser.recognise_all([]).columns.tolist() == found.columns.tolist()
+    with pytest.raises(ParameterError, match="no column 'path'"):
+        recogniser.recognise_all(pd.DataFrame({"file": ["a.wav"]}))
+    with pytest.raises(ParameterError, match="give a list"):
+        recogniser.recognise_all(tmp_path / "wren.wav")
 
 
 def test_calls_side_by_side_share_the_threads_and_change_no_answer(

@@ -25,7 +25,11 @@ from faunashot.targets import join_names
 RATE = 16_000
 PITCH_HZ = {"frog": 400, "owl": 900, "wren": 3000}
 LIGHTGBM = replace(system("lightgbm"), settings={"rounds": 20, "min_data_in_leaf": 2})
-SYSTEMS = [system("standardised"), system("logistic-windows"), LIGHTGBM]
+SYSTEMS = [
+    system("standardised"),
+    system("logistic-windows"),
+    pytest.param(LIGHTGBM, marks=pytest.mark.lightgbm),
+]
 
 
 def sound(names: list[str], *, seed: int) -> np.ndarray:

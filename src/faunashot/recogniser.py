@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.encode import as_wav
 from faunashot.audio.headers import examine
 from faunashot.audio.reading import Reading
 from faunashot.backbones.base import Backbone, load
-from faunashot.errors import ParameterError, StoreError
+from faunashot.errors import AudioError, ParameterError, StoreError
 from faunashot.estimators.base import Estimator, columns
 from faunashot.estimators.calibration import temper
 from faunashot.estimators.class_map import class_score_features
@@ -35,6 +36,15 @@ from faunashot.systems.record import TrainedSystem
 from faunashot.targets import join_names
 
 ESTIMATOR, NOVELTY = "estimator", "unknown.skops"
+COLUMNS = ["label", "probabilities", "unknown_score", "notes", "error"]
+"""Of a table of what was recognised."""
+
+PATH = "path"
+"""Column of a table of recordings."""
+
+Source = Path | str | bytes | npt.NDArray[Any]
+"""A recording: a path, what a file holds, or samples."""
+
 UNKNOWN = "unknown"
 """Label of a recording that is like none of those that were learned from."""
 
@@ -168,12 +178,7 @@ class Recogniser:
         (listed,) = self.record.backbones
         return load(listed.name, **listed.options)
 
-    def recognise(
-        self,
-        source: Path | str | bytes | npt.NDArray[Any],
-        *,
-        sample_rate: int | None = None,
-    ) -> Recognition:
+    def recognise(self, source: Source, *, sample_rate: int | None = None) -> Recognition:
         """Recognise a file, the bytes of one, or samples.
 
         Parameters
@@ -213,6 +218,46 @@ class Recogniser:
             unknown_score=unknown_score,
             notes=self._notes(source, features),
         )
+
+    def recognise_all(
+        self, sources: Iterable[Source] | pd.DataFrame, *, sample_rate: int | None = None
+    ) -> pd.DataFrame:
+        """Recognise several recordings, of which some may be bad.
+
+        Parameters
+        ----------
+        sources : iterable or DataFrame
+            Of what `recognise` takes; of a frame, its column `path`.
+        sample_rate : int
+            Of samples, in Hz.
+
+        Returns
+        -------
+        DataFrame
+            A row a recording, under the index of the given frame: `label`, `probabilities` by
+            class, `unknown_score`, `notes`, and `error`, which says why there is nothing else.
+
+        Raises
+        ------
+        ParameterError
+            The frame has no column `path`, or one recording is given in place of several.
+        """
+        index = None
+        if isinstance(sources, pd.DataFrame):
+            if PATH not in sources:
+                raise ParameterError(f"the table has no column {PATH!r}, of the recordings' files")
+            index, sources = sources.index, sources[PATH]
+        elif isinstance(sources, str | bytes | Path | np.ndarray):
+            raise ParameterError("give a list of recordings; `recognise` takes a single one")
+        rows: list[dict[str, Any]] = []
+        for source in sources:
+            try:
+                found = self.recognise(source, sample_rate=sample_rate)
+            except AudioError as error:
+                rows.append({"error": str(error)})
+            else:
+                rows.append({name: getattr(found, name) for name in COLUMNS[:-1]})
+        return pd.DataFrame(rows, columns=COLUMNS, index=index)
 
     def _notes(self, source: Path | bytes, features: Features) -> tuple[str, ...]:
         """What is to be said of a recording, each thing once."""

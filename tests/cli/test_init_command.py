@@ -160,6 +160,12 @@ def test_a_wheel_holds_the_files_of_the_repository(tmp_path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         for link in (ROOT / "src/faunashot/project").iterdir():
             assert packed.read(f"faunashot/project/{link.name}") == link.read_bytes()
+    # beside a model's requirements, as in README's image, pip finds it
+    (tmp_path / "requirements.txt").write_text(f"faunashot=={__version__}\n--find-links .\n")
+    install = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--no-index"]
+    install += ["--ignore-installed", "-r", str(tmp_path / "requirements.txt")]
+    done = subprocess.run(install, capture_output=True, text=True)
+    assert f"Would install faunashot-{__version__}" in done.stdout, done.stderr
 
 
 @pytest.mark.slow

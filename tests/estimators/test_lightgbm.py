@@ -16,6 +16,7 @@ from faunashot.estimators.pooling import METHODS, pool
 from faunashot.estimators.windows.lightgbm import LightGbm
 from faunashot.features.store import Features, FeatureSpec
 
+pytestmark = pytest.mark.lightgbm
 NAMES = ("cat", "hen", "owl")
 QUICK = {"rounds": 30, "patience": 5, "feature_fraction": 1.0, "min_data_in_leaf": 2}
 

@@ -51,7 +51,13 @@ def mean_average_precision(outcome: Outcome) -> float:
 
 @pytest.mark.parametrize("name", ["few_shot", "fine_tune"])
 @pytest.mark.parametrize(
-    "of", [system("standardised"), LIGHTGBM, system("logistic-windows")], ids=lambda s: s.name
+    "of",
+    [
+        system("standardised"),
+        system("logistic-windows"),
+        pytest.param(LIGHTGBM, marks=pytest.mark.lightgbm),
+    ],
+    ids=lambda of: of.name,
 )
 def test_each_class_is_told_by_itself(name, of, several, task, params):
     of_several = task_of(task, several, of)

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def fake_system(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 MODEL = "faunashot-demo"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def register(
@@ -212,18 +214,26 @@ def test_a_moved_project_serves_its_model(
     assert loaded.predict(pd.DataFrame({"audio": ["UklGRg=="]}))[0]["label"] == "dog"
 
 
-def test_a_dockerfile_serves_the_champion(client: MlflowClient, project: Path) -> None:
-    """What `mlflow models build-docker` hands to the daemon."""
+def test_a_dockerfile_serves_the_champion(
+    client: MlflowClient, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """README's commands: what the daemon is handed, which installs faunashot from its wheel."""
     assert contest(project, MODEL, register(project)).promoted
-    folder = project / "image"
-    arguments = ["generate-dockerfile", "-m", f"models:/{MODEL}@champion", "-d", str(folder)]
-    done = CliRunner().invoke(commands, arguments, catch_exceptions=False)
+    monkeypatch.chdir(project)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    block = next(part for part in readme.split("```") if "generate-dockerfile" in part)
+    generate, _, add, build = block.strip().splitlines()
+    done = CliRunner().invoke(commands, shlex.split(generate)[2:], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    text = (folder / "Dockerfile").read_text()
+    subprocess.run(["/bin/sh", "-c", add], check=True)
+    assert build.split()[-1] == "image"
+    text = Path("image/Dockerfile").read_text()
     assert "COPY model_dir /opt/ml/model" in text
     assert "ENTRYPOINT" in text
-    kept = folder / "model_dir"
-    assert (kept / "requirements.txt").read_text().splitlines()[:2] == ["faunashot", "mlflow"]
+    kept = Path("image/model_dir")
+    needed = (kept / "requirements.txt").read_text().splitlines()
+    assert needed[:2] == ["faunashot", "mlflow"]
+    assert needed[-1] == "--find-links wheels"
     assert (kept / "MLmodel").is_file()
     assert len(list(kept.rglob("model.json"))) == 1
 
@@ -239,11 +249,10 @@ print(json.dumps([vars(artifact), outs]))
 
 
 def test_dvc_s_registry_has_the_model_that_is_trained() -> None:
-    repository = Path(__file__).resolve().parents[2]
-    params = yaml.safe_load((repository / "params.yaml").read_text())
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
     # in a process of its own: DVC closes what handlers of logs write to, as this one's
     done = subprocess.run(
-        [sys.executable, "-c", ASK_DVC, repository], capture_output=True, check=True, text=True
+        [sys.executable, "-c", ASK_DVC, ROOT], capture_output=True, check=True, text=True
     )
     artifact, outs = json.loads(done.stdout)
     assert artifact["path"] == f"models/{params['backbone']}-{params['system']}"

@@ -115,6 +115,10 @@ class Estimator(ABC):
         """
 
     @classmethod
+    def require(cls) -> None:  # noqa: B027, most lack nothing
+        """Raise `ParameterError` where the machine lacks what packages of Python do not bring."""
+
+    @classmethod
     def fit_many(cls, estimators: Sequence[Self], sets: Sequence[LearningSet]) -> Iterator[Self]:
         """Fit estimators of equal settings, each on its own set; gives them as they are fitted."""
         for estimator, one in zip(estimators, sets, strict=True):

@@ -48,6 +48,7 @@ def run(params: Params) -> str:
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
     )
+    design.kind.require()
     protocol_of(params).refuse(design)
     found = {
         name: {"clips_a_class": clips_a_class(clips), "recordings": clips["group"].nunique()}

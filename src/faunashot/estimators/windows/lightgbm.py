@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,10 @@ from faunashot.estimators.pooling import METHODS, best_pooling, pool
 
 FORMAT = 1
 FACTS, MODEL = "lightgbm.json", "model{}.txt"
+NO_OPENMP = (
+    "system: LightGBM needs the library OpenMP, which this machine lacks: install libgomp1 "
+    "(Debian, Ubuntu), libgomp (Fedora) or libomp (macOS), or use another system"
+)
 ONE_CLASS = "a classifier needs clips of at least two classes to learn from"
 
 
@@ -88,6 +93,14 @@ class LightGbm(Estimator):
         if self.options.pooling not in (None, *METHODS):
             raise ParameterError.unknown("head lightgbm.pooling", self.options.pooling, METHODS)
 
+    @classmethod
+    def require(cls) -> None:
+        """Raise `ParameterError` where LightGBM cannot be loaded."""
+        try:
+            importlib.import_module("lightgbm")
+        except OSError as error:
+            raise ParameterError(NO_OPENMP) from error
+
     def fit(
         self,
         train: Examples,
@@ -97,6 +110,7 @@ class LightGbm(Estimator):
         context: TrainingContext | None = None,
     ) -> Self:
         """Learn from the windows of labelled clips."""
+        self.require()
         self.multi_label_ = train.multi_label
         present = np.flatnonzero(train.targets.any(axis=0))
         self.classes_ = [train.classes[at] for at in present]
@@ -158,6 +172,7 @@ class LightGbm(Estimator):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Load what `save` wrote; raises `StoreError` where it is something else."""
+        cls.require()
         import lightgbm
 
         try:
