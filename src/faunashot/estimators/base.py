@@ -114,8 +114,8 @@ class Estimator(ABC):
             A setting is out of range, or there are fewer than two classes.
         """
 
-    @classmethod
-    def require(cls) -> None:  # noqa: B027, most lack nothing
+    @classmethod  # noqa: B027 (most need no more)
+    def require(cls) -> None:
         """Raise `ParameterError` where the machine lacks what packages of Python do not bring."""
 
     @classmethod
