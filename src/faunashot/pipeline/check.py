@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from faunashot.audio.recordings import recordings_in
+from faunashot.backbones.base import BACKBONES
 from faunashot.data.corpora import create
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import MULTI_LABEL, clips_a_class
@@ -49,6 +50,11 @@ def run(params: Params) -> str:
         transfer=params.protocol.transfer,
     )
     design.kind.require()
+    for name in params.backbone_names:
+        if name in BACKBONES:
+            BACKBONES[
+                name
+            ].weights_here()  # raises where they are not, and do not come by themselves
     protocol_of(params).refuse(design)
     found = {
         name: {"clips_a_class": clips_a_class(clips), "recordings": clips["group"].nunique()}
