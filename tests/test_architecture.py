@@ -25,7 +25,7 @@ LAYERS = [
     {"features"},
     {"backbones"},
     {"frontends", "runtimes"},
-    {"data", "audio", "evaluation"},
+    {"data", "audio", "evaluation", "weights"},
     {"download", "registry"},
     {"storage"},
     {"changed", "files", "native", "progress"},
@@ -59,6 +59,8 @@ CONFINED = {
     "tensorflow_hub": {"backbones", "runtimes"},
     "ai_edge_litert": {"backbones", "runtimes"},
     "av": {"audio"},
+    "torch": {"weights", "runtimes"},
+    "safetensors": {"weights"},
 }
 """Libraries that only some rooms may import."""
 

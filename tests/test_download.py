@@ -19,7 +19,7 @@ from faunashot.download import download, new_folder, unpack
 from faunashot.errors import CorpusError, WeightsError
 
 CONTENT = bytes(i * i % 251 for i in range(600_000))
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
+CHECKSUM = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 
 @dataclass
@@ -86,8 +86,8 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "model.bin"
 
 
-def get(server: Server, target: Path, sha256: str | None = SHA256) -> Path:
-    return download(server.url, target, sha256=sha256, error=WeightsError, progress=False)
+def get(server: Server, target: Path, checksum: str | None = CHECKSUM) -> Path:
+    return download(server.url, target, checksum=checksum, error=WeightsError, progress=False)
 
 
 def cut_off(server: Server, target: Path, after: int) -> int:
@@ -105,21 +105,21 @@ def alone(target: Path) -> bool:
     return [path.name for path in target.parent.iterdir()] == [target.name]
 
 
-@pytest.mark.parametrize("sha256", [SHA256, None])
+@pytest.mark.parametrize("checksum", [CHECKSUM, None])
 @pytest.mark.parametrize("tells_size", [True, False])
-def test_whole(server: Server, target: Path, sha256: str | None, tells_size: bool) -> None:
+def test_whole(server: Server, target: Path, checksum: str | None, tells_size: bool) -> None:
     server.tells_size = tells_size
-    assert get(server, target, sha256) == target
+    assert get(server, target, checksum) == target
     assert target.read_bytes() == CONTENT
     assert alone(target)
-    assert get(server, target, sha256) == target
+    assert get(server, target, checksum) == target
     assert server.sent == [len(CONTENT)], "what is there is not downloaded again"
 
 
 def test_progress_goes_to_stderr(
     server: Server, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    download(server.url, target, sha256=SHA256, error=WeightsError)
+    download(server.url, target, checksum=CHECKSUM, error=WeightsError)
     out, err = capsys.readouterr()
     assert (out, "model.bin" in err) == ("", True)
     target.unlink()
@@ -201,7 +201,7 @@ def test_halves_that_do_not_belong_together(server: Server, target: Path) -> Non
     server.etag = None
     have = cut_off(server, target, after=400_000)
     server.content = CONTENT[::-1]
-    get(server, target, hashlib.sha256(server.content).hexdigest())
+    get(server, target, f"sha256:{hashlib.sha256(server.content).hexdigest()}")
     assert target.read_bytes() == server.content
     assert server.sent == [len(CONTENT) - have, len(CONTENT)]
 
@@ -241,7 +241,9 @@ def test_a_file_with_another_checksum_is_replaced(server: Server, target: Path) 
 def test_no_such_file(server: Server, target: Path) -> None:
     server.statuses = [404]
     with pytest.raises(CorpusError) as caught:
-        download(server.url, target, sha256=None, error=CorpusError, hint="ask Ada", progress=False)
+        download(
+            server.url, target, checksum=None, error=CorpusError, hint="ask Ada", progress=False
+        )
     assert str(caught.value) == (
         f"model.bin cannot be downloaded from {server.url} (HTTP 404 Not Found); ask Ada"
     )
@@ -261,7 +263,7 @@ def test_nobody_there(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}/model.bin"
         with pytest.raises(WeightsError, match="Connection refused") as caught:
-            download(url, target, sha256=SHA256, error=WeightsError, progress=False)
+            download(url, target, checksum=CHECKSUM, error=WeightsError, progress=False)
     message = str(caught.value)
     assert "\n" not in message
     assert all(word in message for word in ("model.bin", url, str(target)))
@@ -269,7 +271,7 @@ def test_nobody_there(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_address_that_is_none(target: Path) -> None:
     with pytest.raises(WeightsError, match="nonsense"):
-        download("nonsense://x", target, sha256=None, error=WeightsError, progress=False)
+        download("nonsense://x", target, checksum=None, error=WeightsError, progress=False)
 
 
 def test_no_folder_to_write_to(server: Server, tmp_path: Path) -> None:

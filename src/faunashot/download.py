@@ -30,7 +30,7 @@ def download(
     url: str,
     target: Path,
     *,
-    sha256: str | None,
+    checksum: str | None,
     error: type[FaunashotError],
     hint: str | None = None,
     progress: bool = True,
@@ -47,8 +47,9 @@ def download(
         http or https.
     target : Path
         The file to write; folders are made.
-    sha256 : str or None
-        Expected checksum, hexadecimal; None where the publisher gives none.
+    checksum : str or None
+        Expected, as ``sha256:`` or ``md5:`` and hexadecimal digits; None where the publisher gives
+        none.
     error : type
         What to raise.
     hint : str, optional
@@ -77,7 +78,7 @@ def download(
                 try:
                     pooch.retrieve(
                         url,
-                        known_hash=f"sha256:{sha256}" if sha256 else None,
+                        known_hash=checksum,
                         fname=target.name,
                         path=target.parent,
                         downloader=source,
@@ -96,7 +97,7 @@ def download(
         )
     except ValueError as cause:
         raise error(
-            f"{target.name} from {url} has not the sha256 {sha256} and was thrown away; {hint}"
+            f"{target.name} from {url} has not the checksum {checksum} and was thrown away; {hint}"
         ) from cause
     except OSError as cause:
         raise error(f"{target} from {url} cannot be written ({_why(cause)}); {hint}") from cause

@@ -418,7 +418,7 @@ def test_a_folder_without_a_network_is_refused(whole, learn, tmp_path: Path) -> 
     two = fit(fine_tuned(stop_at=0), learn, backbone=Backbone(BLOCKS[:2]))
     other = {key: two._architecture()[key] for key in ("layers", "variables")}
     (tmp_path / FACTS).write_text(json.dumps(facts | other))
-    with pytest.raises(WeightsError, match="have beside it layer3"):
+    with pytest.raises(WeightsError, match="they have layer3"):
         FineTuned.load(tmp_path)
     whole.save(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b"none")

@@ -59,7 +59,7 @@ def _fetch(handle: str, folder: Path) -> None:
     archive = download(
         f"{handle}?tf-hub-format=compressed",
         folder.with_name(f"{name}.tar.gz"),
-        sha256=None,  # TF Hub publishes none
+        checksum=None,  # TF Hub publishes none
         error=WeightsError,
         hint=f"set TFHUB_CACHE_DIR to a cache that has {handle}; {folder.parent} has not",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,9 @@ from faunashot.native import quiet_native
 
 CLASSIFIER = ("standard/", "logits/")
 """How names of the variables of a `LayeredNetwork`'s classifier begin."""
+
+LISTED = 6
+"""Names of tensors that a message lists."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,13 @@ class Network:
         """
         ours = {n: v for n, v in self.variables.items() if not n.startswith(tuple(but))}
         given = {n: a for n, a in arrays.items() if not n.startswith(tuple(but))}
-        for what, names in (("lack", ours.keys() - given), ("have beside it", given.keys() - ours)):
-            if names:
-                some = f"{min(names)} and {len(names) - 1} more"
-                raise WeightsError(f"the weights are of another network: they {what} {some}")
+        wrong = [
+            f"they {what} {_listed(names)}"
+            for what, names in (("lack", ours.keys() - given), ("have", given.keys() - ours))
+            if names
+        ]
+        if wrong:
+            raise WeightsError(f"the weights are of another network: {', and '.join(wrong)}")
         for name, variable in ours.items():
             if variable.shape != given[name].shape:
                 raise WeightsError(
@@ -86,6 +92,63 @@ class LayeredNetwork(Network):
     layers: list[dict[str, Any]]
     precision: str
     frozen: int = 0
+
+
+def _listed(names: Collection[str]) -> str:
+    first = ", ".join(sorted(names)[:LISTED])
+    return first if len(names) <= LISTED else f"{first} and {len(names) - LISTED} more"
+
+
+def with_classifier(
+    inputs: Any,
+    embedding: Any,
+    blocks: Sequence[dict[str, Any]],
+    n_targets: int,
+    *,
+    seed: int,
+    precision: str,
+    frozen: int = 0,
+) -> LayeredNetwork:
+    """Put a classifier that is drawn onto the embedding of a pretrained network.
+
+    Parameters
+    ----------
+    inputs, embedding : KerasTensor
+        What the network reads, and its embedding, shape (N, dim).
+    blocks : sequence of dict
+        Variables of each layer by published name, from the lowest.
+    n_targets : int
+        Outputs of the classifier.
+    seed : int
+        Of its weights.
+    precision : str
+        Keras' dtype policy of the network; the classifier is float32.
+    frozen : int
+        See `LayeredNetwork`.
+    """
+    from keras import Model, initializers, layers
+
+    standard = layers.BatchNormalization(
+        center=False, scale=False, epsilon=0.0, name="standard", dtype="float32"
+    )
+    drawn = initializers.HeUniform(seed=int(np.random.default_rng([seed, 0]).integers(2**31)))
+    dense = layers.Dense(n_targets, kernel_initializer=drawn, name="logits", dtype="float32")
+    logits = dense(standard(embedding))
+    classifier = {
+        "standard/moving_mean": standard.moving_mean,
+        "standard/moving_variance": standard.moving_variance,
+        "logits/kernel": dense.kernel,
+        "logits/bias": dense.bias,
+    }
+    parts = [*blocks, classifier]
+    return LayeredNetwork(
+        Model(inputs, logits),
+        {name: variable for part in parts for name, variable in part.items()},
+        Model(inputs, embedding),
+        parts,
+        precision,
+        frozen,
+    )
 
 
 def settle_tensorflow() -> None:

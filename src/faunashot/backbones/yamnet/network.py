@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from faunashot.backbones.yamnet.published import HANDLE, yamnet_variables
-from faunashot.runtimes.keras_network import CLASSIFIER, LayeredNetwork, training_precision
+from faunashot.runtimes.keras_network import (
+    CLASSIFIER,
+    LayeredNetwork,
+    training_precision,
+    with_classifier,
+)
 
 PATCH = (96, 64)
 """Frames and mel bands of what the network reads."""
@@ -78,7 +83,7 @@ def yamnet_network(
     A. Howard et al. MobileNets: Efficient convolutional neural networks for mobile vision
     applications, 2017; M. Plakal, D. Ellis. YAMNet, 2020.
     """
-    from keras import Input, Model, initializers, layers
+    from keras import Input, initializers, layers
 
     same: dict[str, Any] = {"padding": "same", "use_bias": False, "dtype": precision}
     made: list[dict[str, Any]] = []
@@ -120,25 +125,5 @@ def yamnet_network(
         )
         x = normalised(x, depthwise, f"layer{at}/depthwise_conv")
         x = normalised(x, pointwise, f"layer{at}/pointwise_conv")
-    full: dict[str, Any] = {"dtype": "float32"}
-    embedding = layers.GlobalAveragePooling2D(name="embedding", **full)(x)
-    standard = layers.BatchNormalization(
-        center=False, scale=False, epsilon=0.0, name="standard", **full
-    )
-    dense = layers.Dense(n_classes, kernel_initializer=initial(0), name="logits", **full)
-    logits = dense(standard(embedding))
-    made.append(
-        {
-            "standard/moving_mean": standard.moving_mean,
-            "standard/moving_variance": standard.moving_variance,
-            "logits/kernel": dense.kernel,
-            "logits/bias": dense.bias,
-        }
-    )
-    return LayeredNetwork(
-        Model(inputs, logits, name="yamnet"),
-        {name: variable for layer in made for name, variable in layer.items()},
-        Model(inputs, embedding),
-        made,
-        precision,
-    )
+    embedding = layers.GlobalAveragePooling2D(name="embedding", dtype="float32")(x)
+    return with_classifier(inputs, embedding, made, n_classes, seed=seed, precision=precision)

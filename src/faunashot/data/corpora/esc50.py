@@ -55,7 +55,7 @@ class Esc50(Corpus):
     archive: ClassVar[str] = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
     # GitHub packs this archive on request and publishes no checksum of it, nor are its bytes
     # promised to stay the same: what is checked is what comes out of it.
-    archive_sha256: ClassVar[str | None] = None
+    archive_checksum: ClassVar[str | None] = None
     n_clips: ClassVar[int] = 2000
 
     def entries(self, root: Path) -> Iterator[Clip]:
@@ -87,7 +87,7 @@ class Esc50(Corpus):
             packed = download(
                 self.archive,
                 root.with_name(f"{root.name}.zip"),
-                sha256=self.archive_sha256,
+                checksum=self.archive_checksum,
                 error=CorpusError,
             )
             unpack(packed, fresh, error=CorpusError, strip_outer=True)

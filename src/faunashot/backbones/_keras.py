@@ -1,0 +1,227 @@
+"""Backbones whose network is built in Keras, and takes the tensors that its authors publish."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot import options
+from faunashot.backbones.base import Backbone, FloatArray, default_layer
+from faunashot.errors import WeightsError
+from faunashot.files import sha256_of
+from faunashot.frontends.base import FrontEnd
+from faunashot.native import quiet_native
+from faunashot.runtimes.converted import converted
+from faunashot.runtimes.litert import LiteRt, on_gpu
+from faunashot.runtimes.litert import Network as Run
+from faunashot.runtimes.once import Once
+from faunashot.weights.files import WeightsFile, file_here, locate
+from faunashot.weights.tensors import Tensors, read_tensors
+
+MODEL, CHECK = "model.tflite", "check.npz"
+CHECK_TOLERANCE = 1e-4
+"""Of the largest number: what a converted network may differ from the one it was made from."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A network from what its front end gives to its embeddings.
+
+    Attributes
+    ----------
+    inputs : KerasTensor
+    outputs : mapping of str to KerasTensor
+        Embeddings by layer, shape (N, dim).
+    blocks : list of dict
+        Variables by published name, of each part that is trained at a rate of its own, from the
+        lowest.
+    """
+
+    inputs: Any
+    outputs: Mapping[str, Any]
+    blocks: list[dict[str, Any]]
+
+
+class KerasBackbone(Backbone):
+    """A network in Keras: frozen it runs in LiteRT, or on a GPU in TensorFlow.
+
+    Parameters
+    ----------
+    hop_s : float
+        Step between windows in seconds.
+    weights : str
+        A file of the same tensors in place of the published one.
+
+    Attributes
+    ----------
+    published : WeightsFile
+    unused : tuple of str
+        How names of published tensors start that the network has no use for.
+    classifiers : mapping of str to (int, int)
+        Published dense layers beside the network: outputs and inputs by name.
+    frozen : int
+        Lowest parts that are not trained, unless the training is told otherwise.
+    revision : int
+        Changes when the network is built otherwise from the same tensors.
+
+    Raises
+    ------
+    WeightsError
+        The file is not here and cannot be had, or holds other tensors.
+    """
+
+    published: ClassVar[WeightsFile]
+    unused: ClassVar[tuple[str, ...]] = ()
+    classifiers: ClassVar[Mapping[str, tuple[int, int]]] = {}
+    frozen: ClassVar[int] = 0
+    revision: ClassVar[int] = 1
+
+    class Options(options.Options):
+        """Step between windows, and weights in place of the published ones."""
+
+        hop_s: float
+        weights: str = ""
+
+    def __init__(self, *, hop_s: float, weights: str = "") -> None:
+        self.front_end = self.make_front_end(hop_s)
+        if weights and not Path(weights).is_file():
+            raise WeightsError(f"{self.card.name}: {weights} is not there")
+        self._file = Path(weights) if weights else locate(self.published)
+        self.weights_hash = sha256_of(self._file)
+        self._networks = {name: Once(partial(self._network, name)) for name in self.layers}
+
+    @classmethod
+    def weights_here(cls) -> Path | None:
+        """As `Backbone.weights_here`."""
+        found = file_here(cls.published)
+        return locate(cls.published) if found is None and not cls.published.url else found
+
+    @classmethod
+    @abstractmethod
+    def make_front_end(cls, hop_s: float) -> FrontEnd:
+        """What gives the network's inputs."""
+
+    @classmethod
+    @abstractmethod
+    def encoder(cls, precision: str) -> Encoder:
+        """The network, with weights that are drawn."""
+
+    @classmethod
+    def arranged(cls, tensors: Tensors, variables: Mapping[str, Any]) -> Tensors:
+        """Published tensors as Keras' variables hold them, here in PyTorch's layout."""
+        from faunashot.runtimes.published_layers import from_torch
+
+        return from_torch(tensors, variables)
+
+    @cached_property
+    def tensors(self) -> Tensors:
+        """What the file holds, by name; read anew by each call that changes the network."""
+        return read_tensors(self._file)
+
+    def embed(self, inputs: FloatArray, *, layer: str = "") -> FloatArray:
+        """Embed what the front end gave, (N, ...) -> (N, dim)."""
+        return self._networks[layer or default_layer(self)]()(inputs)
+
+    def build(self, n_targets: int, *, seed: int) -> Any:
+        """The network with its published weights and a classifier of `n_targets`, to be trained.
+
+        Returns a `faunashot.runtimes.keras_network.LayeredNetwork`.
+        """
+        from faunashot.runtimes.keras_network import (
+            CLASSIFIER,
+            settle_tensorflow,
+            training_precision,
+            with_classifier,
+        )
+
+        settle_tensorflow()
+        precision = training_precision()
+        encoder = self.encoder(precision)
+        network = with_classifier(
+            encoder.inputs,
+            encoder.outputs[default_layer(self)],
+            encoder.blocks,
+            n_targets,
+            seed=seed,
+            precision=precision,
+            frozen=self.frozen,
+        )
+        network.assign(self._wanted(network.variables), but=CLASSIFIER)
+        return network
+
+    def _wanted(self, variables: Mapping[str, Any]) -> Tensors:
+        beside = (*self.unused, *(f"{name}." for name in self.classifiers))
+        wanted = {n: a for n, a in self.tensors.items() if not n.startswith(beside)}
+        return self.arranged(wanted, variables)
+
+    def _network(self, layer: str) -> Run:
+        if on_gpu():
+            model, tf = self._keras(layer)
+            call = tf.function(partial(model, training=False), reduce_retracing=True)
+            return lambda inputs: np.asarray(call(tf.constant(inputs)))
+        return converted(
+            f"{self.card.name}-{layer}-{self.revision}",
+            self.weights_hash,
+            write=partial(self._convert, layer),
+            read=partial(self._read, layer),
+        )
+
+    def _keras(self, layer: str) -> tuple[Any, Any]:
+        """A Keras model of a layer with the published weights, and TensorFlow."""
+        from faunashot.runtimes.keras_network import Network, settle_tensorflow
+
+        settle_tensorflow()
+        with quiet_native():
+            import tensorflow as tf
+            from keras import Model
+
+            encoder = self.encoder("float32")
+        variables = {name: v for block in encoder.blocks for name, v in block.items()}
+        network = Network(Model(encoder.inputs, encoder.outputs[layer]), variables)
+        network.assign(self._wanted(variables))
+        del self.tensors  # hundreds of megabytes, which the network has now
+        return network.model, tf
+
+    def _convert(self, layer: str, folder: Path) -> None:
+        model, tf = self._keras(layer)
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
+
+        shape = [None, *model.inputs[0].shape[1:]]
+        call = tf.function(
+            partial(model, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
+        )
+        with quiet_native():
+            function = convert_variables_to_constants_v2(call.get_concrete_function())
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+            (folder / MODEL).write_bytes(converter.convert())
+        inputs = self._checked_inputs()
+        np.savez(folder / CHECK, expected=np.asarray(model(inputs, training=False)))
+
+    def _read(self, layer: str, folder: Path) -> Run:
+        network = LiteRt((folder / MODEL).read_bytes())
+        with np.load(folder / CHECK) as kept:
+            expected = kept["expected"]
+        off = float(np.abs(network(self._checked_inputs()) - expected).max())
+        if not off <= CHECK_TOLERANCE * float(np.abs(expected).max()):
+            raise WeightsError(f"{self.card.name}: LiteRT's {layer} is {off:.1e} off")
+        return network
+
+    def _checked_inputs(self) -> FloatArray:
+        rng = np.random.default_rng(0)
+        window = rng.normal(0, 0.1, self.front_end.window_samples).astype(np.float32)
+        return self.front_end(window)[:1]
+
+
+def dense(tensors: Tensors, name: str, inputs: npt.NDArray[Any]) -> FloatArray:
+    """A published dense layer in PyTorch's layout, (N, in) -> (N, out)."""
+    kernel, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+    return np.asarray(inputs.astype(np.float32) @ kernel.T + bias)

@@ -1,0 +1,1 @@
+"""What the PANNs have in common."""

@@ -1,0 +1,103 @@
+"""PANNs: networks trained to tag AudioSet, each in a module of its own."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Annotated, Any, ClassVar
+
+import numpy.typing as npt
+from pydantic import Field
+
+from faunashot import options
+from faunashot.backbones._audioset import class_names
+from faunashot.backbones._keras import Encoder, KerasBackbone, dense
+from faunashot.backbones._panns.front_end import WINDOW_S, PannsLogMel
+from faunashot.backbones._panns.network import embedding, spectrogram_image
+from faunashot.backbones.base import Card, ClassList, FloatArray
+from faunashot.frontends.base import FrontEnd
+from faunashot.runtimes.published_layers import PublishedLayers
+
+CLASSIFIER = "fc_audioset"
+CITATION = (
+    "Q. Kong, Y. Cao, T. Iqbal, Y. Wang, W. Wang, M. D. Plumbley. PANNs: Large-scale pretrained "
+    "audio neural networks for audio pattern recognition. IEEE/ACM TASLP 28, 2020."
+)
+RECORD = "https://zenodo.org/records/3987831"
+
+
+def panns_card(name: str, *, version: str = "1") -> Card:
+    """The card of one of them."""
+    return Card(
+        name=name,
+        version=version,
+        licence="CC-BY-4.0",
+        citation=CITATION,
+        source=RECORD,
+        trained_on=(
+            "AudioSet (YouTube), 527 classes, among them most animals that a target corpus may hold"
+        ),
+    )
+
+
+class Panns(KerasBackbone):
+    """A convolutional network on log-mel spectrograms, with AudioSet's 527 classes.
+
+    Parameters
+    ----------
+    hop_s : float
+        Step between windows of 5 s, in seconds.
+    weights : str
+        A file of the same tensors in place of the published one.
+
+    References
+    ----------
+    Q. Kong et al. PANNs: Large-scale pretrained audio neural networks for audio pattern
+    recognition. IEEE/ACM TASLP 28, 2020.
+    """
+
+    class Options(options.Options):
+        """Step between windows, and weights in place of the published ones."""
+
+        hop_s: Annotated[float, Field(ge=0.01, le=WINDOW_S)] = WINDOW_S
+        weights: str = ""
+
+    layers: ClassVar = {"embedding": 2048}
+    unused = ("spectrogram_extractor.", "logmel_extractor.")
+    classifiers: ClassVar = {CLASSIFIER: (527, 2048)}
+    batch_size = 8
+    spectrograms: ClassVar[type[PannsLogMel]] = PannsLogMel
+
+    @classmethod
+    def make_front_end(cls, hop_s: float) -> FrontEnd:
+        """Log-mel spectrograms."""
+        return cls.spectrograms(hop_s=hop_s)
+
+    @classmethod
+    def encoder(cls, precision: str) -> Encoder:
+        """The network from spectrograms, (N, 501, 64), to embeddings."""
+        from keras import Input
+
+        of = PublishedLayers(precision)
+        of.block()
+        inputs = Input(cls.spectrograms.shape, name="log_mel")
+        x = cls.convolutions(of, spectrogram_image(of, inputs))
+        return Encoder(inputs, {"embedding": embedding(of, x)}, of.blocks)
+
+    @classmethod
+    @abstractmethod
+    def convolutions(cls, of: PublishedLayers, image: Any) -> Any:
+        """What is between the normalised spectrogram, (N, 501, 64, 1), and the pooling."""
+
+    @cached_property
+    def class_list(self) -> ClassList:
+        """AudioSet's classes, in the order of the classifier's outputs."""
+        return ClassList("audioset", class_names(), several="geometric")
+
+    @cached_property
+    def _classifier(self) -> dict[str, npt.NDArray[Any]]:
+        return {n: a for n, a in self.tensors.items() if n.startswith(CLASSIFIER)}
+
+    def logits(self, embeddings: npt.NDArray[Any]) -> FloatArray:
+        """Logits of AudioSet's 527 classes, (N, 2048) -> (N, 527)."""
+        return dense(self._classifier, CLASSIFIER, embeddings)

@@ -1,0 +1,39 @@
+"""Parts that the networks of PANNs are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faunashot.runtimes.published_layers import PublishedLayers
+
+
+def spectrogram_image(of: PublishedLayers, inputs: Any) -> Any:
+    """Spectrograms, (N, time, mel), normalised band by band: images of one channel."""
+    from keras import layers
+
+    frames, bands = inputs.shape[1:]
+    return layers.Reshape((frames, bands, 1))(of.batch_norm(inputs, "bn0"))
+
+
+def conv_block(
+    of: PublishedLayers, x: Any, name: str, filters: int, *, pool: tuple[int, int] | None = (2, 2)
+) -> Any:
+    """Two 3x3 convolutions with batch normalisation, and an average pooling after them."""
+    from keras import layers
+
+    of.block()
+    for nth in (1, 2):
+        x = of.conv(x, f"{name}.conv{nth}", filters, 3, pad=1)
+        x = layers.ReLU(dtype=of.precision)(of.batch_norm(x, f"{name}.bn{nth}"))
+    return x if pool is None else layers.AveragePooling2D(pool, dtype=of.precision)(x)
+
+
+def embedding(of: PublishedLayers, x: Any) -> Any:
+    """Mean over the bands, maximum and mean over time added, and a dense layer: (N, 2048)."""
+    from keras import layers, ops
+
+    of.block()
+    bands = ops.mean(x, axis=2)
+    pooled = ops.max(bands, axis=1) + ops.mean(bands, axis=1)
+    dense = of.dense(pooled, "fc1", 2048)
+    return layers.ReLU(dtype="float32", name="embedding")(dense)

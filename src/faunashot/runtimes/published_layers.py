@@ -1,0 +1,165 @@
+"""Keras layers by the names that a network's authors gave their tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+EPSILON = 1e-5
+"""Of PyTorch's normalisations; Keras' own is a hundred times as large."""
+
+
+@dataclass
+class PublishedLayers:
+    """Makes the layers of a network, and notes which published tensor each variable holds.
+
+    Images are (N, height, width, channels), signals (N, time, channels). Padding is symmetric, as
+    PyTorch's: Keras' own "same" is not where the stride is above 1.
+
+    Attributes
+    ----------
+    precision : str
+        Keras' dtype policy.
+    blocks : list of dict
+        Variables by published name, a mapping for each part of the network that is trained at a
+        rate of its own, from the lowest.
+    """
+
+    precision: str = "float32"
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+
+    def block(self) -> None:
+        """Begin the next part."""
+        self.blocks.append({})
+
+    def note(self, layer: Any, x: Any, **names: str) -> Any:
+        """Apply a layer; its attributes `names` hold the tensors of these names."""
+        result = layer(x)
+        self.blocks[-1] |= {name: getattr(layer, of) for of, name in names.items()}
+        return result
+
+    def conv(
+        self,
+        x: Any,
+        name: str,
+        filters: int,
+        size: int | tuple[int, ...],
+        *,
+        stride: int = 1,
+        pad: int | tuple[int, ...] = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> Any:
+        """A convolution of an image or of a signal, whichever `x` is."""
+        from keras import layers
+
+        image = len(x.shape) == 4
+        if pad:
+            zeros = layers.ZeroPadding2D if image else layers.ZeroPadding1D
+            x = zeros(pad, dtype=self.precision, name=f"{_plain(name)}_pad")(x)
+        made = (layers.Conv2D if image else layers.Conv1D)(
+            filters,
+            size,
+            stride,
+            dilation_rate=dilation,
+            groups=groups,
+            use_bias=bias,
+            dtype=self.precision,
+            name=_plain(name),
+        )
+        names = {"kernel": f"{name}.weight"} | ({"bias": f"{name}.bias"} if bias else {})
+        return self.note(made, x, **names)
+
+    def depthwise(
+        self,
+        x: Any,
+        name: str,
+        size: int | tuple[int, int],
+        *,
+        stride: int = 1,
+        pad: int | tuple[int, ...] = 0,
+        bias: bool = False,
+    ) -> Any:
+        """A convolution of each channel of an image by itself."""
+        from keras import layers
+
+        if pad:
+            x = layers.ZeroPadding2D(pad, dtype=self.precision, name=f"{_plain(name)}_pad")(x)
+        made = layers.DepthwiseConv2D(
+            size, stride, use_bias=bias, dtype=self.precision, name=_plain(name)
+        )
+        names = {"kernel": f"{name}.weight"} | ({"bias": f"{name}.bias"} if bias else {})
+        return self.note(made, x, **names)
+
+    def batch_norm(self, x: Any, name: str, *, epsilon: float = EPSILON) -> Any:
+        """Batch normalisation of the last axis, its statistics as they are."""
+        from keras import layers
+
+        made = layers.BatchNormalization(epsilon=epsilon, dtype=self.precision, name=_plain(name))
+        return self.note(
+            made,
+            x,
+            gamma=f"{name}.weight",
+            beta=f"{name}.bias",
+            moving_mean=f"{name}.running_mean",
+            moving_variance=f"{name}.running_var",
+        )
+
+    def layer_norm(self, x: Any, name: str, *, epsilon: float = EPSILON) -> Any:
+        """Layer normalisation of the last axis."""
+        from keras import layers
+
+        made = layers.LayerNormalization(epsilon=epsilon, dtype=self.precision, name=_plain(name))
+        return self.note(made, x, gamma=f"{name}.weight", beta=f"{name}.bias")
+
+    def dense(self, x: Any, name: str, units: int, *, bias: bool = True) -> Any:
+        """A dense layer on the last axis."""
+        from keras import layers
+
+        made = layers.Dense(units, use_bias=bias, dtype=self.precision, name=_plain(name))
+        names = {"kernel": f"{name}.weight"} | ({"bias": f"{name}.bias"} if bias else {})
+        return self.note(made, x, **names)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """All variables by published name."""
+        return {name: variable for block in self.blocks for name, variable in block.items()}
+
+
+def from_torch(
+    tensors: Mapping[str, npt.NDArray[Any]], variables: Mapping[str, Any]
+) -> dict[str, npt.NDArray[Any]]:
+    """Tensors in the layout of Keras.
+
+    PyTorch has the outputs of a kernel first, Keras last; of a convolution of each channel by
+    itself Keras has the channel before its one output.
+
+    Parameters
+    ----------
+    tensors : mapping
+        In PyTorch's layout, by name.
+    variables : mapping
+        Keras' variables by the same names; tensors without one stay as they are.
+    """
+    return {
+        name: _turned(array, variables[name]) if name in variables else array
+        for name, array in tensors.items()
+    }
+
+
+def _turned(array: npt.NDArray[Any], variable: Any) -> npt.NDArray[Any]:
+    if variable.name != "kernel" or array.ndim < 2:
+        return array
+    turned = array.transpose(*range(2, array.ndim), 1, 0)
+    by_itself = array.ndim == 4 and array.shape[1] == 1 and turned.shape != tuple(variable.shape)
+    return np.asarray(array.transpose(2, 3, 0, 1) if by_itself else turned)
+
+
+def _plain(name: str) -> str:
+    """A name that Keras takes."""
+    return name.replace(".", "_")

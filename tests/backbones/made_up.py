@@ -1,0 +1,45 @@
+"""Files of weights that are drawn, for networks whose published ones are not here."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from faunashot.backbones._keras import KerasBackbone
+from faunashot.backbones.base import BACKBONES
+from faunashot.runtimes.keras_network import settle_tensorflow
+
+
+@cache
+def is_keras(name: str) -> bool:
+    return issubclass(BACKBONES[name], KerasBackbone)
+
+
+def made_up_file(name: str, folder: Path) -> Path:
+    """A file with all tensors of a network as its authors name and lay them out."""
+    settle_tensorflow()
+    kind: Any = BACKBONES[name]
+    variables = {n: v for block in kind.encoder("float32").blocks for n, v in block.items()}
+    drawn = {n: np.array(v.numpy(), np.float32) for n, v in variables.items()}
+    tensors = drawn
+    if kind.arranged.__func__ is KerasBackbone.arranged.__func__:  # PyTorch's layout
+        tensors = {n: _to_torch(a, variables.get(n)) for n, a in tensors.items()}
+    for of, (outputs, dim) in getattr(kind, "classifiers", {}).items():
+        rng = np.random.default_rng(0)
+        tensors[f"{of}.weight"] = rng.normal(size=(outputs, dim)).astype(np.float32)
+        tensors[f"{of}.bias"] = rng.normal(size=outputs).astype(np.float32)
+    file = folder / f"{name}.safetensors"
+    save_file({n: np.ascontiguousarray(a) for n, a in tensors.items()}, file)
+    return file
+
+
+def _to_torch(array: np.ndarray, variable: Any) -> np.ndarray:
+    if variable is None or variable.name != "kernel" or array.ndim < 2:
+        return array
+    if array.ndim == 4 and array.shape[3] == 1 and array.shape[2] > 1:  # each channel by itself
+        return array.transpose(2, 3, 0, 1)
+    return array.transpose(array.ndim - 1, array.ndim - 2, *range(array.ndim - 2))

@@ -1,0 +1,28 @@
+"""PANNs against their authors' code: front end, embedding, logits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fixtures import Reference, off, parity_folder
+
+pytestmark = [pytest.mark.parity, pytest.mark.slow]
+
+TOLERANCE = 2e-5
+FRONT_END_DB = 1e-3
+
+NETWORKS = {
+    "cnn14": "panns_cnn14",
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_it_gives_what_its_authors_code_gives(name: str, tmp_path) -> None:
+    reference = Reference(parity_folder(), name)
+    ours = reference.backbone(NETWORKS[name], tmp_path)
+    inputs = np.concatenate([ours.front_end(clip) for clip in reference.clips])
+    spectrograms = ours.front_end.spectrograms(inputs)
+    np.testing.assert_allclose(spectrograms, reference.arrays["logmel"], atol=FRONT_END_DB)
+    embedding = ours.embed(inputs)
+    assert off(embedding, reference.arrays["embedding"]) < TOLERANCE
+    assert off(ours.logits(embedding), reference.arrays["logits"]) < TOLERANCE
