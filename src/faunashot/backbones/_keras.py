@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -190,21 +191,13 @@ class KerasBackbone(Backbone):
         return network.model, tf
 
     def _convert(self, layer: str, folder: Path) -> None:
+        """Write a LiteRT model by way of a SavedModel, which takes half the memory of a graph."""
         model, tf = self._keras(layer)
-        from tensorflow.python.framework.convert_to_constants import (
-            convert_variables_to_constants_v2,
-        )
-
-        shape = [None, *model.inputs[0].shape[1:]]
-        call = tf.function(
-            partial(model, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
-        )
-        with quiet_native():
-            function = convert_variables_to_constants_v2(call.get_concrete_function())
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
-            (folder / MODEL).write_bytes(converter.convert())
-        inputs = self._checked_inputs()
-        np.savez(folder / CHECK, expected=np.asarray(model(inputs, training=False)))
+        with quiet_native(), tempfile.TemporaryDirectory(dir=folder) as saved:
+            model.export(saved, verbose=False)
+            (folder / MODEL).write_bytes(tf.lite.TFLiteConverter.from_saved_model(saved).convert())
+        expected = np.asarray(model(self._checked_inputs(), training=False))
+        np.savez(folder / CHECK, expected=expected)
 
     def _read(self, layer: str, folder: Path) -> Run:
         network = LiteRt((folder / MODEL).read_bytes())
