@@ -197,10 +197,11 @@ class Params(Options):
             )
         if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
             raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
-        if self._reads_class_names and self.backbone not in (named := _offering("logits")):
+        method = {"ontology": "logits", "text": "embed_text"}.get(self._mode, "")
+        if method and self.backbone not in (named := _offering(method)):
             raise ParameterError(
-                f"protocols.zero_shot.mode: ontology reads the class names of one backbone, not of "
-                f"{self.backbone}; use assignment, or set backbone to {' or '.join(named)}"
+                f"protocols.zero_shot.mode: {self._mode} reads the class names of one backbone, "
+                f"not of {self.backbone}; use assignment, or set backbone to {' or '.join(named)}"
             )
 
     @property
@@ -266,12 +267,12 @@ class Params(Options):
     @property
     def scored_system(self) -> str:
         """What is scored: the full system, or the backbone alone where its own classes are read."""
-        return self.backbone if self._reads_class_names else self.full_system
+        return self.backbone if self._mode in ("ontology", "text") else self.full_system
 
     @property
-    def _reads_class_names(self) -> bool:
-        mode = self.protocols.get("zero_shot", {}).get("mode", "ontology")
-        return (self.protocol.name, mode) == ("zero_shot", "ontology")
+    def _mode(self) -> str:
+        found = self.protocols.get("zero_shot", {}).get("mode", "ontology")
+        return found if self.protocol.name == "zero_shot" else ""
 
     @property
     def full_system(self) -> str:
@@ -343,7 +344,7 @@ def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _offering(method: str) -> list[str]:
-    """Backbones that have a method: ``build``, to be trained; ``logits``, of their own classes."""
+    """Backbones that have a method: ``build``, to be trained; ``logits``, ``embed_text``."""
     from faunashot.backbones.base import BACKBONES
 
     return [name for name, kind in BACKBONES.classes().items() if hasattr(kind, method)]

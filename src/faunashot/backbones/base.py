@@ -138,7 +138,15 @@ class HasClasses(Protocol):
 
 @runtime_checkable
 class HasText(Protocol):
-    """A backbone that embeds text into the space of its audio, such as CLAP."""
+    """A backbone that embeds text into the space of its audio, such as CLAP.
+
+    Attributes
+    ----------
+    text_scale : float
+        What cosines of audio and text are multiplied by before the softmax, as it was trained.
+    """
+
+    text_scale: float
 
     def embed_text(self, prompts: Sequence[str]) -> FloatArray:
         """Embeddings of texts, (P, dim of the default layer)."""
@@ -185,6 +193,22 @@ def own_classes(backbone: Backbone) -> HasClasses:
         able = [n for n, kind in BACKBONES.classes().items() if hasattr(kind, "logits")]
         raise ParameterError(
             f"backbone: {backbone.card.name} has no classes of its own; use {' or '.join(able)}"
+        )
+    return backbone
+
+
+def reading(backbone: Backbone) -> HasText:
+    """The backbone as one that reads text.
+
+    Raises
+    ------
+    ParameterError
+        It does not.
+    """
+    if not isinstance(backbone, HasText):
+        able = [n for n, kind in BACKBONES.classes().items() if hasattr(kind, "embed_text")]
+        raise ParameterError(
+            f"backbone: {backbone.card.name} reads no text; use {' or '.join(able) or 'another'}"
         )
     return backbone
 

@@ -17,6 +17,7 @@ _STORED = {
     "head": "faunashot.estimators.head:Head",
     "head_on_windows": "faunashot.estimators.head:HeadOnWindows",
     "class_map": "faunashot.estimators.class_map:ClassMap",
+    "text_prototypes": "faunashot.estimators.text_prototypes:TextPrototypes",
 }
 """What is stored under a name that is no estimator's own."""
 

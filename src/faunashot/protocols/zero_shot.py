@@ -1,6 +1,7 @@
 """Target classes scored without a target label to learn from.
 
-`ontology` reads the backbone's own class scores through a table of names. `assignment` trains a
+`ontology` reads the backbone's own class scores through a table of names. `text` compares what a
+backbone hears with what it reads of each class. `assignment` trains a
 head on the source corpus and matches its outputs one to one to target classes: a diagnostic that
 looks at target labels, and so comes with its level under shuffled labels, and with how well the
 head's outputs tell the target's clips apart beside the embeddings that they are made from.
@@ -20,15 +21,17 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from faunashot import options
-from faunashot.backbones.base import own_classes
+from faunashot.backbones.base import own_classes, reading
 from faunashot.data.labels import carry_several
 from faunashot.errors import ParameterError
+from faunashot.estimators.base import Estimator
 from faunashot.estimators.class_map import (
     ClassMap,
     class_score_features,
     read_class_map,
     spelled,
 )
+from faunashot.estimators.text_prototypes import TextPrototypes
 from faunashot.evaluation.uncertainty import bootstrap_by_group
 from faunashot.params import ABSENT
 from faunashot.protocols.base import Outcome, Protocol
@@ -36,6 +39,7 @@ from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.scoring import scored
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
+from faunashot.protocols.support.text import PROMPTS, text_prototypes
 
 UNMATCHED = "(none)"
 """What a clip counts as whose winning output is matched to no class."""
@@ -55,17 +59,28 @@ class ZeroShot(Protocol):
 
         Attributes
         ----------
-        mode : "ontology" or "assignment"
-            The backbone's classes by their names, or the outputs of a head of the source corpus.
+        mode : "ontology", "text" or "assignment"
+            The backbone's classes by their names, the names as text, or the outputs of a head of
+            the source corpus.
         class_map : path, optional
             A table of class names of the user's own, see `class_map`.
         shuffles : int
             Of the labels, for the chance level of an assignment.
+        prompts : tuple of str
+            Of text: sentences with ``{}`` in the place of a class' name.
+        words : mapping of str to tuple of str
+            Of text: what to say of a class in place of its name.
+        transduce : bool
+            Of text: whether the clips, without their labels, correct what the text says, see
+            `faunashot.estimators.text_prototypes.TextPrototypes.corrected`.
         """
 
-        mode: Literal["ontology", "assignment"] = "ontology"
+        mode: Literal["ontology", "text", "assignment"] = "ontology"
         class_map: Path | None = None
         shuffles: int = Field(200, ge=20)
+        prompts: tuple[str, ...] = Field(PROMPTS, min_length=1)
+        words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+        transduce: bool = False
 
         @field_validator("class_map")
         @classmethod
@@ -86,7 +101,28 @@ class ZeroShot(Protocol):
         self.refuse(task.design)
         if self.settings.mode == "assignment":
             return _assignment(task, self.settings.shuffles)
+        if self.settings.mode == "text":
+            return self._text(task)
         return _ontology(task, self.settings.class_map)
+
+    def _text(self, task: Task) -> Outcome:
+        classes, settings = task.target.classes, self.settings
+        if task.backbone is None:
+            raise ParameterError("protocols.zero_shot.mode: text needs a backbone that reads text")
+        backbone = task.backbone()
+        said = text_prototypes(
+            reading(backbone), classes, prompts=settings.prompts, words=settings.words
+        )
+        model = TextPrototypes(classes, said, scale=backbone.text_scale)
+        notes = []
+        if settings.transduce:
+            everything = task.target.clips["clip_id"].tolist()
+            model = model.corrected(task.target.means(everything))
+            notes.append("the clips that are scored have corrected the text, without their labels")
+        facts = {"mode": "text", "prompts": list(settings.prompts), "words": settings.words}
+        return _outcome(
+            task, task.target, model, facts=facts | {"transduced": settings.transduce}, notes=notes
+        )
 
     def refuse(self, design: Design) -> None:
         """Raise where the tables of the corpora tell that this cannot be run.
@@ -94,8 +130,13 @@ class ZeroShot(Protocol):
         Raises
         ------
         ParameterError
-            An assignment has no source, or clips of several labels.
+            An assignment has no source, or an assignment or text has clips of several labels.
         """
+        if self.settings.mode == "text" and carry_several(design.clips):
+            raise ParameterError(
+                "protocols.zero_shot.mode: text tells one label a clip, and clips of this corpus "
+                "carry several; use ontology"
+            )
         if self.settings.mode != "assignment":
             return
         if design.source.empty:
@@ -181,7 +222,7 @@ def _ontology(task: Task, extra: Path | None) -> Outcome:
 
 
 def _outcome(
-    task: Task, table: WindowTable, model: ClassMap, *, facts: dict[str, Any], notes: list[str]
+    task: Task, table: WindowTable, model: Estimator, *, facts: dict[str, Any], notes: list[str]
 ) -> Outcome:
     """What a map of classes scores of all clips of a table."""
     everything = table.clips["clip_id"].tolist()
