@@ -10,7 +10,7 @@ import pytest
 from ears import Deaf
 
 from faunashot.errors import ParameterError
-from faunashot.protocols.support.text import text_prototypes
+from faunashot.estimators.prompts import text_prototypes
 from faunashot.protocols.zero_shot import ZeroShot
 
 ANIMALS = {"cat": 20, "sea_dog": 20}

@@ -31,6 +31,7 @@ from faunashot.estimators.class_map import (
     read_class_map,
     spelled,
 )
+from faunashot.estimators.prompts import PROMPTS, text_prototypes
 from faunashot.estimators.text_prototypes import TextPrototypes
 from faunashot.evaluation.uncertainty import bootstrap_by_group
 from faunashot.params import ABSENT
@@ -39,7 +40,6 @@ from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.scoring import scored
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
-from faunashot.protocols.support.text import PROMPTS, text_prototypes
 
 UNMATCHED = "(none)"
 """What a clip counts as whose winning output is matched to no class."""

@@ -1,4 +1,4 @@
-"""Estimators that learn from windows of frozen features, one module each, named as it is called."""
+"""Estimators that are no plain heads, one module each, named as it is called."""
 
 from typing import Any
 
