@@ -13,6 +13,9 @@ FRONT_END_DB = 1e-3
 
 NETWORKS = {
     "cnn14": "panns_cnn14",
+    "cnn14_16k": "panns_cnn14_16k",
+    "resnet38": "panns_resnet38",
+    "wavegram_logmel_cnn14": "panns_wavegram",
 }
 
 

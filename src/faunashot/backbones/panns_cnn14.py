@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from faunashot.backbones._panns.model import Panns, panns_card
-from faunashot.backbones._panns.network import conv_block
+from faunashot.backbones._panns.model import Panns, panns_card, panns_file
+from faunashot.backbones._panns.network import cnn14_blocks
 from faunashot.runtimes.published_layers import PublishedLayers
-from faunashot.weights.files import WeightsFile
-
-FILTERS = (64, 128, 256, 512, 1024, 2048)
 
 
 class PannsCnn14(Panns):
@@ -21,15 +18,9 @@ class PannsCnn14(Panns):
     """
 
     card = panns_card("panns_cnn14")
-    published = WeightsFile(
-        "Cnn14_mAP=0.431.pth",
-        "https://zenodo.org/records/3987831/files/Cnn14_mAP%3D0.431.pth?download=1",
-    )
+    published = panns_file("Cnn14_mAP=0.431.pth", md5="541141fa2ee191a88f24a3219fff024e")
 
     @classmethod
     def convolutions(cls, of: PublishedLayers, image: Any) -> Any:
         """Six blocks, the last without pooling."""
-        for number, filters in enumerate(FILTERS, 1):
-            pool = None if filters == FILTERS[-1] else (2, 2)
-            image = conv_block(of, image, f"conv_block{number}", filters, pool=pool)
-        return image
+        return cnn14_blocks(of, image)

@@ -40,6 +40,10 @@ class PannsLogMel(FrontEnd):
         windows = split_windows(samples, self.window_samples, hop=self.hop_samples)
         return np.stack([self.log_mel(window) for window in windows])
 
+    def spectrograms(self, inputs: FloatArray) -> FloatArray:
+        """The spectrograms in what it gave, (N, 501, 64)."""
+        return inputs
+
     def log_mel(self, window: FloatArray) -> FloatArray:
         """The spectrogram of a window, (n,) -> (1 + n / hop, 64)."""
         from scipy.fft import rfft
@@ -64,6 +68,22 @@ class PannsLogMel16k(PannsLogMel):
     hop = 160
     fmax_hz = 8_000.0
     window_samples = 80_000
+
+
+class PannsWaveLogMel(PannsLogMel):
+    """Each window as it is, and its log-mel spectrogram after it, in one row."""
+
+    name = "panns_wave_logmel"
+    shape = (160_000 + 501 * BANDS,)
+
+    def __call__(self, samples: FloatArray) -> FloatArray:
+        """Rows of mono samples, (n,) -> (N, 192064)."""
+        windows = split_windows(samples, self.window_samples, hop=self.hop_samples)
+        return np.stack([np.append(window, self.log_mel(window)) for window in windows])
+
+    def spectrograms(self, inputs: FloatArray) -> FloatArray:
+        """The spectrograms in what it gave, (N, 501, 64)."""
+        return inputs[:, self.window_samples :].reshape(-1, *PannsLogMel.shape)
 
 
 @cache

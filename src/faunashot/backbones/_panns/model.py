@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
+from urllib.parse import quote
 
 import numpy.typing as npt
 from pydantic import Field
@@ -17,6 +18,7 @@ from faunashot.backbones._panns.network import embedding, spectrogram_image
 from faunashot.backbones.base import Card, ClassList, FloatArray
 from faunashot.frontends.base import FrontEnd
 from faunashot.runtimes.published_layers import PublishedLayers
+from faunashot.weights.files import WeightsFile
 
 CLASSIFIER = "fc_audioset"
 CITATION = (
@@ -40,8 +42,13 @@ def panns_card(name: str, *, version: str = "1") -> Card:
     )
 
 
+def panns_file(name: str, *, md5: str) -> WeightsFile:
+    """A file of their record, whose page gives its MD5."""
+    return WeightsFile(name, f"{RECORD}/files/{quote(name)}?download=1", f"md5:{md5}")
+
+
 class Panns(KerasBackbone):
-    """A convolutional network on log-mel spectrograms, with AudioSet's 527 classes.
+    """A convolutional network on windows of 5 s, with AudioSet's 527 classes.
 
     Parameters
     ----------
@@ -75,14 +82,19 @@ class Panns(KerasBackbone):
 
     @classmethod
     def encoder(cls, precision: str) -> Encoder:
-        """The network from spectrograms, (N, 501, 64), to embeddings."""
+        """The network from what the front end gives to embeddings."""
         from keras import Input
 
         of = PublishedLayers(precision)
+        inputs = Input(cls.spectrograms.shape, name="windows")
+        outputs = {"embedding": embedding(of, cls.trunk(of, inputs))}
+        return Encoder(inputs, outputs, of.blocks)
+
+    @classmethod
+    def trunk(cls, of: PublishedLayers, inputs: Any) -> Any:
+        """What is below the pooling, here of spectrograms, (N, 501, 64)."""
         of.block()
-        inputs = Input(cls.spectrograms.shape, name="log_mel")
-        x = cls.convolutions(of, spectrogram_image(of, inputs))
-        return Encoder(inputs, {"embedding": embedding(of, x)}, of.blocks)
+        return cls.convolutions(of, spectrogram_image(of, inputs))
 
     @classmethod
     @abstractmethod
@@ -99,5 +111,5 @@ class Panns(KerasBackbone):
         return {n: a for n, a in self.tensors.items() if n.startswith(CLASSIFIER)}
 
     def logits(self, embeddings: npt.NDArray[Any]) -> FloatArray:
-        """Logits of AudioSet's 527 classes, (N, 2048) -> (N, 527)."""
+        """Logits of AudioSet's 527 classes, (N, dim) -> (N, 527)."""
         return dense(self._classifier, CLASSIFIER, embeddings)

@@ -6,6 +6,9 @@ from typing import Any
 
 from faunashot.runtimes.published_layers import PublishedLayers
 
+CNN14 = (64, 128, 256, 512, 1024, 2048)
+"""Filters of CNN14's blocks."""
+
 
 def spectrogram_image(of: PublishedLayers, inputs: Any) -> Any:
     """Spectrograms, (N, time, mel), normalised band by band: images of one channel."""
@@ -13,6 +16,14 @@ def spectrogram_image(of: PublishedLayers, inputs: Any) -> Any:
 
     frames, bands = inputs.shape[1:]
     return layers.Reshape((frames, bands, 1))(of.batch_norm(inputs, "bn0"))
+
+
+def cnn14_blocks(of: PublishedLayers, x: Any, *, first: int = 1) -> Any:
+    """The blocks of CNN14 from one of them on; the last is without pooling."""
+    for number, filters in enumerate(CNN14[first - 1 :], first):
+        pool = None if filters == CNN14[-1] else (2, 2)
+        x = conv_block(of, x, f"conv_block{number}", filters, pool=pool)
+    return x
 
 
 def conv_block(
@@ -29,11 +40,11 @@ def conv_block(
 
 
 def embedding(of: PublishedLayers, x: Any) -> Any:
-    """Mean over the bands, maximum and mean over time added, and a dense layer: (N, 2048)."""
+    """Mean over the bands, maximum and mean over time added, and a dense layer as wide as `x`."""
     from keras import layers, ops
 
     of.block()
     bands = ops.mean(x, axis=2)
     pooled = ops.max(bands, axis=1) + ops.mean(bands, axis=1)
-    dense = of.dense(pooled, "fc1", 2048)
+    dense = of.dense(pooled, "fc1", x.shape[-1])
     return layers.ReLU(dtype="float32", name="embedding")(dense)
