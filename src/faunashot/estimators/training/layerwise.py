@@ -41,7 +41,7 @@ class Schedule(NamedTuple):
 
 
 class Drawn:
-    """Batches of drawn windows, masked and mixed.
+    """Batches of drawn windows, masked where they are spectrograms, and mixed.
 
     Parameters
     ----------
@@ -81,13 +81,9 @@ class Drawn:
         rows = self._draw(rng)
         for at in range(0, len(rows), s.batch_size):
             part = np.sort(rows[at : at + s.batch_size])  # as a memory map is read fastest
-            inputs = mask(
-                as_inputs(self._learn.X[part], self._shape),
-                rng,
-                masks=s.masks,
-                frames=s.mask_frames,
-                bands=s.mask_bands,
-            )
+            inputs = as_inputs(self._learn.X[part], self._shape)
+            if len(self._shape) == 2:  # frames and bands, not a waveform
+                inputs = mask(inputs, rng, masks=s.masks, frames=s.mask_frames, bands=s.mask_bands)
             batch = Batch(inputs, self._target[part], self._weight[part])
             yield Batch(*mixup(*batch, rng, alpha=s.mixup)) if s.mixup > 0 else batch
 
