@@ -12,6 +12,9 @@ import numpy.typing as npt
 EPSILON = 1e-5
 """Of PyTorch's normalisations; Keras' own is a hundred times as large."""
 
+COUNTER = ".num_batches_tracked"
+"""How names of tensors of PyTorch's normalisations end that nothing is computed from."""
+
 
 @dataclass
 class PublishedLayers:
@@ -134,7 +137,7 @@ class PublishedLayers:
 def from_torch(
     tensors: Mapping[str, npt.NDArray[Any]], variables: Mapping[str, Any]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Tensors in the layout of Keras.
+    """Tensors in the layout of Keras, without PyTorch's counts of the batches in training.
 
     PyTorch has the outputs of a kernel first, Keras last; of a convolution of each channel by
     itself Keras has the channel before its one output.
@@ -149,6 +152,7 @@ def from_torch(
     return {
         name: _turned(array, variables[name]) if name in variables else array
         for name, array in tensors.items()
+        if not name.endswith(COUNTER)
     }
 
 
