@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 TORCH = (".pt", ".pth", ".bin", ".ckpt")
 """Endings of what PyTorch writes."""
+
+REFUSED = re.compile(r"GLOBAL (\S+) (?:was not an allowed|whose module)")
+"""How PyTorch says what it has not run."""
 
 
 def read_tensors(file: Path) -> Tensors:
@@ -34,9 +39,9 @@ def read_tensors(file: Path) -> Tensors:
         It is of another kind, torn, or holds more than tensors.
     """
     if file.suffix in TORCH:
-        return _safetensors(_from_torch(file), named=file)
+        return _converted(file)
     if file.suffix == ".safetensors":
-        return _safetensors(file, named=file)
+        return _safetensors(file)
     if file.suffix == ".npz":
         try:
             with np.load(file, allow_pickle=False) as arrays:
@@ -46,46 +51,72 @@ def read_tensors(file: Path) -> Tensors:
     raise WeightsError(f"{file}: give a file that ends in .safetensors, .npz, {', '.join(TORCH)}")
 
 
-def _safetensors(file: Path, *, named: Path) -> Tensors:
+def _safetensors(file: Path) -> Tensors:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
         return {name: _full(array) for name, array in load_file(file).items()}
     except (OSError, SafetensorError, ValueError) as error:
-        raise _unreadable(named, error) from error
+        raise _unreadable(file, error) from error
 
 
 def _full(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-def _from_torch(file: Path) -> Path:
-    """The safetensors file that holds the tensors of a checkpoint of PyTorch."""
+def _converted(file: Path) -> Tensors:
+    """Tensors of a checkpoint of PyTorch, or what was kept of them."""
     kept = cache_folder() / "weights" / f"{sha256_of(file)}.safetensors"
-    if kept.is_file():
-        return kept
+    with suppress(WeightsError):  # it is not there, or torn
+        return _safetensors(kept)
+    from safetensors.numpy import save
+
+    tensors = _from_torch(file)
+    with suppress(OSError):  # a cache that cannot be written: convert each time
+        write_atomically(kept, save(tensors))
+    return tensors
+
+
+def _from_torch(file: Path) -> Tensors:
     try:
         import torch
     except ImportError as error:
         raise WeightsError(
             f"{file} is read by PyTorch, once: pip install 'faunashot[torch]'"
         ) from error
-    from safetensors.numpy import save
-
     try:
-        loaded = torch.load(file, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_numpy_arrays()):
+            loaded = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # of a torn file, of pickle, and of code that was refused
-        raise _unreadable(file, error) from error
+        reason = error.__context__ or error  # PyTorch's own says how to load it all the same
+        if code := REFUSED.search(str(reason)):
+            raise WeightsError(
+                f"{file} would run {code[1]} when it is loaded, and is refused: give a file of "
+                "tensors alone"
+            ) from error
+        raise _unreadable(file, reason) from error
     tensors = {
-        name: np.ascontiguousarray((value.float() if value.is_floating_point() else value).numpy())
+        name: (value.float() if value.is_floating_point() else value).contiguous().numpy()
         for name, value in _flat(loaded)
         if isinstance(value, torch.Tensor)
     }
     if not tensors:
         raise WeightsError(f"{file} holds no tensors")
-    write_atomically(kept, save(tensors))
-    return kept
+    return tensors
+
+
+def _numpy_arrays() -> list[Any]:
+    """What makes arrays of NumPy out of bytes: checkpoints keep such of their training beside."""
+    from numpy._core import multiarray
+
+    made_by = [
+        (getattr(multiarray, name), f"numpy.{core}.multiarray.{name}")
+        for name in ("_reconstruct", "scalar")
+        for core in ("core", "_core")  # before NumPy 2, and since
+    ]
+    kinds = {type(np.dtype(kind)) for kind in np.typecodes["AllInteger"] + np.typecodes["Float"]}
+    return [*made_by, np.ndarray, np.dtype, *kinds]
 
 
 def _flat(loaded: Any, prefix: str = "") -> list[tuple[str, Any]]:
@@ -101,6 +132,6 @@ def _flat(loaded: Any, prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _unreadable(file: Path, error: Exception) -> WeightsError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
-    return WeightsError(f"{file} cannot be read as weights: {reason}")
+def _unreadable(file: Path, error: BaseException) -> WeightsError:
+    said = " ".join(f"{type(error).__name__} {error}".split())[:200]
+    return WeightsError(f"{file} cannot be read as weights: {said}")
