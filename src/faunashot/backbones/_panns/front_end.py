@@ -32,7 +32,7 @@ class PannsLogMel(FrontEnd):
     fmin_hz: ClassVar[float] = 50.0
     window_s = WINDOW_S
     window_samples = 160_000
-    shape = (501, BANDS)
+    shape: ClassVar[tuple[int, ...]] = (501, BANDS)
     citation = "Q. Kong et al. PANNs. IEEE/ACM TASLP 28, 2020."
 
     def __call__(self, samples: FloatArray) -> FloatArray:
