@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -46,7 +47,7 @@ def read_tensors(file: Path) -> Tensors:
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: _full(array) for name, array in arrays.items()}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise _unreadable(file, error) from error
     raise WeightsError(f"{file}: give a file that ends in .safetensors, .npz, {', '.join(TORCH)}")
 
