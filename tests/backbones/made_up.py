@@ -41,5 +41,6 @@ def _to_torch(array: np.ndarray, variable: Any) -> np.ndarray:
     if variable is None or variable.name != "kernel" or array.ndim < 2:
         return array
     if array.ndim == 4 and array.shape[3] == 1 and array.shape[2] > 1:  # each channel by itself
-        return array.transpose(2, 3, 0, 1)
+        as_one = np.sqrt(array.shape[2])  # Keras drew them as if each summed over all channels
+        return array.transpose(2, 3, 0, 1) * as_one.astype(np.float32)
     return array.transpose(array.ndim - 1, array.ndim - 2, *range(array.ndim - 2))
