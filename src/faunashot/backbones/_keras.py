@@ -121,10 +121,15 @@ class KerasBackbone(Backbone):
 
         return from_torch(tensors, variables)
 
+    @classmethod
+    def named(cls, tensors: Tensors) -> Tensors:
+        """What a file holds, by the names that the network has for it; here those of the file."""
+        return tensors
+
     @cached_property
     def tensors(self) -> Tensors:
         """What the file holds, by name; read anew by each call that changes the network."""
-        return read_tensors(self._file)
+        return self.named(read_tensors(self._file))
 
     def embed(self, inputs: FloatArray, *, layer: str = "") -> FloatArray:
         """Embed what the front end gave, (N, ...) -> (N, dim)."""
