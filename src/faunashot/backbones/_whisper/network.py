@@ -60,8 +60,8 @@ def positions(of: PublishedLayers, inputs: Any, size: Size) -> dict[str, Any]:
     """
     of.block()
     x = of.conv(inputs[..., :BANDS], "encoder.conv1", size.width, 3, pad=1, bias=True)
-    x = of.conv(gelu(of, x), "encoder.conv2", size.width, 3, stride=2, pad=1, bias=True)
-    found = {"stem": _placed(of, gelu(of, x), size)}
+    x = of.conv(_gelu(of, x), "encoder.conv2", size.width, 3, stride=2, pad=1, bias=True)
+    found = {"stem": _placed(of, _gelu(of, x))}
     for number in range(size.blocks):
         of.block()
         x = _block(of, [*found.values()][-1], f"encoder.layers.{number}", size)
@@ -77,40 +77,31 @@ def mean_of_recording(inputs: Any, x: Any) -> Any:
     return ops.sum(ops.cast(x, "float32") * marks, axis=1) / ops.sum(marks, axis=1)
 
 
-def gelu(of: PublishedLayers, x: Any) -> Any:
-    """The exact one, with the error function."""
-    from keras import activations, layers
-
-    def exact(values: Any) -> Any:
-        return activations.gelu(values, approximate=False)
-
-    return layers.Activation(exact, dtype=of.precision)(x)
-
-
-def _placed(of: PublishedLayers, x: Any, size: Size) -> Any:
-    """What tells the positions apart added, by a table that is not learned."""
+def _gelu(of: PublishedLayers, x: Any) -> Any:
+    """The exact one, with the error function, as Keras has it unless told otherwise."""
     from keras import layers
 
-    class Placed(layers.Layer):  # type: ignore[misc]
-        def build(self, shape: Any) -> None:
-            self.table = self.add_weight(
-                shape=shape[1:], name="table", trainable=False, initializer=_initial
-            )
+    return layers.Activation("gelu", dtype=of.precision)(x)
 
-        def call(self, values: Any) -> Any:
-            return values + self.table
 
-    def _initial(shape: Any, dtype: Any = None) -> FloatArray:
-        return position_table(size.width)
+def _placed(of: PublishedLayers, x: Any) -> Any:
+    """What tells the positions apart added, from a table that is not trained.
 
-    return of.note(Placed(dtype=of.precision, name="placed"), x, table=TABLE)
+    Of layers that Keras brings, so that a trained network is read without this code.
+    """
+    from keras import layers, ops
+
+    numbers = ops.cumsum(ops.ones_like(x[..., 0], dtype="int32"), axis=1) - 1
+    table = layers.Embedding(*x.shape[1:], dtype=of.precision, name="embed_positions")
+    table.trainable = False
+    return x + of.note(table, numbers, embeddings=TABLE)
 
 
 def _block(of: PublishedLayers, x: Any, name: str, size: Size) -> Any:
     """Attention and a perceptron, each on normalised values and added to what they read."""
     x = x + _attention(of, of.layer_norm(x, f"{name}.self_attn_layer_norm"), name, size)
     hidden = of.dense(of.layer_norm(x, f"{name}.final_layer_norm"), f"{name}.fc1", 4 * size.width)
-    return x + of.dense(gelu(of, hidden), f"{name}.fc2", size.width)
+    return x + of.dense(_gelu(of, hidden), f"{name}.fc2", size.width)
 
 
 def _attention(of: PublishedLayers, x: Any, name: str, size: Size) -> Any:
