@@ -19,10 +19,25 @@ def is_keras(name: str) -> bool:
     return issubclass(BACKBONES[name], KerasBackbone)
 
 
+LIKE = dict.fromkeys(("whisper_base", "whisper_small", "whisper_tiny_en"), "whisper_tiny")
+"""Networks that are built as another, which is tried in their place: their size differs alone."""
+
+
+def tried_layers(name: str) -> list[str]:
+    """Layers of a backbone that are tried: of many that are made alike, the first two."""
+    return [*BACKBONES[name].layers][:2]
+
+
 def made_up_file(name: str, folder: Path) -> Path:
     """A file with all tensors of a network as its authors name and lay them out."""
+    file = folder / f"{name}.safetensors"
+    save_file(made_up_tensors(BACKBONES[name]), file)
+    return file
+
+
+def made_up_tensors(kind: Any) -> dict[str, np.ndarray]:
+    """The tensors of a network as its authors name and lay them out, drawn."""
     settle_tensorflow()
-    kind: Any = BACKBONES[name]
     variables = {n: v for block in kind.encoder("float32").blocks for n, v in block.items()}
     drawn = {n: np.array(v.numpy(), np.float32) for n, v in variables.items()}
     tensors = drawn
@@ -32,9 +47,7 @@ def made_up_file(name: str, folder: Path) -> Path:
         rng = np.random.default_rng(0)
         tensors[f"{of}.weight"] = rng.normal(size=(outputs, dim)).astype(np.float32)
         tensors[f"{of}.bias"] = rng.normal(size=outputs).astype(np.float32)
-    file = folder / f"{name}.safetensors"
-    save_file({n: np.ascontiguousarray(a) for n, a in tensors.items()}, file)
-    return file
+    return {n: np.ascontiguousarray(a) for n, a in tensors.items()}
 
 
 def _to_torch(array: np.ndarray, variable: Any) -> np.ndarray:
