@@ -185,9 +185,10 @@ def test_a_view_embeds_as_a_copy(source, windows, embeddings) -> None:
 def test_silence_after_a_clip_changes_none_of_its_windows(source: Extractor) -> None:
     length = round(2.3 * source.window_samples)
     clip = np.random.default_rng(1).normal(0, 0.1, length).astype(np.float32)
+    # no more than three a window: large networks take a fifth of a second for one
+    hop = max(round(source.hop_s * source.sample_rate), source.window_samples // 3)
 
     def embedded(samples: FloatArray) -> FloatArray:
-        hop = round(source.hop_s * source.sample_rate)
         return embed_windows(source, split_windows(samples, source.window_samples, hop=hop))
 
     expected = embedded(clip)
