@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from faunashot.download import download
 from faunashot.errors import WeightsError
-from faunashot.files import cache_folder
+from faunashot.files import cache_folder, sha256_of, write_atomically
 
 OWN = "FAUNASHOT_WEIGHTS"
 """Names a folder of weights that the user has brought."""
@@ -23,7 +26,8 @@ class WeightsFile:
     name : str
         What it is called here, in a folder of the user and in the cache.
     url : str
-        Of the publisher; empty where there is no single file to download.
+        Of the publisher; empty where there is no single file to download. Where it ends in
+        ``.gz`` and `name` does not, what is downloaded is unpacked.
     checksum : str, optional
         ``sha256:`` or ``md5:`` and hexadecimal digits; None where the publisher gives none.
     """
@@ -32,25 +36,33 @@ class WeightsFile:
     url: str
     checksum: str | None = None
 
+    @property
+    def as_published(self) -> str:
+        """Name of the file that is downloaded: its own, or that of the archive which holds it."""
+        last = PurePosixPath(urlsplit(self.url).path).name
+        return last if last.endswith(".gz") and not self.name.endswith(".gz") else self.name
+
 
 def file_here(file: WeightsFile) -> Path | None:
-    """The file in ``FAUNASHOT_WEIGHTS`` or the cache, None where it is in neither."""
+    """The file in ``FAUNASHOT_WEIGHTS`` or the cache, as it is or packed; None where in neither."""
     folders = [Path(os.environ[OWN])] if os.environ.get(OWN) else []
     for folder in (*folders, cache_folder() / "weights"):
-        if (folder / file.name).is_file():
-            return folder / file.name
+        for name in (file.name, file.as_published):
+            if (folder / name).is_file():
+                return folder / name
     return None
 
 
 def locate(file: WeightsFile) -> Path:
-    """The file, downloaded into the cache where it is not here.
+    """The file, downloaded into the cache where it is not here; a packed one is unpacked there.
 
     Raises
     ------
     WeightsError
-        It is empty, or cannot be downloaded; the line names the file, its address and the folder.
+        It is empty or torn, or cannot be downloaded; the line names the file, its address and the
+        folder.
     """
-    target = cache_folder() / "weights" / file.name
+    target = cache_folder() / "weights" / file.as_published
     hint = f"put it into the folder that {OWN} names, or at {target}"
     found = file_here(file)
     if found is None and not file.url:
@@ -60,4 +72,19 @@ def locate(file: WeightsFile) -> Path:
     )
     if path.stat().st_size == 0:
         raise WeightsError(f"{path} is empty: remove it, so that it is brought again")
-    return path
+    return path if path.name == file.name else _unpacked(path, file.name)
+
+
+def _unpacked(archive: Path, name: str) -> Path:
+    """The file in a gzip archive, unpacked once into the cache, under the archive's hash."""
+    kept = cache_folder() / "weights" / f"{sha256_of(archive)[:16]}-{name}"
+    if kept.is_file():
+        return kept
+    try:
+        content = gzip.decompress(archive.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise WeightsError(
+            f"{archive} cannot be unpacked: remove it, so that it is brought again"
+        ) from error
+    write_atomically(kept, content)
+    return kept

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from faunashot.errors import WeightsError
 from faunashot.files import cache_folder, sha256_of, write_atomically
+from faunashot.weights.hdf5 import keras_layers
 
 Tensors = dict[str, npt.NDArray[Any]]
 
@@ -23,6 +24,8 @@ TORCH = (".pt", ".pth", ".bin", ".ckpt")
 
 REFUSED = re.compile(r"GLOBAL (\S+) (?:was not an allowed|whose module)")
 """How PyTorch says what it has not run."""
+HDF5 = (".h5", ".hdf5")
+"""Endings of what Keras 2 writes."""
 
 
 def read_tensors(file: Path) -> Tensors:
@@ -31,8 +34,8 @@ def read_tensors(file: Path) -> Tensors:
     Parameters
     ----------
     file : Path
-        ``.safetensors``, ``.npz``, or a checkpoint of PyTorch, which is converted once and kept in
-        the cache under its hash.
+        ``.safetensors``, ``.npz``, ``.h5`` of Keras 2, or a checkpoint of PyTorch, which is
+        converted once and kept in the cache under its hash.
 
     Raises
     ------
@@ -49,7 +52,13 @@ def read_tensors(file: Path) -> Tensors:
                 return {name: _full(array) for name, array in arrays.items()}
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise _unreadable(file, error) from error
-    raise WeightsError(f"{file}: give a file that ends in .safetensors, .npz, {', '.join(TORCH)}")
+    if file.suffix in HDF5:
+        try:
+            return {name: _full(array) for name, array in keras_layers(file).items()}
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise _unreadable(file, error) from error
+    endings = ", ".join((".safetensors", ".npz", *HDF5, *TORCH))
+    raise WeightsError(f"{file}: give a file that ends in {endings}")
 
 
 def _safetensors(file: Path) -> Tensors:
