@@ -1,0 +1,1 @@
+"""What the networks of OpenL3 have in common."""
