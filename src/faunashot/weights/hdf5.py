@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,28 @@ def keras_layers(file: Path) -> dict[str, npt.NDArray[Any]]:
                     raise ValueError(f"it has several tensors {own}")
                 found[own] = _array(root[layer], name, of=opened)
     return found
+
+
+def by_position(
+    tensors: dict[str, npt.NDArray[Any]], layers: Sequence[str]
+) -> dict[str, npt.NDArray[Any]]:
+    """Tensors by the names that layers have here: Keras 2 numbers them anew in each process.
+
+    Where the file has the same names, or another number of layers, they stay as they are.
+
+    Parameters
+    ----------
+    tensors : dict
+        By ``layer/kernel`` and the like, in the order of the layers.
+    layers : sequence of str
+        Names of those that hold tensors, in the same order.
+    """
+    there = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
+    if len(there) != len(layers) or set(there) == set(layers):
+        return tensors
+    ours = dict(zip(there, layers, strict=True))
+    parts = {name: name.partition("/") for name in tensors}
+    return {f"{ours[parts[name][0]]}/{parts[name][2]}": a for name, a in tensors.items()}
 
 
 def _names(group: Any, attribute: str) -> list[str]:

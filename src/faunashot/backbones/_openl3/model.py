@@ -17,6 +17,7 @@ from faunashot.backbones.base import Card
 from faunashot.errors import WeightsError
 from faunashot.frontends.base import FrontEnd
 from faunashot.weights.files import WeightsFile, locate
+from faunashot.weights.hdf5 import by_position
 from faunashot.weights.tensors import Tensors, read_tensors
 
 Content = Literal["env", "music"]
@@ -121,18 +122,9 @@ class OpenL3(KerasBackbone):
 
 
 def in_order(tensors: Tensors) -> Tensors:
-    """Tensors of a published file by our names of the layers, which are numbered in it at random.
+    """Tensors of a published file by our names of the layers, in the order of the layers.
 
-    Those of the spectrogram, which older files have, are left out. A file of any other number of
-    layers keeps its own names.
+    Those of the spectrogram, which older files have, are left out.
     """
     there = {n: a for n, a in tensors.items() if "spectrogram" not in n.partition("/")[0]}
-    layers = list(dict.fromkeys(name.partition("/")[0] for name in there))
-    if len(layers) != len(LAYERS) or set(layers) == set(LAYERS):
-        return there
-    ours = dict(zip(layers, LAYERS, strict=True))
-    renamed = {}
-    for name, array in there.items():
-        layer, _, of = name.partition("/")
-        renamed[f"{ours[layer]}/{of}"] = array
-    return renamed
+    return by_position(there, LAYERS)
