@@ -51,14 +51,23 @@ def spectrograms(samples: FloatArray, *, hop: int) -> FloatArray:
     for number, window in enumerate(windows):
         left = max(1, len(samples) - number * hop)
         n = min(FRAMES, 1 + max(0, -(-(left - N_FFT) // HOP)))
-        result[number, :n] = _log_mel(window[: N_FFT + (n - 1) * HOP])
+        result[number, :n] = log_mel(window[: N_FFT + (n - 1) * HOP])
     return result
 
 
-def _log_mel(samples: FloatArray) -> FloatArray:
+def log_mel(samples: FloatArray, *, hop: int = HOP) -> FloatArray:
+    """Log-mel power of 16 kHz samples in dB, at least `FLOOR_DB`, (n,) -> (frames, 128).
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,)
+        As many as a frame has, 1024, or more.
+    hop : int
+        Samples from one frame to the next.
+    """
     from scipy.fft import rfft  # keeps float32, and transforms several frames at once
 
-    framed = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
+    framed = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::hop]
     spectra = rfft(framed * _hann(), axis=1)
     mel = (np.square(spectra.real) + np.square(spectra.imag)) @ _filters()
     db = 10 * np.log10(np.maximum(mel, 10 ** (FLOOR_DB / 10)))
