@@ -1,0 +1,1 @@
+"""What ESResNeXt-fbsp and the audio branch of AudioCLIP have in common."""
