@@ -1,0 +1,1 @@
+"""The text that AudioCLIP reads: its tokens, and the transformer that embeds them."""

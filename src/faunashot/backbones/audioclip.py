@@ -1,0 +1,97 @@
+"""AudioCLIP: ESResNeXt-fbsp and CLIP's text transformer, trained into one space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.backbones._audioclip.text import PARTS, TextTransformer
+from faunashot.backbones._audioclip.tokens import MERGES, Tokeniser, read_merges
+from faunashot.backbones._esresnext.model import FbspBackbone
+from faunashot.backbones._keras import Encoder
+from faunashot.backbones.base import Card, FloatArray
+from faunashot.runtimes.published_layers import PublishedLayers
+from faunashot.weights.files import WeightsFile, locate
+
+
+class AudioClip(FbspBackbone):
+    """What AudioCLIP hears, 32 million parameters, and the texts that it knows of.
+
+    Layers: ``embedding``, of length 1024, lies in the space of the texts; ``penultimate``, of
+    length 2048, is what it is made of.
+
+    Parameters
+    ----------
+    hop_s : float
+        Step between windows of 5 s, in seconds.
+    weights : str
+        A file of the same tensors in place of the published one.
+
+    References
+    ----------
+    A. Guzhov et al. AudioCLIP: Extending CLIP to image, text and audio. ICASSP 2022.
+    """
+
+    card = Card(
+        name="audioclip",
+        version="0.1",
+        licence="MIT",
+        citation=(
+            "A. Guzhov, F. Raue, J. Hees, A. Dengel. AudioCLIP: Extending CLIP to image, text and "
+            "audio. ICASSP 2022."
+        ),
+        source="https://github.com/AndreyGuzhov/AudioCLIP/releases/tag/v0.1",
+        trained_on=(
+            "AudioSet (YouTube) with its 527 class names as texts, among them most animals that a "
+            "target corpus may hold; CLIP's images and texts before"
+        ),
+    )
+    published = WeightsFile(
+        "AudioCLIP-Full-Training.pt",
+        "https://github.com/AndreyGuzhov/AudioCLIP/releases/download/v0.1/"
+        "AudioCLIP-Full-Training.pt",
+        "sha256:2441d35b353352c8b1bbfb8f7c687f46314c3d2909e940eaf763b8c17f632c44",
+    )
+    layers: ClassVar = {"embedding": 1024, "penultimate": 2048}
+    unused = ("audio.window", "audio.fbsp.bias", "visual.", "logit_scale", *PARTS)
+    prefix = "audio."
+
+    @classmethod
+    def encoder(cls, precision: str) -> Encoder:
+        """The network from samples, (N, 220500), to embeddings."""
+        from keras import layers
+
+        of = PublishedLayers(precision)
+        inputs, pooled = cls.pooled(of)
+        embedding = of.dense(pooled, "audio.fc", cls.layers["embedding"])
+        embedding = layers.Activation("linear", dtype="float32", name="embedding")(embedding)
+        return Encoder(inputs, {"embedding": embedding, "penultimate": pooled}, of.blocks)
+
+    def embed_text(self, prompts: Sequence[str]) -> FloatArray:
+        """Embeddings of texts, not normalised, (P, 1024).
+
+        Raises
+        ------
+        ParameterError
+            A text is longer than 75 tokens.
+        WeightsError
+            The file that texts are split into tokens by is not here, and cannot be had.
+        """
+        return self.embed_tokens(self._tokeniser(prompts))
+
+    def embed_tokens(self, tokens: npt.NDArray[np.integer[Any]]) -> FloatArray:
+        """Embeddings of texts from the numbers of their tokens, (P, 77) -> (P, 1024)."""
+        return self.text.embed(tokens)
+
+    @cached_property
+    def text(self) -> TextTransformer:
+        """The network that embeds texts."""
+        return TextTransformer(self.tensors)
+
+    @cached_property
+    def _tokeniser(self) -> Tokeniser:
+        return Tokeniser(read_merges(locate(MERGES)))
