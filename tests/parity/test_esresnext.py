@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.parity, pytest.mark.slow]
 END_TO_END = 2e-3
 NETWORK = 2e-5
 MEDIAN_DB, MOST_DB = 2e-3, 0.05
-WAVELETS = 2e-5
-"""Of the largest value of a wavelet, 0.022; in float32 they are 6e-6 off, at most."""
+WAVELETS = 1e-5
+"""Their largest value is 0.03; in float32 they are up to 8e-6 off."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,6 @@ def test_spectrogram(model, reference, inputs) -> None:
 
     image = np.asarray(Model(model.inputs, model.get_layer("spectrogram").output)(inputs))
     errors = np.abs(image.transpose(0, 3, 1, 2) - reference.arrays["x_db"])
-    print("spectrogram", np.median(errors), np.quantile(errors, 0.999), errors.max())
     assert np.median(errors) < MEDIAN_DB
     assert np.quantile(errors, 0.999) < MOST_DB
 
@@ -64,13 +63,10 @@ def test_network_from_their_spectrogram(model, reference) -> None:
 
     network = Model(model.get_layer("spectrogram").output, model.outputs[0])
     embedding = np.asarray(network(reference.arrays["x_db"].transpose(0, 2, 3, 1)))
-    print("network", off(embedding, reference.arrays["embedding"]))
     assert off(embedding, reference.arrays["embedding"]) < NETWORK
 
 
 def test_end_to_end(ours, reference, inputs) -> None:
     embedding = ours.embed(inputs)
-    print("end", off(embedding, reference.arrays["embedding"]))
     assert off(embedding, reference.arrays["embedding"]) < END_TO_END
     assert off(ours.logits(embedding), reference.arrays["logits"]) < END_TO_END
-    print("logits", off(ours.logits(embedding), reference.arrays["logits"]))

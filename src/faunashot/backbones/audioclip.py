@@ -16,6 +16,7 @@ from faunashot.backbones._keras import Encoder
 from faunashot.backbones.base import Card, FloatArray
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile, locate
+from faunashot.weights.tensors import read_tensors
 
 
 class AudioClip(FbspBackbone):
@@ -90,7 +91,7 @@ class AudioClip(FbspBackbone):
     @cached_property
     def text(self) -> TextTransformer:
         """The network that embeds texts."""
-        return TextTransformer(self.tensors)
+        return TextTransformer(read_tensors(self._file))
 
     @cached_property
     def _tokeniser(self) -> Tokeniser:

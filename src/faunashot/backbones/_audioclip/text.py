@@ -42,9 +42,7 @@ class TextTransformer:
     def __init__(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
         self._tensors = {n: a for n, a in tensors.items() if n.startswith(PARTS)}
         names = (f"transformer.resblocks.{at}" for at in count())
-        self._blocks = list(
-            takewhile(lambda name: f"{name}.ln_1.weight" in self._tensors, names)
-        )
+        self._blocks = list(takewhile(lambda name: f"{name}.ln_1.weight" in self._tensors, names))
         if not self._blocks:
             raise WeightsError("the weights have no text transformer")
 
@@ -56,8 +54,9 @@ class TextTransformer:
         tokens : ndarray of int, shape (P, 77)
             The largest number of each row is the end of its text.
         """
-        ends = [self.hidden(row)[-1] for row in tokens]
-        return np.asarray(np.stack(ends) @ self._of("text_projection"))
+        projection = self._of("text_projection")
+        embedded = [self.hidden(row)[-1] @ projection for row in tokens]
+        return np.asarray(embedded, dtype=np.float32).reshape(-1, projection.shape[1])
 
     def hidden(self, row: npt.NDArray[np.integer[Any]]) -> FloatArray:
         """Normalised states of a text's tokens to its end, (77,) -> (n, width)."""

@@ -8,6 +8,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ LENGTH = 77
 VOCABULARY = 49_408
 BYTES = 256
 END_OF_WORD = "</w>"
+STRAIGHT = str.maketrans("‘’‛“”‟", "'''\"\"\"")  # noqa: RUF001
+"""Quotation marks as they are typed."""
 CONTRACTED = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")
 
 
@@ -75,13 +78,8 @@ class Tokeniser:
     def _of_word(self, word: str) -> list[int]:
         *parts, last = (_letters()[byte] for byte in word.encode())
         parts.append(f"{last}{END_OF_WORD}")
-        while len(parts) > 1:
-            pair = min(
-                zip(parts, parts[1:], strict=False), key=lambda p: self._ranks.get(p, len(self._ranks))
-            )
-            if pair not in self._ranks:
-                break
-            parts = list(_merged(parts, pair))
+        while known := [pair for pair in pairwise(parts) if pair in self._ranks]:
+            parts = list(_merged(parts, min(known, key=self._ranks.__getitem__)))
         return [self._numbers[part] for part in parts]
 
 
@@ -115,8 +113,8 @@ def _merged(parts: Sequence[str], pair: tuple[str, str]) -> Iterator[str]:
 
 def _words(text: str) -> Iterator[str]:
     """What is never merged across: contracted endings, letters, a digit, other characters."""
-    unescaped = html.unescape(html.unescape(unicodedata.normalize("NFC", text)))
-    for chunk in unescaped.lower().split():
+    plain = unicodedata.normalize("NFC", text.translate(STRAIGHT))
+    for chunk in html.unescape(html.unescape(plain)).lower().split():
         at = 0
         while at < len(chunk):
             ending = next((e for e in CONTRACTED if chunk.startswith(e, at)), "")

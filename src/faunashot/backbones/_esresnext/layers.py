@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,6 @@ USED = 1023
 FRAME = 1654
 """Samples of a frame, in the middle of the wavelet."""
 EPSILON = 1e-8
-NARROWEST = 16
-"""Channels of one convolution on a processor: with fewer it is no faster."""
 
 
 @cache
@@ -97,8 +96,7 @@ def grouped_convolution() -> Any:
     class GroupedConvolution(layers.Layer):
         """Convolutions of groups of channels of their own, padded as PyTorch pads.
 
-        Keras' own is tens of times slower on a processor. Here neighbouring groups are convolved
-        together, as one with zeros between them.
+        Keras' own compiles each with XLA, and is ten times as slow on a processor.
         """
 
         def __init__(self, size: int, *, stride: int, groups: int, **options: Any) -> None:
@@ -112,24 +110,25 @@ def grouped_convolution() -> Any:
         def call(self, x: Any) -> Any:
             around = [self.size // 2, self.size // 2]
             padding = "SAME" if self.stride == 1 else [[0, 0], around, around, [0, 0]]
-            if tf.config.list_physical_devices("GPU"):
-                return tf.nn.conv2d(x, self.kernel, self.stride, padding)
-            joined = max(1, NARROWEST // self.kernel.shape[2])
-            kernels = tf.split(self.kernel, self.groups // joined, axis=-1)
-            parts = zip(tf.split(x, len(kernels), axis=-1), kernels, strict=True)
-            convolved = [
-                tf.nn.conv2d(part, _joined(kernel, joined), self.stride, padding)
-                for part, kernel in parts
-            ]
-            return tf.concat(convolved, axis=-1)
-
-    def _joined(kernel: Any, groups: int) -> Any:
-        """One kernel of several groups, (size, size, width, width), from (.., width / groups, ..).
-
-        Its zeros are between channels of different groups.
-        """
-        width = kernel.shape[-1]
-        of = np.arange(width) // (width // groups)
-        return tf.tile(kernel, (1, 1, groups, 1)) * tf.cast(of[:, None] == of, kernel.dtype)
+            convolve = partial(tf.nn.conv2d, strides=self.stride, padding=padding)
+            return _convolved(x, tf.convert_to_tensor(self.kernel), convolve, self.groups)
 
     return GroupedConvolution
+
+
+def _convolved(x: Any, kernel: Any, convolve: Callable[[Any, Any], Any], groups: int) -> Any:
+    """All groups at once, and their gradients, which TensorFlow lacks on a processor, apart."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def at_once(x: Any, kernel: Any) -> Any:
+        def gradients(upstream: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                parts = (tf.split(of, groups, axis=-1) for of in (x, kernel))
+                apart = tf.concat(list(map(convolve, *parts)), axis=-1)
+            return tape.gradient(apart, [x, kernel], upstream)
+
+        return convolve(x, kernel), gradients
+
+    return at_once(x, kernel)
