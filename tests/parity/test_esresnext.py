@@ -52,7 +52,7 @@ def test_wavelets(model, reference) -> None:
 def test_spectrogram(model, reference, inputs) -> None:
     from keras import Model
 
-    image = np.asarray(Model(model.inputs, model.get_layer("spectrogram").output)(inputs))
+    image = np.asarray(Model(model.inputs, model.get_layer("spectrogram").output)([inputs]))
     errors = np.abs(image.transpose(0, 3, 1, 2) - reference.arrays["x_db"])
     assert np.median(errors) < MEDIAN_DB
     assert np.quantile(errors, 0.999) < MOST_DB
