@@ -5,14 +5,42 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
-from collections.abc import Collection, Iterator
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from faunashot.errors import ParameterError
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that can be had by its name; nothing is imported or read before `load`.
+
+    Attributes
+    ----------
+    giver : str
+        Who gives it: ``faunashot``, ``package NAME``, or a file of the user.
+    load : callable
+        Gives the class.
+    dotted : str
+        Of an entry of a package, ``module:attribute``, the attribute left out where the module
+        holds one class alone.
+    package : str, optional
+        As pip calls the package that gives it, where that is not ours.
+    """
+
+    giver: str
+    load: Callable[[], Any]
+    dotted: str = ""
+    package: str | None = None
+
+
+Found = Mapping[str, list[Entry]]
+"""Entries by name: more than one where several give it."""
 
 
 class Registry(Generic[T]):
@@ -37,86 +65,107 @@ class Registry(Generic[T]):
         that it stands in, and those whose names begin with an underscore, hold no entry.
     apart : collection of str
         Further modules of the package that hold no entry.
+    declared : str
+        Dotted path of a function, ``package.module:function``, that finds further entries: those
+        that are declared in files rather than written as classes. It is called at each look-up,
+        so that a file is found as soon as it is there.
     """
 
     def __init__(
-        self, kind: str, package: str, *, contract: str, apart: Collection[str] = ()
+        self,
+        kind: str,
+        package: str,
+        *,
+        contract: str,
+        apart: Collection[str] = (),
+        declared: str = "",
     ) -> None:
         self.kind = kind
         self.package = package
         self.contract = contract
         self.apart = frozenset(apart)
+        self.declared = declared
 
     @cached_property
-    def _modules(self) -> dict[str, str]:
-        """Dotted module by name, of our own package."""
+    def _coded(self) -> dict[str, list[Entry]]:
+        """Entries that are classes: our own modules, and entry points of other packages."""
         found = importlib.import_module(self.package)
         own = self.contract.partition(":")[0]
-        named = {
-            module.name: f"{self.package}.{module.name}"
-            for module in pkgutil.iter_modules(found.__path__)
-        }
-        hidden = {name for name in named if name.startswith("_")} | self.apart
-        return {n: m for n, m in named.items() if n not in hidden and m != own}
-
-    @cached_property
-    def _entry_points(self) -> dict[str, list[EntryPoint]]:
-        found: dict[str, list[EntryPoint]] = {}
+        coded: dict[str, list[Entry]] = {}
+        for module in pkgutil.iter_modules(found.__path__):
+            name, dotted = module.name, f"{self.package}.{module.name}"
+            if not (name.startswith("_") or name in self.apart or dotted == own):
+                load = partial(self._only_class_in, dotted)
+                coded[name] = [Entry("faunashot", load, dotted)]
         for entry in entry_points(group=self.package):
-            found.setdefault(entry.name, []).append(entry)
+            coded.setdefault(entry.name, []).append(self._entry(entry))
+        return coded
+
+    def _entry(self, point: EntryPoint) -> Entry:
+        package = None if point.dist is None else point.dist.name
+        giver = point.value if package is None else f"package {package}"
+        return Entry(giver, lambda: self._checked(point.load(), point.name), point.value, package)
+
+    def _found(self) -> Found:
+        if not self.declared:
+            return self._coded
+        found: dict[str, list[Entry]] = {n: [*entries] for n, entries in self._coded.items()}
+        for name, entries in _attribute(self.declared)().items():
+            found.setdefault(name, []).extend(entries)
         return found
 
     def names(self) -> list[str]:
         """Names in alphabetical order."""
-        return sorted({*self._modules, *self._entry_points})
+        return sorted(self._found())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 
     def __len__(self) -> int:
-        return len(self.names())
+        return len(self._found())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._modules or name in self._entry_points
+        return name in self._found()
 
     def __getitem__(self, name: str) -> type[T]:
-        """The class called `name`; its module is imported now.
+        """The class called `name`; its module is imported, or its file read, now.
 
         Raises
         ------
         ParameterError
-            There is none, several packages give one of this name, or its module does not import.
+            There is none, several give one of this name, or it cannot be imported or read.
         """
-        giver = self.giver_of(name)
+        entry = self._only_entry(name)
         try:
-            if name in self._modules:
-                return self._only_class_in(self._modules[name])
-            return self._checked(self._entry_points[name][0].load(), name)
+            found: type[T] = entry.load()
         except ParameterError:
             raise
         except Exception as error:  # whatever importing the code of others raises
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ParameterError(
-                f"{self.kind} {name!r} of {giver} cannot be imported: {reason}"
+                f"{self.kind} {name!r} of {entry.giver} cannot be imported: {reason}"
             ) from error
+        return found
 
     def giver_of(self, name: str) -> str:
-        """The one that gives the entry `name`: ``faunashot``, or ``package NAME``.
+        """The one that gives the entry `name`: ``faunashot``, ``package NAME``, or a file.
 
         Raises
         ------
         ParameterError
-            There is none, or several packages give one of this name; nothing is imported.
+            There is none, or several give one of this name; nothing is imported.
         """
-        if name not in self:
-            raise ParameterError.unknown(self.kind, name, self.names())
-        givers = ["faunashot"] if name in self._modules else []
-        givers += [_distribution(entry) for entry in self._entry_points.get(name, [])]
-        if len(givers) > 1:
-            raise ParameterError(
-                f"{self.kind} {name!r} is given by {' and by '.join(givers)}: rename or remove one"
-            )
-        return givers[0]
+        return self._only_entry(name).giver
+
+    def _only_entry(self, name: str) -> Entry:
+        found = self._found()
+        if name not in found:
+            raise ParameterError.unknown(self.kind, name, found)
+        entries = found[name]
+        if len(entries) > 1:
+            givers = " and by ".join(entry.giver for entry in entries)
+            raise ParameterError(f"{self.kind} {name!r} is given by {givers}: rename or remove one")
+        return entries[0]
 
     def name_of(self, dotted: str) -> str | None:
         """The name of the entry that the class ``package.module.Class`` is of; nothing is loaded.
@@ -124,18 +173,15 @@ class Registry(Generic[T]):
         None where it is neither defined in a module of ours, nor an entry point of another package.
         """
         module, _, attribute = dotted.rpartition(".")
-        for name, own in self._modules.items():
-            if module == own:
-                return name
-        for name, entries in self._entry_points.items():
-            if any(entry.value == f"{module}:{attribute}" for entry in entries):
+        for name, entries in self._coded.items():
+            if any(entry.dotted in (module, f"{module}:{attribute}") for entry in entries):
                 return name
         return None
 
     def package_of(self, name: str) -> str | None:
         """The package, as pip calls it, that gives the entry `name`; None where it is ours."""
-        entries = self._entry_points.get(name, [])
-        return next((entry.dist.name for entry in entries if entry.dist is not None), None)
+        packages = (entry.package for entry in self._found().get(name, []))
+        return next((package for package in packages if package is not None), None)
 
     def classes(self) -> dict[str, type[T]]:
         """All classes by name; one that cannot be had is told in a line, and the others go on."""
@@ -155,8 +201,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def _contract_class(self) -> type[T]:
-        module, _, attribute = self.contract.partition(":")
-        found: type[T] = getattr(importlib.import_module(module), attribute)
+        found: type[T] = _attribute(self.contract)
         return found
 
     def _only_class_in(self, dotted: str) -> type[T]:
@@ -184,5 +229,7 @@ class Registry(Generic[T]):
         return found
 
 
-def _distribution(entry: EntryPoint) -> str:
-    return f"package {entry.dist.name}" if entry.dist is not None else entry.value
+def _attribute(dotted: str) -> Any:
+    """What ``package.module:attribute`` names; its module is imported."""
+    module, _, attribute = dotted.partition(":")
+    return getattr(importlib.import_module(module), attribute)
