@@ -60,6 +60,9 @@ CONFINED = {
     "ai_edge_litert": {"backbones", "runtimes"},
     "av": {"audio"},
     "torch": {"weights", "runtimes"},
+    "transformers": {"runtimes"},
+    "huggingface_hub": {"runtimes"},
+    "onnxruntime": {"runtimes"},
     "safetensors": {"weights"},
 }
 """Libraries that only some rooms may import."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -27,7 +27,7 @@ class Options(BaseModel):
         block : mapping
             What the user set.
         key : str
-            Where the block stands, such as ``backbones.yamnet``, for messages.
+            Where the block stands, such as ``backbones.yamnet``, for messages; empty for a file.
 
         Raises
         ------
@@ -36,13 +36,43 @@ class Options(BaseModel):
         """
         if not isinstance(block, Mapping):
             raise ParameterError(f"{key}: needs a block of options, got {block!r}")
+        prefix = f"{key}." if key else ""
         for name in block:
             if name not in cls.model_fields:
-                raise ParameterError.unknown_key(f"{key}.{name}", f"{key}.", cls.model_fields)
+                raise ParameterError.unknown_key(f"{prefix}{name}", prefix, cls.model_fields)
         try:
             return cls.model_validate(dict(block))
         except ValidationError as error:
-            raise ParameterError(first_fault(error, prefix=f"{key}.")) from error
+            raise unknown_inside(error, cls, prefix=prefix) or ParameterError(
+                first_fault(error, prefix=prefix)
+            ) from error
+
+
+def unknown_inside(
+    error: ValidationError, model: type[BaseModel], *, prefix: str = ""
+) -> ParameterError | None:
+    """The error of the first key of an inner block that is not declared; None if there is none."""
+    for fault in error.errors():
+        if fault["type"] == "extra_forbidden":
+            *outer, last = (str(part) for part in fault["loc"])
+            block = "".join(f"{part}." for part in outer)
+            known = _fields_at(model, outer)
+            return ParameterError.unknown_key(f"{prefix}{block}{last}", f"{prefix}{block}", known)
+    return None
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Names of the fields of the block at a path; a key of a mapping may be any."""
+    for part in path:
+        if part in model.model_fields:
+            model = _block_in(model.model_fields[part].annotation) or model
+    return list(model.model_fields)
+
+
+def _block_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_block_in, get_args(annotation))), None)
 
 
 def first_fault(error: ValidationError, *, prefix: str = "") -> str:

@@ -223,6 +223,10 @@ class Params(Options):
         if self.varied_system.requires_features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
         layer = "" if self.layer == DEFAULT_LAYER else self.layer
+        if self._reads_class_names and not layer:
+            from faunashot.backbones.base import BACKBONES
+
+            layer = BACKBONES[self.backbone].class_layer
         return [FeatureName(name, layer) for name in self.backbone_names]
 
     def options_of(self, name: str) -> dict[str, Any]:

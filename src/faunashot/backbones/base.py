@@ -19,9 +19,12 @@ from faunashot.registry import Registry
 FloatArray = npt.NDArray[np.float32]
 
 BACKBONES: Registry[Backbone] = Registry(
-    "backbone", "faunashot.backbones", contract="faunashot.backbones.base:Backbone"
+    "backbone",
+    "faunashot.backbones",
+    contract="faunashot.backbones.base:Backbone",
+    declared="faunashot.backbones._declared.sources:declared",
 )
-"""Backbones by name: one module each."""
+"""Backbones by name: one module each, or one YAML file that declares a network to be run as is."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Backbone(ABC):
         Length of the embedding by the name of its layer; the first layer is the default.
     batch_size : int
         Windows for the network at once, where it is fastest within bounded memory.
+    class_layer : str
+        Whose embeddings the logits of its own classes are made from; empty for the default layer.
     front_end : FrontEnd
         What gives the network's inputs.
     weights_hash : str
@@ -76,6 +81,7 @@ class Backbone(ABC):
     Options: ClassVar[type[options.Options]]
     layers: ClassVar[Mapping[str, int]]
     batch_size: ClassVar[int] = 32
+    class_layer: ClassVar[str] = ""
 
     front_end: FrontEnd
     weights_hash: str
@@ -130,7 +136,7 @@ class HasClasses(Protocol):
     class_list: ClassList
 
     def logits(self, embeddings: npt.NDArray[Any]) -> FloatArray:
-        """Logits of its classes from embeddings of its default layer, (N, dim) -> (N, C).
+        """Logits of its classes from embeddings of `Backbone.class_layer`, (N, dim) -> (N, C).
 
         Of embeddings, not of inputs: those are stored, so that nothing is embedded anew.
         """

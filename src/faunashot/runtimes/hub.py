@@ -1,4 +1,4 @@
-"""Models of TF Hub: from its cache, or downloaded into it."""
+"""Models of TF Hub and Kaggle: from TF Hub's cache, or downloaded into it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from faunashot.errors import WeightsError
 
 MODEL = "saved_model.pb"
 
+KAGGLE = "https://www.kaggle.com/models/"
+KAGGLE_API = "https://www.kaggle.com/api/v1/models/"
+
 
 def model_folder(handle: str) -> Path:
     """Folder of the SavedModel that `handle` names, in the layout that tensorflow_hub caches.
@@ -20,7 +23,9 @@ def model_folder(handle: str) -> Path:
     Parameters
     ----------
     handle : str
-        URL of the model on TF Hub, or a folder that holds it.
+        URL of the model on TF Hub, ``https://tfhub.dev/OWNER/MODEL/VERSION``, or on Kaggle,
+        ``https://www.kaggle.com/models/OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``, or a folder that
+        holds it.
 
     Raises
     ------
@@ -54,12 +59,19 @@ def cache_folder() -> Path:
     return Path(own) / "tfhub" if own else Path.home() / ".cache" / "faunashot" / "tfhub"
 
 
+def _archive(handle: str) -> str:
+    """Address of the model's files in one archive."""
+    if handle.startswith(KAGGLE):
+        return f"{KAGGLE_API}{handle.removeprefix(KAGGLE)}/download"
+    return f"{handle}?tf-hub-format=compressed"
+
+
 def _fetch(handle: str, folder: Path) -> None:
     name = urlsplit(handle).path.strip("/").replace("/", "-")
     archive = download(
-        f"{handle}?tf-hub-format=compressed",
+        _archive(handle),
         folder.with_name(f"{name}.tar.gz"),
-        checksum=None,  # TF Hub publishes none
+        checksum=None,  # neither publishes one
         error=WeightsError,
         hint=f"set TFHUB_CACHE_DIR to a cache that has {handle}; {folder.parent} has not",
     )

@@ -22,7 +22,7 @@ Network = Callable[[FloatArray], FloatArray]
 
 
 class LiteRt:
-    """A LiteRT model of one input and one output, called from any thread.
+    """A LiteRT model of one input, called from any thread.
 
     Calls at the same time each have an interpreter of their own on one processor: as many threads
     as processors keep all of them busy, without waiting for each other as those of one interpreter
@@ -38,24 +38,28 @@ class LiteRt:
         self._model = model
         self._free: list[Any] = []  # whose append and pop are atomic
 
-    def __call__(self, inputs: FloatArray) -> FloatArray:
-        """Output for inputs, (N, ...) -> (N, ...)."""
+    def __call__(self, inputs: FloatArray, *, output: int | None = None) -> FloatArray:
+        """Output for inputs, (N, ...) -> (N, ...): the first, or the tensor of an index."""
         try:
             net = self._free.pop()
         except IndexError:
-            net = self._interpreter()
-        source, output = net.get_input_details()[0], net.get_output_details()[0]
+            net = self.interpreter()
+        source = net.get_input_details()[0]
+        index = net.get_output_details()[0]["index"] if output is None else output
         shape = [len(inputs), *source["shape"][1:]]
-        if source["shape"][0] != len(inputs):
+        if inputs.ndim == len(shape):
+            shape = [*inputs.shape]
+        if [*source["shape"]] != shape:
             net.resize_tensor_input(source["index"], shape)
             net.allocate_tensors()
         net.set_tensor(source["index"], np.ascontiguousarray(inputs).reshape(shape))
         net.invoke()
-        result = np.asarray(net.get_tensor(output["index"]), dtype=np.float32)
+        result = np.asarray(net.get_tensor(index), dtype=np.float32)
         self._free.append(net)
         return result
 
-    def _interpreter(self) -> Any:
+    def interpreter(self) -> Any:
+        """A new interpreter of the model."""
         from ai_edge_litert.interpreter import Interpreter
 
         with quiet_native():

@@ -1,0 +1,238 @@
+"""The backbone that a declaration makes."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, create_model
+
+from faunashot import options
+from faunashot.backbones._declared.declaration import (
+    LOGITS,
+    PACKAGES,
+    Declaration,
+    read_declaration,
+)
+from faunashot.backbones._declared.fit import check_fit, pooled, source_of
+from faunashot.backbones._declared.front_end import Samples, front_end_of
+from faunashot.backbones._declared.located import hash_of, labels_of, model_here, model_of
+from faunashot.backbones.base import Backbone, Card, ClassList, FloatArray, default_layer
+from faunashot.errors import ParameterError, WeightsError
+from faunashot.runtimes.graph import Graph
+from faunashot.runtimes.once import Once
+
+
+class Loaded(NamedTuple):
+    """A network, the input that takes the samples, and the windows that it takes at once.
+
+    `rows` is None where it takes any number, 0 where it takes a window without an axis of windows.
+    """
+
+    graph: Graph
+    source: str
+    rows: int | None
+
+
+class DeclaredBackbone(Backbone):
+    """A network that is run as its publisher gives it.
+
+    Parameters
+    ----------
+    hop_s : float
+        Step between windows in seconds.
+    weights : str
+        A file or folder in place of the published one.
+
+    Attributes
+    ----------
+    declaration : Declaration
+    file : Path
+        That it was read from.
+
+    Raises
+    ------
+    WeightsError
+        The runtime is not installed, or the network is not here and cannot be had.
+    """
+
+    declaration: ClassVar[Declaration]
+    file: ClassVar[Path]
+    samples: ClassVar[type[Samples]]
+
+    def __init__(self, *, hop_s: float, weights: str = "") -> None:
+        self.front_end = self.samples(hop_s=hop_s)
+        self._model = model_of(self.declaration, self.file.parent, weights=weights)
+        told = f"{hash_of(self._model)}{self.declaration.settings}"
+        self.weights_hash = hashlib.sha256(told.encode()).hexdigest()
+        self.loaded = Once(self._load)
+
+    @classmethod
+    def weights_here(cls) -> Path | None:
+        """As `Backbone.weights_here`."""
+        return model_here(cls.declaration, cls.file.parent)
+
+    def embed(self, inputs: FloatArray, *, layer: str = "") -> FloatArray:
+        """Embed windows of samples, (N, samples) -> (N, dim).
+
+        Raises
+        ------
+        ParameterError
+            The network is not as declared.
+        WeightsError
+            It cannot be loaded or run.
+        """
+        layer = layer or default_layer(self)
+        output = self.declaration.layers[layer]
+        try:
+            made = self._run(inputs, output.name)
+            return pooled(made, len(inputs), layer=layer, output=output)
+        except (ParameterError, WeightsError) as error:
+            raise self._of_file(error) from error
+
+    def _run(self, inputs: FloatArray, output: str) -> FloatArray:
+        loaded = self.loaded()
+        call = partial(loaded.graph, source=loaded.source, output=output)
+        if loaded.rows is None:
+            return call(self._laid_out(inputs))
+        if loaded.rows == 0:
+            rows = [call(window) for window in inputs]
+            return np.stack([row if row.ndim > 1 else row[None] for row in rows])
+        parts = []
+        for at in range(0, len(inputs), loaded.rows):
+            part = inputs[at : at + loaded.rows]
+            full = np.zeros((loaded.rows, inputs.shape[1]), np.float32)
+            full[: len(part)] = part
+            parts.append(call(self._laid_out(full))[: len(part)])
+        return np.concatenate(parts)
+
+    def _laid_out(self, windows: FloatArray) -> FloatArray:
+        axis = {"NCT": 1, "NTC": 2}.get(self.declaration.input.layout)
+        return windows if axis is None else np.expand_dims(windows, axis)
+
+    def _load(self) -> Loaded:
+        try:
+            graph = _graph(self.declaration, self._model)
+            check_fit(graph, self.declaration)
+            port = source_of(graph, self.declaration)
+        except (ParameterError, WeightsError) as error:
+            raise self._of_file(error) from error
+        if self.declaration.input.layout == "T":
+            return Loaded(graph, port.name, 0)
+        return Loaded(graph, port.name, port.shape[0] if port.shape else None)
+
+    def _of_file(self, error: ParameterError | WeightsError) -> ParameterError | WeightsError:
+        """The error with the name of the file, which it has once."""
+        prefix = f"{self.file.name}: "
+        return error if str(error).startswith(prefix) else type(error)(f"{prefix}{error}")
+
+
+class DeclaredWithClasses(DeclaredBackbone):
+    """One whose network has classes of its own; they are its layer ``logits``."""
+
+    class_layer = LOGITS
+
+    @cached_property
+    def class_list(self) -> ClassList:
+        """Its classes, in the order of the outputs."""
+        classes = self.declaration.classes
+        assert classes is not None
+        try:
+            names = labels_of(classes, self.file.parent, self._model)
+        except (ParameterError, WeightsError) as error:
+            raise self._of_file(error) from error
+        return ClassList(classes.vocabulary or self.card.name, names, several=classes.several)
+
+    def logits(self, embeddings: npt.NDArray[Any]) -> FloatArray:
+        """Logits of its classes from embeddings of the layer ``logits``, which they are.
+
+        Raises
+        ------
+        ParameterError
+            The embeddings are of another layer.
+        """
+        dim = self.layers[LOGITS]
+        if embeddings.shape[1] != dim:
+            raise ParameterError(
+                f"layer: the classes of {self.card.name} are its layer {LOGITS}: set layer={LOGITS}"
+            )
+        return np.asarray(embeddings, dtype=np.float32)
+
+
+def backbone_of(file: Path) -> type[DeclaredBackbone]:
+    """The backbone that a file declares, called like the file; no weights are looked for.
+
+    Parameters
+    ----------
+    file : Path
+        YAML, see docs/BACKBONES.md.
+
+    Raises
+    ------
+    ParameterError
+        It cannot be read, or something in it is wrong.
+    """
+    declaration = read_declaration(file)
+    base = DeclaredBackbone if declaration.classes is None else DeclaredWithClasses
+    facts: dict[str, Any] = {
+        "declaration": declaration,
+        "file": file,
+        "samples": front_end_of(declaration),
+        "card": _card(file.stem, declaration),
+        "layers": {layer: output.dim for layer, output in declaration.layers.items()},
+        "batch_size": declaration.batch_size,
+        "Options": _options(declaration),
+        "__doc__": declaration.description or f"{file.stem}, as declared in {file.name}.",
+        "__module__": __name__,
+    }
+    return type(f"Declared_{file.stem}", (base,), facts)
+
+
+def _card(name: str, declaration: Declaration) -> Card:
+    weights = declaration.weights
+    handle = weights.handle
+    if declaration.runtime == "transformers" and handle.count("/") == 1:
+        handle = f"https://huggingface.co/{handle}"
+    return Card(
+        name=name,
+        version=declaration.version,
+        licence=declaration.licence,
+        citation=declaration.citation,
+        source=declaration.source or weights.url or handle or weights.file,
+        trained_on=declaration.trained_on,
+        packages=PACKAGES[declaration.runtime],
+    )
+
+
+def _options(declaration: Declaration) -> type[options.Options]:
+    hop = Annotated[float, Field(ge=0.001, le=declaration.window_s)]
+    made: Any = create_model(
+        "Options",
+        __base__=options.Options,
+        __doc__="Step between windows, and weights in place of the published ones.",
+        hop_s=(hop, declaration.step_s),
+        weights=(str, ""),
+    )
+    return made  # type: ignore[no-any-return]
+
+
+def _graph(declaration: Declaration, model: Path) -> Graph:
+    if declaration.runtime == "onnx":
+        from faunashot.runtimes.onnx_graph import OnnxGraph
+
+        return OnnxGraph(model)
+    if declaration.runtime == "litert":
+        from faunashot.runtimes.litert_graph import LiteRtGraph
+
+        return LiteRtGraph(model)
+    if declaration.runtime == "saved_model":
+        from faunashot.runtimes.saved_model import SavedModelGraph
+
+        return SavedModelGraph(model, signature=declaration.signature)
+    from faunashot.runtimes.transformers_graph import TransformersGraph
+
+    return TransformersGraph(model, model_class=declaration.model_class)
