@@ -74,14 +74,14 @@ class Output(Options):
     Attributes
     ----------
     name : str
-        As the network calls it.
+        As the network calls it; may be left out where it has one output.
     dim : int
         Numbers of a window, once pooled.
     pooling : "none" or "mean"
         Mean over all axes but the last, of an output that has frames.
     """
 
-    name: Text
+    name: str = ""
     dim: Positive
     pooling: Literal["none", "mean"] = "none"
 
@@ -190,6 +190,8 @@ class Declaration(Options):
             raise ParameterError(f"hop_s: {self.step_s} is longer than a window, {self.window_s} s")
         if self.runtime == "transformers" and (self.input.name or self.input.layout != "NT"):
             raise ParameterError("input: the model's own feature extractor makes it; leave it out")
+        if self.runtime == "transformers" and not all(o.name for o in self.layers.values()):
+            raise ParameterError("outputs: name each, such as last_hidden_state")
         if LOGITS in self.outputs or FRONT_END in self.outputs:
             raise ParameterError(f"outputs: {LOGITS} and {FRONT_END} are names of our own")
         return self

@@ -61,15 +61,29 @@ def check_fit(graph: Graph, declaration: Declaration) -> None:
     source_of(graph, declaration)
     if graph.any_output:
         return
-    ports = {port.name: port for port in graph.outputs}
     for layer, output in declaration.layers.items():
-        if output.name not in ports:
-            raise ParameterError.unknown(f"{key_of(layer)}.name", output.name, ports)
-        shape = ports[output.name].shape
+        port = output_of(graph, layer, output)
+        shape = port.shape
         if shape and shape[-1] not in (None, output.dim) and not _may_be_joined(shape, output):
-            raise ParameterError(
-                f"{key_of(layer)}.dim: {output.dim}, and the network gives {ports[output.name]}"
-            )
+            raise ParameterError(f"{key_of(layer)}.dim: {output.dim}, and the network gives {port}")
+
+
+def output_of(graph: Graph, layer: str, output: Output) -> Port:
+    """The output that a layer is made of.
+
+    Raises
+    ------
+    ParameterError
+        There is no such output, or there are several and none is named.
+    """
+    ports = {port.name: port for port in graph.outputs}
+    if graph.any_output:
+        return Port(output.name)
+    if not output.name and len(ports) > 1:
+        raise ParameterError(f"{key_of(layer)}.name: name one of {', '.join(ports)}")
+    if output.name and output.name not in ports:
+        raise ParameterError.unknown(f"{key_of(layer)}.name", output.name, ports)
+    return ports[output.name] if output.name else graph.outputs[0]
 
 
 def _may_be_joined(shape: tuple[int | None, ...], output: Output) -> bool:
@@ -92,7 +106,7 @@ def pooled(made: FloatArray, n: int, *, layer: str, output: Output) -> FloatArra
         framed = made.ndim > 2 and made.shape[-1] == output.dim
         hint = "; set pooling: mean" if framed else ""
         raise ParameterError(
-            f"{key_of(layer)}.dim: {output.dim}, and {output.name} gives {made.shape} of {n} "
+            f"{key_of(layer)}.dim: {output.dim}, and the network gives {made.shape} of {n} "
             f"windows{hint}"
         )
     return rows

@@ -18,7 +18,7 @@ from faunashot.backbones._declared.declaration import (
     Declaration,
     read_declaration,
 )
-from faunashot.backbones._declared.fit import check_fit, pooled, source_of
+from faunashot.backbones._declared.fit import check_fit, output_of, pooled, source_of
 from faunashot.backbones._declared.front_end import Samples, front_end_of
 from faunashot.backbones._declared.located import hash_of, labels_of, model_here, model_of
 from faunashot.backbones.base import Backbone, Card, ClassList, FloatArray, default_layer
@@ -89,7 +89,7 @@ class DeclaredBackbone(Backbone):
         layer = layer or default_layer(self)
         output = self.declaration.layers[layer]
         try:
-            made = self._run(inputs, output.name)
+            made = self._run(inputs, output_of(self.loaded().graph, layer, output).name)
             return pooled(made, len(inputs), layer=layer, output=output)
         except (ParameterError, WeightsError) as error:
             raise self._of_file(error) from error
