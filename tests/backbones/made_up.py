@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from faunashot.backbones._declared.model import DeclaredBackbone
 from faunashot.backbones._keras import KerasBackbone
 from faunashot.backbones.base import BACKBONES
+from faunashot.errors import WeightsError
 from faunashot.runtimes.keras_network import settle_tensorflow
 
 
@@ -26,6 +28,22 @@ LIKE = dict.fromkeys(("whisper_base", "whisper_small", "whisper_tiny_en"), "whis
 def tried_layers(name: str) -> list[str]:
     """Layers of a backbone that are tried: of many that are made alike, the first two."""
     return [*BACKBONES[name].layers][:2]
+
+
+@cache
+def is_declared(name: str) -> bool:
+    return issubclass(BACKBONES[name], DeclaredBackbone)
+
+
+@cache
+def is_run(name: str) -> bool:
+    """Whether it can be run here: one that is declared has no made-up weights."""
+    if not is_declared(name):
+        return True
+    try:
+        return BACKBONES[name].weights_here() is not None
+    except WeightsError:
+        return False
 
 
 def made_up_file(name: str, folder: Path) -> Path:
