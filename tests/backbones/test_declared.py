@@ -20,6 +20,7 @@ from faunashot.backbones._declared.sources import OURS, declared_in
 from faunashot.backbones.base import BACKBONES, class_scores, load
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.features.extractors import extractor
+from faunashot.registry import Registry
 
 RNG = np.random.default_rng(3)
 
@@ -181,6 +182,25 @@ class TestRegistry:
         file.rename(folder / "perch_2.yml")
         with pytest.raises(ParameterError, match="'perch_2' is given by faunashot and by"):
             BACKBONES["perch_2"]
+
+    def test_another_package_declares_one(self, tmp_path: Path, monkeypatch) -> None:
+        park = tmp_path / "park"
+        info = tmp_path / "park-1.dist-info"
+        for made in (park, info):
+            made.mkdir()
+        declare(park, "robin")
+        (park / "__init__.py").write_text(
+            "from pathlib import Path\n"
+            "from faunashot.backbones._declared.model import backbone_of\n"
+            "Robin = backbone_of(Path(__file__).with_name('robin.yaml'))\n"
+        )
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: park\nVersion: 1\n")
+        entry = "[faunashot.backbones]\nrobin = park:Robin\n"
+        (info / "entry_points.txt").write_text(entry)
+        monkeypatch.syspath_prepend(tmp_path)
+        fresh: Registry[Any] = Registry("backbone", BACKBONES.package, contract=BACKBONES.contract)
+        assert fresh["robin"].card.name == "robin"
+        assert fresh.package_of("robin") == "park"
 
     def test_a_name_that_is_none_is_refused(self, folder: Path) -> None:
         declare(folder, "my net")

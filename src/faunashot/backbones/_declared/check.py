@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from faunashot.backbones._declared.declaration import LOGITS
 from faunashot.backbones._declared.model import DeclaredBackbone
 from faunashot.backbones._declared.sources import declared_in
 from faunashot.backbones.base import FloatArray, HasClasses
@@ -65,22 +64,24 @@ def check(file: Path) -> Checked:
         }
     )
     windows = _signals(backbone)
-    for layer in kind.layers:
-        _check_layer(found, backbone, windows, layer)
-    found.facts["windows a second"] = f"{_speed(backbone, windows):.1f}, on one thread a call"
+    names = backbone.class_list.names if isinstance(backbone, HasClasses) else ()
+    checked = {layer: _check_layer(found, backbone, windows, layer) for layer in kind.layers}
+    for at, name in enumerate(("deterministic", "batch-invariant")):
+        found.facts[name] = "yes" if all(holds[at] for holds in checked.values()) else "no"
+    if declaration.classes is not None:
+        found.facts["classes"] = f"{len(names)} of {declaration.classes.labels}"
+    found.facts["windows a second"] = f"{_speed(backbone, windows):.1f}, on one thread"
     if loaded.rows is not None and loaded.rows < 2:
         found.remarks.append("it takes one window at a time, and is run window by window")
     elif loaded.rows is not None:
         found.remarks.append(f"it takes {loaded.rows} windows at a time; fewer are filled up")
-    if isinstance(backbone, HasClasses):
-        found.facts["classes"] = f"{len(backbone.class_list.names)} of {declaration.classes.labels}"  # type: ignore[union-attr]
     return found
 
 
 def _check_layer(
     found: Checked, backbone: DeclaredBackbone, windows: FloatArray, layer: str
-) -> None:
-    """Run one layer: on all windows, again, and on each by itself."""
+) -> tuple[bool, bool]:
+    """Run a layer on all windows, again, and on each: is it deterministic, and batch-invariant?"""
     together = backbone.embed(windows, layer=layer)
     if not np.isfinite(together).all():
         which = "silence" if np.isfinite(together[0]).all() else "noise"
@@ -88,25 +89,23 @@ def _check_layer(
             f"{backbone.file.name}: {layer} of {which} is not finite: its samples may need "
             "another normalisation"
         )
-    largest = float(np.abs(together).max())
     again = float(np.abs(backbone.embed(windows, layer=layer) - together).max())
     alone = np.concatenate([backbone.embed(window[None], layer=layer) for window in windows])
     off = float(np.abs(alone - together).max())
+    invariant = off <= TOLERANCE * float(np.abs(together).max())
     found.facts[f"layer {layer}"] = f"{together.shape[1]} numbers a window"
-    facts = {"deterministic": again == 0, "batch-invariant": off <= TOLERANCE * largest}
-    for name, holds in facts.items():
-        found.facts[name] = "yes" if holds and found.facts.get(name) != "no" else "no"
     if again:
         found.remarks.append(
             f"{layer} is not deterministic: the same windows give numbers {again:.1e} apart"
         )
-    elif not facts["batch-invariant"]:
+    elif not invariant:
         found.remarks.append(
             f"{layer} of a window depends on the windows beside it: {off:.1e} apart; set "
             "batch_size: 1"
         )
-    if layer != LOGITS and len(np.unique(together[:2], axis=0)) < 2:
+    if len(np.unique(together[:2], axis=0)) < 2:
         found.remarks.append(f"{layer} is the same for noise and for other noise")
+    return again == 0, invariant
 
 
 def _signals(backbone: DeclaredBackbone) -> FloatArray:
