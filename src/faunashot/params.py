@@ -177,9 +177,7 @@ class Params(Options):
         for name in self.backbone_names:
             _known("backbone", name, [*BACKBONES, *FRONT_ENDS])
             if name in BACKBONES and name in FRONT_ENDS:
-                raise ParameterError(
-                    f"backbone: {name!r} is a backbone and a front end: rename or remove one"
-                )
+                raise ParameterError(f"backbone: {name!r} is a front end, too: rename one of them")
             self.options_of(name)  # refuses one that two packages give, or that does not import
         if len(set(self.backbone_names)) < len(self.backbone_names):
             raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
@@ -223,22 +221,14 @@ class Params(Options):
         if self.varied_system.requires_features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
         layer = "" if self.layer == DEFAULT_LAYER else self.layer
-        if self._reads_class_names and not layer:
-            from faunashot.backbones.base import BACKBONES
-
-            layer = BACKBONES[self.backbone].class_layer
+        if self._reads_class_names:
+            layer = layer or getattr(_kind_of(self.backbone), "class_layer", "")
         return [FeatureName(name, layer) for name in self.backbone_names]
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Options of a backbone or front end, its defaults among them."""
-        from faunashot.backbones.base import BACKBONES
-        from faunashot.frontends.base import FRONT_ENDS
-
-        of_backbone = name in BACKBONES
-        kind: Any = BACKBONES[name] if of_backbone else FRONT_ENDS[name]
-        block = (self.backbones if of_backbone else self.frontends).get(name, {})
-        read: dict[str, Any] = kind.Options.read(block, key=name).model_dump()
-        return read
+        block = {**self.frontends, **self.backbones}.get(name, {})
+        return dict(_kind_of(name).Options.read(block, key=name).model_dump())
 
     @property
     def reading(self) -> Reading:
@@ -345,6 +335,14 @@ def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 if part in ("*", name)
             ]
         yield from ((key, pattern) for key, _ in found)
+
+
+def _kind_of(name: str) -> Any:
+    """The class of a backbone or of a front end."""
+    from faunashot.backbones.base import BACKBONES
+    from faunashot.frontends.base import FRONT_ENDS
+
+    return BACKBONES[name] if name in BACKBONES else FRONT_ENDS[name]
 
 
 def _offering(method: str) -> list[str]:
