@@ -168,3 +168,21 @@ class TestSavedModel:
         self.declare(folder, weights={"handle": "torn"})
         with pytest.raises(WeightsError, match=r"small\.yaml: torn cannot be loaded"):
             assert_embeds()
+
+
+@pytest.mark.shared
+def test_yamnet_of_tf_hub_gives_what_ours_does(folder: Path, tfhub: Path, yamnet: Any) -> None:
+    whole = {"embedding": {"name": "1", "dim": 1024, "pooling": "mean"}}
+    declare(
+        folder,
+        runtime="saved_model",
+        weights={"handle": "https://tfhub.dev/google/yamnet/1"},
+        signature="__call__",
+        window_s=0.975,
+        hop_s=0.48,
+        input={"layout": "T"},
+        outputs=whole,
+    )
+    rows = np.random.default_rng(4).normal(0, 0.1, (3, 15_600)).astype(np.float32)
+    ours = embed_windows(load("small"), rows)
+    np.testing.assert_allclose(ours, embed_windows(yamnet, rows), rtol=0, atol=1e-4)
