@@ -187,6 +187,20 @@ def test_a_file_of_another_variant_lists_what_differs(mobilenet: Path, tmp_path:
         narrow.build(2, seed=0)
 
 
+def test_what_is_trained_further_starts_as_what_embeds(
+    mobilenet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUNTIME, "tensorflow")
+    backbone: Any = load("panns_mobilenet_v1", weights=str(mobilenet))
+    inputs = backbone.front_end(clip(5.0))
+    network = backbone.build(3, seed=0)
+    assert len(network.layers) == len(BLOCKS) + 4  # normalisation, first, dense and classifier
+    expected = backbone.embed(inputs)
+    embedding = np.asarray(network.body(inputs, training=False))
+    assert np.abs(embedding - expected).max() < 1e-5 * expected.max()
+    assert network.model(inputs).shape == (1, 3)
+
+
 @pytest.mark.slow
 def test_a_fine_tuned_wavegram_is_kept_without_its_code() -> None:
     settle_tensorflow()

@@ -386,6 +386,17 @@ def test_a_clip_weighs_the_same_whatever_its_windows() -> None:
     assert len(np.unique(np.concatenate(drawn))) == 6
 
 
+def test_spectrograms_are_masked_and_waveforms_are_not() -> None:
+    rows = np.random.default_rng(0).normal(size=(2, 6144)).astype(np.float32)
+    learn = windowed(rows, ["hen", "owl"], counts=[1, 1])
+    settings = {**fine_tuned(masks=2, mixup=0.0).options.model_dump(), "seed": 3}
+    schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
+    windows = Windows.of(learn, learn.classes)
+    for shape, same in (PATCH, False), ((6144,), True):
+        [batch] = Drawn(windows, shape, schedule)(1)
+        assert np.array_equal(batch[0].reshape(2, -1), rows) == same
+
+
 @pytest.mark.slow
 def test_half_precision_trains_too(learn) -> None:
     """As on a GPU; the optimizer scales the loss, and the weights stay in float32."""
