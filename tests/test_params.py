@@ -98,6 +98,16 @@ def test_features_are_those_that_the_system_reads(committed):
     assert features(layer="embedding") == ["birdnet.embedding"]
     assert features(system="end_to_end", backbone="yamnet") == ["yamnet.front_end"]
     assert features(system="cnn1d", backbone="logmel_frames") == ["logmel_frames"]
+    assert features(system="panns-cnn14", backbone="panns_cnn14") == ["panns_cnn14"]
+
+
+@pytest.mark.parametrize("network", ["cnn14", "resnet38", "wavegram"])
+def test_a_published_system_asks_for_its_backbone(refusal, network):
+    said = refusal("system", f"panns-{network}")
+    assert said == (
+        f"system: panns-{network} reads the features of panns_{network}, not of birdnet: "
+        f"set backbone=panns_{network}"
+    )
 
 
 def test_class_scores_are_read_from_the_layer_that_has_them(committed):

@@ -49,8 +49,8 @@ class System:
     fit_steps_on : "unlabelled" or "labelled"
         All clips of the training side, or those that are learned from alone.
     requires_features : str
-        The one front end whose features it takes, or "front_end" for that of the backbone; any
-        where empty.
+        The one front end or backbone whose features it takes, or "front_end" for what the backbone
+        reads; any where empty.
     windows_per_clip : int
         Windows of a labelled clip that a head learns beside its mean, for a half of its weight.
     """
