@@ -11,16 +11,17 @@ import pytest
 from made_up import made_up_file
 from safetensors.numpy import load_file, save_file
 
+from faunashot.backbones._keras import CHECK, MODEL
 from faunashot.backbones._panns.front_end import PannsLogMel, PannsLogMel16k, PannsWaveLogMel
 from faunashot.backbones.base import BACKBONES, load
 from faunashot.backbones.panns_mobilenet_v1 import BLOCKS
 from faunashot.errors import WeightsError
+from faunashot.files import CACHE
 from faunashot.runtimes.keras_network import settle_tensorflow
 from faunashot.runtimes.litert import RUNTIME
 
 PUBLISHED = {
     "panns_cnn14": 80_753_615,
-    "panns_cnn14_16k": 80_753_615,
     "panns_resnet38": 73_783_247,
     "panns_wavegram": 81_065_487,
     "panns_mobilenet_v1": 4_796_303,
@@ -199,6 +200,22 @@ def test_what_is_trained_further_starts_as_what_embeds(
     embedding = np.asarray(network.body(inputs, training=False))
     assert np.abs(embedding - expected).max() < 1e-5 * expected.max()
     assert network.model(inputs).shape == (1, 3)
+
+
+@pytest.mark.slow
+def test_converted_for_litert_it_gives_the_same(
+    mobilenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    found = {}
+    for runtime in ("tensorflow", "litert"):
+        monkeypatch.setenv(RUNTIME, runtime)
+        backbone: Any = load("panns_mobilenet_v1", weights=str(mobilenet))
+        found[runtime] = backbone.embed(backbone.front_end(clip()))
+    expected = found["tensorflow"]
+    assert np.abs(found["litert"] - expected).max() < 2e-5 * expected.max()
+    [folder] = (tmp_path / "litert").iterdir()
+    assert {file.name for file in folder.iterdir()} == {MODEL, CHECK}
 
 
 @pytest.mark.slow
