@@ -44,4 +44,8 @@ def test_text(ours, reference) -> None:
     tokens = reference.arrays["tokens"]
     hidden = ours.text.hidden(tokens[0])
     assert off(hidden, reference.arrays["text_hidden_final_item0"][: len(hidden)]) < TEXT
-    assert off(ours.embed_tokens(tokens), reference.arrays["text_features"]) < TEXT
+    embedded = ours.embed_tokens(tokens)
+    assert off(embedded, reference.arrays["text_features"]) < TEXT
+    unit = embedded / np.linalg.norm(embedded, axis=1, keepdims=True)
+    logits = ours.text_scale * reference.arrays["audio_features_unit"] @ unit.T
+    assert off(logits, reference.arrays["logits_audio_text"]) < TEXT

@@ -16,7 +16,12 @@ from faunashot.backbones._keras import Encoder
 from faunashot.backbones.base import Card, FloatArray
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile, locate
-from faunashot.weights.tensors import read_tensors
+from faunashot.weights.tensors import Tensors, read_tensors
+
+SCALE = "logit_scale_at"
+"""Name of the logarithm of the scale of cosines of audio and text."""
+MOST = 100.0
+"""Of that scale."""
 
 
 class AudioClip(FbspBackbone):
@@ -91,7 +96,21 @@ class AudioClip(FbspBackbone):
     @cached_property
     def text(self) -> TextTransformer:
         """The network that embeds texts."""
-        return TextTransformer(read_tensors(self._file))
+        return TextTransformer(self._text_tensors)
+
+    @cached_property
+    def text_scale(self) -> float:
+        """What cosines of audio and text are multiplied by; 100, its bound, where it is not kept.
+
+        Its logarithm was trained, which may stand for 1 to 100.
+        """
+        kept = self._text_tensors.get(SCALE)
+        return MOST if kept is None else float(np.clip(np.exp(kept), 1, MOST).max())
+
+    @cached_property
+    def _text_tensors(self) -> Tensors:
+        tensors = read_tensors(self._file)
+        return {name: array for name, array in tensors.items() if name.startswith((*PARTS, SCALE))}
 
     @cached_property
     def _tokeniser(self) -> Tokeniser:

@@ -40,7 +40,7 @@ class TextTransformer:
     """
 
     def __init__(self, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
-        self._tensors = {n: a for n, a in tensors.items() if n.startswith(PARTS)}
+        self._tensors = tensors
         names = (f"transformer.resblocks.{at}" for at in count())
         self._blocks = list(takewhile(lambda name: f"{name}.ln_1.weight" in self._tensors, names))
         if not self._blocks:
@@ -88,7 +88,7 @@ class TextTransformer:
 
     def _of(self, name: str) -> FloatArray:
         try:
-            return self._tensors[name]
+            return np.asarray(self._tensors[name], dtype=np.float32)
         except KeyError:
             raise WeightsError(f"the weights lack {name} of the text transformer") from None
 

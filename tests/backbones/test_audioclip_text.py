@@ -158,6 +158,17 @@ def test_texts_are_embedded(tmp_path, monkeypatch) -> None:
     assert made.embed_text([]).shape == (0, DIM)
 
 
+@pytest.mark.parametrize(("kept", "scale"), [(3.0, np.exp(3)), (5.0, 100.0), (-1.0, 1.0)])
+def test_cosines_are_scaled_as_was_trained(tmp_path, kept: float, scale: float) -> None:
+    tensors = {"ln_final.bias": np.zeros(1, np.float32)}
+    for name, more in (("with", {"logit_scale_at": np.array(kept, np.float32)}), ("without", {})):
+        save_file(tensors | more, tmp_path / f"{name}.safetensors")
+    made: Any = load("audioclip", weights=str(tmp_path / "with.safetensors"))
+    assert made.text_scale == pytest.approx(scale)
+    other: Any = load("audioclip", weights=str(tmp_path / "without.safetensors"))
+    assert other.text_scale == 100
+
+
 def test_missing_tensors_of_the_text_branch_are_named() -> None:
     tensors = text_tensors(50)
     del tensors["transformer.resblocks.1.mlp.c_fc.bias"]
