@@ -110,14 +110,6 @@ def test_a_published_system_asks_for_its_backbone(refusal, network):
     )
 
 
-def test_class_scores_are_read_from_the_layer_that_has_them(committed):
-    block = committed.protocol.model_copy(update={"name": "zero_shot"})
-    zero_shot = committed.model_copy(update={"protocol": block})
-    for backbone, folder in {"birdnet": "birdnet", "perch_2": "perch_2.logits"}.items():
-        (features,) = zero_shot.model_copy(update={"backbone": backbone}).features
-        assert features.folder == folder
-
-
 def test_backbones_are_joined_by_a_plus(committed):
     assert committed.backbone_names == ["birdnet"]
     joined = committed.model_copy(update={"backbone": "yamnet+birdnet"})

@@ -113,6 +113,30 @@ def test_what_cannot_be_run_is_one_line_before_anything_is_opened(project, value
     assert sum(after_s[2:4]) - sum(before_s[2:4]) < 5
 
 
+def test_classes_of_a_layer_of_their_own_need_it(project):
+    text = """
+version: "1"
+licence: CC0-1.0
+citation: Nobody. 2026.
+trained_on: nothing
+runtime: litert
+weights: {file: small.tflite}
+sample_rate: 16000
+window_s: 1.0
+outputs: {embedding: {dim: 8}}
+classes: {dim: 3, labels: names.txt}
+"""
+    (project / "backbones").mkdir()
+    (project / "backbones/small.yaml").write_text(text)
+    (project / "backbones/small.tflite").write_bytes(b"not opened")
+    asked = {"backbone": "small", "protocol__name": "zero_shot"}
+    said = own_line(check(project, **asked).stderr)
+    done = check(project, **asked, layer="logits")
+    change(project, backbone="logmel_stats", protocol__name="few_shot", layer="default")
+    assert said.endswith("layer: the classes of small are its layer logits: set layer=logits")
+    assert done.returncode == 0, done.stderr
+
+
 def test_checking_loads_no_network_and_no_tracking():
     code = "import sys, faunashot.pipeline.check; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -177,7 +177,9 @@ class Params(Options):
         for name in self.backbone_names:
             _known("backbone", name, [*BACKBONES, *FRONT_ENDS])
             if name in BACKBONES and name in FRONT_ENDS:
-                raise ParameterError(f"backbone: {name!r} is a front end, too: rename one of them")
+                raise ParameterError(
+                    f"backbone: {name!r} is a backbone and a front end: rename or remove one"
+                )
             self.options_of(name)  # refuses one that two packages give, or that does not import
         if len(set(self.backbone_names)) < len(self.backbone_names):
             raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
@@ -195,10 +197,10 @@ class Params(Options):
             )
         if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
             raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
-        method = {"ontology": "logits", "text": "embed_text"}.get(self._mode, "")
+        method = {"ontology": "logits", "text": "embed_text"}.get(self.zero_shot_mode, "")
         if method and self.backbone not in (named := _offering(method)):
             raise ParameterError(
-                f"protocols.zero_shot.mode: {self._mode} reads the class names of one backbone, "
+                f"protocols.zero_shot.mode: {self.zero_shot_mode} reads the class names of one backbone, "
                 f"not of {self.backbone}; use assignment, or set backbone to {' or '.join(named)}"
             )
 
@@ -221,14 +223,18 @@ class Params(Options):
         if self.varied_system.requires_features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
         layer = "" if self.layer == DEFAULT_LAYER else self.layer
-        if self._reads_class_names:
-            layer = layer or getattr(_kind_of(self.backbone), "class_layer", "")
         return [FeatureName(name, layer) for name in self.backbone_names]
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Options of a backbone or front end, its defaults among them."""
-        block = {**self.frontends, **self.backbones}.get(name, {})
-        return dict(_kind_of(name).Options.read(block, key=name).model_dump())
+        from faunashot.backbones.base import BACKBONES
+        from faunashot.frontends.base import FRONT_ENDS
+
+        of_backbone = name in BACKBONES
+        kind: Any = BACKBONES[name] if of_backbone else FRONT_ENDS[name]
+        block = (self.backbones if of_backbone else self.frontends).get(name, {})
+        read: dict[str, Any] = kind.Options.read(block, key=name).model_dump()
+        return read
 
     @property
     def reading(self) -> Reading:
@@ -261,11 +267,12 @@ class Params(Options):
     @property
     def scored_system(self) -> str:
         """What is scored: the full system, or the backbone alone where its own classes are read."""
-        return self.backbone if self._mode in ("ontology", "text") else self.full_system
+        return self.backbone if self.zero_shot_mode in ("ontology", "text") else self.full_system
 
     @property
-    def _mode(self) -> str:
-        found = self.protocols.get("zero_shot", {}).get("mode", "ontology")
+    def zero_shot_mode(self) -> str:
+        """Of `zero_shot`; empty for another protocol."""
+        found = str(self.protocols.get("zero_shot", {}).get("mode", "ontology"))
         return found if self.protocol.name == "zero_shot" else ""
 
     @property
@@ -335,14 +342,6 @@ def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 if part in ("*", name)
             ]
         yield from ((key, pattern) for key, _ in found)
-
-
-def _kind_of(name: str) -> Any:
-    """The class of a backbone or of a front end."""
-    from faunashot.backbones.base import BACKBONES
-    from faunashot.frontends.base import FRONT_ENDS
-
-    return BACKBONES[name] if name in BACKBONES else FRONT_ENDS[name]
 
 
 def _offering(method: str) -> list[str]:

@@ -55,6 +55,8 @@ def run(params: Params) -> str:
             BACKBONES[
                 name
             ].weights_here()  # raises where they are not, and do not come by themselves
+    if params.zero_shot_mode == "ontology":
+        _check_class_layer(params)
     protocol_of(params).refuse(design)
     found = {
         name: {"clips_a_class": clips_a_class(clips), "recordings": clips["group"].nunique()}
@@ -64,6 +66,15 @@ def run(params: Params) -> str:
     CHECKED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     scored = tables[params.corpus]
     return f"{params.corpus}: {len(scored)} clips of {len(clips_a_class(scored))} classes listed"
+
+
+def _check_class_layer(params: Params) -> None:
+    """Raise where the layer is none that the backbone's own classes are read from."""
+    wanted = BACKBONES[params.backbone].class_layer
+    if wanted and params.layer != wanted:
+        raise ParameterError(
+            f"layer: the classes of {params.backbone} are its layer {wanted}: set layer={wanted}"
+        )
 
 
 def listed(params: Params, name: str) -> pd.DataFrame:

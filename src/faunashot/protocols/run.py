@@ -50,8 +50,9 @@ def run_protocol(
 
     def backbone() -> Any:
         loaded = load(params.backbone, **params.options_of(params.backbone))
-        if FeatureSpec.of(replace(of_layer(loaded), reading=spec.reading)) != spec:
-            raise StoreError(f"features are stale: of {spec}, not of {of_layer(loaded).name}")
+        source = replace(of_layer(loaded, loaded.class_layer), reading=spec.reading)
+        if FeatureSpec.of(source) != spec:
+            raise StoreError(f"features are stale: of {spec}, not of {source.name}")
         return loaded
 
     protocol, task = protocol_of(params), replace(task, backbone=backbone)
