@@ -27,9 +27,6 @@ from faunashot.weights.files import WeightsFile, file_here, locate
 from faunashot.weights.tensors import Tensors, read_tensors
 
 MODEL, CHECK = "model.tflite", "check.npz"
-COUNTER = ".num_batches_tracked"
-"""How names of tensors end that PyTorch keeps beside a batch normalisation's own."""
-
 CHECK_TOLERANCE = 1e-4
 """Of the largest number: what a converted network may differ from the one it was made from."""
 
@@ -167,11 +164,7 @@ class KerasBackbone(Backbone):
 
     def _wanted(self, variables: Mapping[str, Any]) -> Tensors:
         beside = (*self.unused, *(f"{name}." for name in self.classifiers))
-        wanted = {
-            name: array
-            for name, array in self.tensors.items()
-            if not name.startswith(beside) and not name.endswith(COUNTER)
-        }
+        wanted = {n: a for n, a in self.tensors.items() if not n.startswith(beside)}
         return self.arranged(wanted, variables)
 
     def _network(self, layer: str) -> Run:
