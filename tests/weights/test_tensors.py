@@ -85,7 +85,9 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["weights.txt", "weights", "weights.safetensors.part"])
 def test_another_ending_is_told_those_that_are_read(name: str, tmp_path: Path) -> None:
-    refused(safetensors(tmp_path / name), r"ends in \.safetensors, \.npz, \.h5, \.hdf5, \.pt, \.pth")
+    refused(
+        safetensors(tmp_path / name), r"ends in \.safetensors, \.npz, \.h5, \.hdf5, \.pt, \.pth"
+    )
 
 
 def test_objects_in_an_archive_of_arrays_are_not_unpickled(tmp_path: Path) -> None:

@@ -50,11 +50,11 @@ def run(params: Params) -> str:
         transfer=params.protocol.transfer,
     )
     design.kind.require()
-    for name in params.backbone_names:
-        if name in BACKBONES:
-            BACKBONES[
-                name
-            ].weights_here()  # raises where they are not, and do not come by themselves
+    for name in BACKBONES.names():
+        if (
+            name in params.backbone_names
+        ):  # those that are not here and will not come are missed now
+            BACKBONES[name].weights_here()
     if params.zero_shot_mode == "ontology":
         _check_class_layer(params)
     protocol_of(params).refuse(design)
