@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,7 +17,7 @@ from faunashot.errors import WeightsError
 from faunashot.frontends.base import FrontEnd
 from faunashot.weights.files import WeightsFile, locate
 from faunashot.weights.hdf5 import by_position
-from faunashot.weights.tensors import Tensors, read_tensors
+from faunashot.weights.tensors import Tensors
 
 Content = Literal["env", "music"]
 
@@ -115,10 +114,10 @@ class OpenL3(KerasBackbone):
         """The tensors as they are: published by Keras."""
         return tensors
 
-    @cached_property
-    def tensors(self) -> Tensors:
-        """What the file holds, by our names; read anew by each call that changes the network."""
-        return in_order(read_tensors(self._file))
+    @classmethod
+    def named(cls, tensors: Tensors) -> Tensors:
+        """What a file holds, by our names."""
+        return in_order(tensors)
 
 
 def in_order(tensors: Tensors) -> Tensors:
