@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,11 @@ class TransformersGraph(Graph):
             raise ParameterError.unknown("model_class", model_class, names)
         torch.set_num_threads(1)
         transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
         common: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         try:
-            with quiet_native():
+            with quiet_native(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of mel bands that are narrower than a bin
                 self._extract = transformers.AutoFeatureExtractor.from_pretrained(folder, **common)
                 self._model, faults = kind.from_pretrained(
                     folder, use_safetensors=True, output_loading_info=True, **common
