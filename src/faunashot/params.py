@@ -197,10 +197,11 @@ class Params(Options):
             )
         if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
             raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
-        method = {"ontology": "logits", "text": "embed_text"}.get(self.zero_shot_mode, "")
+        mode = self.zero_shot_mode
+        method = {"ontology": "logits", "text": "embed_text"}.get(mode, "")
         if method and self.backbone not in (named := _offering(method)):
             raise ParameterError(
-                f"protocols.zero_shot.mode: {self.zero_shot_mode} reads the class names of one backbone, "
+                f"protocols.zero_shot.mode: {mode} reads the class names of one backbone, "
                 f"not of {self.backbone}; use assignment, or set backbone to {' or '.join(named)}"
             )
 
