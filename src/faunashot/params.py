@@ -168,7 +168,7 @@ class Params(Options):
         _read_blocks("protocols", self.protocols, PROTOCOLS)
 
     def _check_features(self) -> None:
-        from faunashot.backbones.base import BACKBONES
+        from faunashot.backbones.base import BACKBONES, offering
         from faunashot.frontends.base import FRONT_ENDS
         from faunashot.systems.catalogue import system_names
 
@@ -190,7 +190,7 @@ class Params(Options):
                 f"system: {self.system} reads the features of {needs}, not of "
                 f"{self.backbone}: set backbone={needs}"
             )
-        if needs == "front_end" and self.backbone not in (trainable := _offering("build")):
+        if needs == "front_end" and self.backbone not in (trainable := offering("build")):
             raise ParameterError(
                 f"system: {self.system} trains the layers of a backbone, which {self.backbone} "
                 f"does not offer; set backbone to {' or '.join(trainable)}"
@@ -199,7 +199,7 @@ class Params(Options):
             raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
         mode = self.zero_shot_mode
         method = {"ontology": "logits", "text": "embed_text"}.get(mode, "")
-        if method and self.backbone not in (named := _offering(method)):
+        if method and self.backbone not in (named := offering(method)):
             raise ParameterError(
                 f"protocols.zero_shot.mode: {mode} reads the class names of one backbone, "
                 f"not of {self.backbone}; use assignment, or set backbone to {' or '.join(named)}"
@@ -343,13 +343,6 @@ def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 if part in ("*", name)
             ]
         yield from ((key, pattern) for key, _ in found)
-
-
-def _offering(method: str) -> list[str]:
-    """Backbones that have a method: ``build``, to be trained; ``logits``, ``embed_text``."""
-    from faunashot.backbones.base import BACKBONES
-
-    return [name for name, kind in BACKBONES.classes().items() if hasattr(kind, method)]
 
 
 def _read_blocks(key: str, blocks: Mapping[str, Any], registry: Registry[Any]) -> None:

@@ -61,7 +61,9 @@ def test_a_file_that_is_unpacked_already_is_taken(own: Path) -> None:
     assert locate(FILE) == own / "net.h5"
 
 
-@pytest.mark.parametrize("content", [b"no archive", gzip.compress(CONTENT)[:-20], b""])
+@pytest.mark.parametrize(
+    "content", [b"no archive", gzip.compress(CONTENT)[:-20], b""], ids=["none", "cut", "empty"]
+)
 def test_a_torn_archive_is_named(own: Path, cache: Path, content: bytes) -> None:
     (own / "net-v1.h5.gz").write_bytes(content)
     with pytest.raises(WeightsError, match=r"net-v1\.h5\.gz .*: remove it"):

@@ -187,6 +187,11 @@ def load(name: str, **options: Any) -> Backbone:
     return backbone
 
 
+def offering(method: str) -> list[str]:
+    """Backbones that have a method: ``build``, to be trained; ``logits``, ``embed_text``."""
+    return [name for name, kind in BACKBONES.classes().items() if hasattr(kind, method)]
+
+
 def own_classes(backbone: Backbone) -> HasClasses:
     """The backbone as one that has classes of its own.
 
@@ -196,9 +201,9 @@ def own_classes(backbone: Backbone) -> HasClasses:
         It has none.
     """
     if not isinstance(backbone, HasClasses):
-        able = [n for n, kind in BACKBONES.classes().items() if hasattr(kind, "logits")]
         raise ParameterError(
-            f"backbone: {backbone.card.name} has no classes of its own; use {' or '.join(able)}"
+            f"backbone: {backbone.card.name} has no classes of its own; use "
+            f"{' or '.join(offering('logits'))}"
         )
     return backbone
 
@@ -212,9 +217,9 @@ def reading(backbone: Backbone) -> HasText:
         It does not.
     """
     if not isinstance(backbone, HasText):
-        able = [n for n, kind in BACKBONES.classes().items() if hasattr(kind, "embed_text")]
         raise ParameterError(
-            f"backbone: {backbone.card.name} reads no text; use {' or '.join(able) or 'another'}"
+            f"backbone: {backbone.card.name} reads no text; use "
+            f"{' or '.join(offering('embed_text'))}"
         )
     return backbone
 
