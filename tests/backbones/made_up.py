@@ -21,8 +21,14 @@ def is_keras(name: str) -> bool:
     return issubclass(BACKBONES[name], KerasBackbone)
 
 
-LIKE = dict.fromkeys(("whisper_base", "whisper_small", "whisper_tiny_en"), "whisper_tiny")
-"""Networks that are built as another, which is tried in their place: their size differs alone."""
+LIKE = {
+    **dict.fromkeys(("whisper_base", "whisper_small", "whisper_tiny_en"), "whisper_tiny"),
+    **dict.fromkeys(("panns_cnn14", "panns_cnn14_16k", "panns_resnet38"), "panns_wavegram"),
+    **dict.fromkeys(("openl3_linear", "openl3_mel256"), "openl3_mel128"),
+    "audioclip": "esresnext_fbsp",
+}
+"""Large networks that are built of the same parts as another, which is tried in their place. They
+are held against their authors' code all the same, see the tests of parity."""
 
 
 def tried_layers(name: str) -> list[str]:

@@ -26,6 +26,9 @@ from faunashot.runtimes.once import Once
 from faunashot.weights.files import WeightsFile, file_here, locate
 from faunashot.weights.tensors import Tensors, read_tensors
 
+PACKAGES = ("ai-edge-litert", "h5py", "keras", "librosa", "safetensors", "tensorflow")
+"""What a network in Keras needs when it is served."""
+
 MODEL, CHECK = "model.tflite", "check.npz"
 CHECK_TOLERANCE = 1e-4
 """Of the largest number: what a converted network may differ from the one it was made from."""
@@ -192,7 +195,7 @@ class KerasBackbone(Backbone):
         variables = {name: v for block in encoder.blocks for name, v in block.items()}
         network = Network(Model(encoder.inputs, encoder.outputs[layer]), variables)
         network.assign(self._wanted(variables))
-        del self.tensors  # hundreds of megabytes, which the network has now
+        self.__dict__.pop("tensors", None)  # hundreds of megabytes, which the network has now
         return network.model, tf
 
     def _convert(self, layer: str, folder: Path) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from faunashot.backbones._audioclip.text import PARTS, TextTransformer
 from faunashot.backbones._audioclip.tokens import MERGES, Tokeniser, read_merges
 from faunashot.backbones._esresnext.model import FbspBackbone
-from faunashot.backbones._keras import Encoder
+from faunashot.backbones._keras import PACKAGES, Encoder
 from faunashot.backbones.base import Card, FloatArray
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile, locate
@@ -55,6 +55,7 @@ class AudioClip(FbspBackbone):
             "AudioSet (YouTube) with its 527 class names as texts, among them most animals that a "
             "target corpus may hold; CLIP's images and texts before"
         ),
+        packages=PACKAGES,
     )
     published = WeightsFile(
         "AudioCLIP-Full-Training.pt",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from faunashot.backbones._audioset import class_names
 from faunashot.backbones._esresnext.model import FbspBackbone
-from faunashot.backbones._keras import Encoder, dense
+from faunashot.backbones._keras import PACKAGES, Encoder, dense
 from faunashot.backbones.base import Card, ClassList, FloatArray
 from faunashot.errors import WeightsError
 from faunashot.runtimes.published_layers import PublishedLayers
@@ -48,6 +48,7 @@ class EsresnextFbsp(FbspBackbone):
             "ImageNet, then AudioSet (YouTube), 527 classes, among them most animals that a target "
             "corpus may hold"
         ),
+        packages=PACKAGES,
     )
     published = WeightsFile(
         "ESResNeXtFBSP_AudioSet.pt",

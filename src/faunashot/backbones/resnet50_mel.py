@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from faunashot import options
-from faunashot.backbones._keras import Encoder, KerasBackbone
+from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone
 from faunashot.backbones.base import Card
 from faunashot.frontends.base import FrontEnd
 from faunashot.frontends.mel_image import WINDOW_S, MelImage
@@ -56,7 +56,7 @@ class ResNet50Mel(KerasBackbone):
         ),
         source="https://keras.io/api/applications/resnet/",
         trained_on="ImageNet: photographs of a thousand classes, and no sound",
-        packages=("ai-edge-litert", "librosa", "tensorflow"),
+        packages=PACKAGES,
     )
     published = WeightsFile(
         FILE,

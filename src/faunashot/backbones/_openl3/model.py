@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from faunashot import options
-from faunashot.backbones._keras import Encoder, KerasBackbone
+from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone
 from faunashot.backbones._openl3.front_end import OpenL3Spectrogram
 from faunashot.backbones._openl3.network import LAYERS, openl3
 from faunashot.backbones.base import Card
@@ -41,7 +41,7 @@ def openl3_card(representation: str) -> Card:
             "sound against image in videos of AudioSet (YouTube), without labels: those of "
             "people, animals and surroundings (env), or those of music (music)"
         ),
-        packages=("ai-edge-litert", "librosa", "tensorflow"),
+        packages=PACKAGES,
     )
 
 

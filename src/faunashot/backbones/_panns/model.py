@@ -12,7 +12,7 @@ from pydantic import Field
 
 from faunashot import options
 from faunashot.backbones._audioset import class_names
-from faunashot.backbones._keras import Encoder, KerasBackbone, dense
+from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone, dense
 from faunashot.backbones._panns.front_end import WINDOW_S, PannsLogMel
 from faunashot.backbones._panns.network import embedding, spectrogram_image
 from faunashot.backbones.base import Card, ClassList, FloatArray
@@ -39,6 +39,7 @@ def panns_card(name: str, *, version: str = "1") -> Card:
         trained_on=(
             "AudioSet (YouTube), 527 classes, among them most animals that a target corpus may hold"
         ),
+        packages=PACKAGES,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from faunashot import options
-from faunashot.backbones._keras import Encoder, KerasBackbone
+from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone
 from faunashot.backbones._whisper.front_end import WINDOW_S, WhisperLogMel
 from faunashot.backbones._whisper.network import (
     TABLE,
@@ -48,6 +48,7 @@ def whisper_card(name: str, *, published: str, trained_on: str) -> Card:
         citation=CITATION,
         source=HUB + published,
         trained_on=trained_on,
+        packages=PACKAGES,
     )
 
 
