@@ -116,6 +116,8 @@ def test_facts_are_stated_before_weights_are_loaded(name: str) -> None:
         assert getattr(kind.card, fact).strip(), fact
     assert kind.__doc__
     assert all(dim > 0 for dim in kind.layers.values())
+    assert kind.front_end_class.sample_rate > 0
+    assert 0 < kind.front_end_class.window_s <= kind.front_end_class.window_samples
     assert kind.Options.read({}, key=name).hop_s > 0
 
 
@@ -150,6 +152,10 @@ def test_nothing_is_loaded_before_it_is_needed(backbone: Backbone) -> None:
     else:
         made = load(backbone.card.name, weights=str(backbone._file))  # type: ignore[attr-defined]
         assert not [once for once in made._networks.values() if once._made]
+
+
+def test_the_front_end_is_of_the_class_that_is_announced(backbone: Backbone) -> None:
+    assert type(backbone.front_end) is backbone.front_end_class
 
 
 def test_what_is_loaded_is_known(source: Extractor) -> None:

@@ -17,7 +17,6 @@ from faunashot import options
 from faunashot.backbones.base import Backbone, FloatArray, default_layer
 from faunashot.errors import WeightsError
 from faunashot.files import sha256_of
-from faunashot.frontends.base import FrontEnd
 from faunashot.native import quiet_native
 from faunashot.runtimes.converted import converted
 from faunashot.runtimes.litert import LiteRt, on_gpu
@@ -94,7 +93,7 @@ class KerasBackbone(Backbone):
         weights: str = ""
 
     def __init__(self, *, hop_s: float, weights: str = "") -> None:
-        self.front_end = self.make_front_end(hop_s)
+        self.front_end = self.front_end_class(hop_s=hop_s)
         if weights and not Path(weights).is_file():
             raise WeightsError(f"{self.card.name}: {weights} is not there")
         self._file = Path(weights) if weights else locate(self.published)
@@ -106,11 +105,6 @@ class KerasBackbone(Backbone):
         """As `Backbone.weights_here`."""
         found = file_here(cls.published)
         return locate(cls.published) if found is None and not cls.published.url else found
-
-    @classmethod
-    @abstractmethod
-    def make_front_end(cls, hop_s: float) -> FrontEnd:
-        """What gives the network's inputs."""
 
     @classmethod
     @abstractmethod

@@ -71,6 +71,8 @@ class Backbone(ABC):
         Windows for the network at once, where it is fastest within bounded memory.
     class_layer : str
         Whose embeddings the logits of its own classes are made from; empty for the default layer.
+    front_end_class : type
+        Of `front_end`: its rate and window are known before any weights are.
     front_end : FrontEnd
         What gives the network's inputs.
     weights_hash : str
@@ -83,6 +85,7 @@ class Backbone(ABC):
     batch_size: ClassVar[int] = 32
     class_layer: ClassVar[str] = ""
 
+    front_end_class: ClassVar[type[FrontEnd]]
     front_end: FrontEnd
     weights_hash: str
 

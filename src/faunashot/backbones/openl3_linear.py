@@ -17,4 +17,4 @@ class OpenL3Linear(OpenL3):
     card = openl3_card("linear")
     representation = "linear"
     published = published_file("linear")
-    spectrograms = front_end.OpenL3Linear
+    front_end_class = front_end.OpenL3Linear

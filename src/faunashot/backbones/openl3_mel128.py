@@ -17,4 +17,4 @@ class OpenL3Mel128(OpenL3):
     card = openl3_card("mel128")
     representation = "mel128"
     published = published_file("mel128")
-    spectrograms = front_end.OpenL3Mel128
+    front_end_class = front_end.OpenL3Mel128

@@ -17,4 +17,4 @@ class OpenL3Mel256(OpenL3):
     card = openl3_card("mel256")
     representation = "mel256"
     published = published_file("mel256")
-    spectrograms = front_end.OpenL3Mel256
+    front_end_class = front_end.OpenL3Mel256

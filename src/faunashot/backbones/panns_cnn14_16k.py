@@ -17,4 +17,4 @@ class PannsCnn14At16k(PannsCnn14):
 
     card = panns_card("panns_cnn14_16k")
     published = panns_file("Cnn14_16k_mAP=0.438.pth", md5="362fc5ff18f1d6ad2f6d464b45893f2c")
-    spectrograms = PannsLogMel16k
+    front_end_class = PannsLogMel16k

@@ -28,7 +28,7 @@ class PannsWavegram(Panns):
     published = panns_file(
         "Wavegram_Logmel_Cnn14_mAP=0.439.pth", md5="17fa9ab65af3c0eb5ffbc5f65552c4e1"
     )
-    spectrograms = PannsWaveLogMel
+    front_end_class = PannsWaveLogMel
 
     @classmethod
     def trunk(cls, of: PublishedLayers, inputs: Any) -> Any:

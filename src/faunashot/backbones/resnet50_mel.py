@@ -11,7 +11,6 @@ from pydantic import Field
 from faunashot import options
 from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone
 from faunashot.backbones.base import Card
-from faunashot.frontends.base import FrontEnd
 from faunashot.frontends.mel_image import WINDOW_S, MelImage
 from faunashot.weights.files import WeightsFile
 from faunashot.weights.hdf5 import by_position
@@ -64,12 +63,8 @@ class ResNet50Mel(KerasBackbone):
         "md5:4d473c1dd8becc155b73f8504c6f6626",
     )
     layers: ClassVar = {"embedding": 2048}
+    front_end_class = MelImage
     batch_size = 8
-
-    @classmethod
-    def make_front_end(cls, hop_s: float) -> FrontEnd:
-        """Mel spectrograms as images."""
-        return MelImage(hop_s=hop_s)
 
     @classmethod
     def encoder(cls, precision: str) -> Encoder:

@@ -137,24 +137,29 @@ def _params(project: Path) -> tuple[Any, Finding]:
 
 
 def _weights(params: Any) -> Iterator[Finding]:
-    """Of each backbone; those of the parameters are needed."""
+    """Of the backbones of the parameters, which are needed, and of others that are here."""
     from faunashot.backbones.base import BACKBONES
     from faunashot.errors import WeightsError
 
     used = params.backbone_names if params else ()
+    absent = 0
     for name, kind in BACKBONES.classes().items():
-        what = f"weights of {name}"
+        what, lack, needed = f"weights of {name}", "", False
         try:
             path = kind.weights_here()
         except WeightsError as error:
-            yield Finding(what, "not here", name in used, str(error))
-            continue
-        if path is None:
-            yield Finding(what, "not here", False, f"their first use brings {kind.card.source}")
-            continue
-        files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
-        size_mb = sum(file.stat().st_size for file in files) / 1e6
-        yield Finding(what, f"{size_mb:.0f} MB in {path}")
+            path, lack, needed = None, str(error), True
+        if path is not None:
+            files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
+            size_mb = sum(file.stat().st_size for file in files) / 1e6
+            yield Finding(what, f"{size_mb:.0f} MB in {path}")
+        elif name in used:
+            brings = lack or f"their first use brings {kind.card.source}"
+            yield Finding(what, "not here", needed, brings)
+        else:
+            absent += 1
+    if absent:
+        yield Finding("other weights", f"of {absent} backbones not here, see faunashot backbones")
 
 
 def _corpus(project: Path, params: Any) -> Finding:

@@ -19,7 +19,7 @@ from faunashot.backbones._declared.declaration import (
     read_declaration,
 )
 from faunashot.backbones._declared.fit import check_fit, output_of, pooled, source_of
-from faunashot.backbones._declared.front_end import Samples, front_end_of
+from faunashot.backbones._declared.front_end import front_end_of
 from faunashot.backbones._declared.located import hash_of, labels_of, model_here, model_of
 from faunashot.backbones.base import Backbone, Card, ClassList, FloatArray, default_layer
 from faunashot.errors import ParameterError, WeightsError
@@ -62,10 +62,9 @@ class DeclaredBackbone(Backbone):
 
     declaration: ClassVar[Declaration]
     file: ClassVar[Path]
-    samples: ClassVar[type[Samples]]
 
     def __init__(self, *, hop_s: float, weights: str = "") -> None:
-        self.front_end = self.samples(hop_s=hop_s)
+        self.front_end = self.front_end_class(hop_s=hop_s)
         self._model = model_of(self.declaration, self.file.parent, weights=weights)
         told = f"{hash_of(self._model)}{self.declaration.settings}"
         self.weights_hash = hashlib.sha256(told.encode()).hexdigest()
@@ -181,7 +180,7 @@ def backbone_of(file: Path) -> type[DeclaredBackbone]:
     facts: dict[str, Any] = {
         "declaration": declaration,
         "file": file,
-        "samples": front_end_of(declaration),
+        "front_end_class": front_end_of(declaration),
         "card": _card(file.stem, declaration),
         "layers": {layer: output.dim for layer, output in declaration.layers.items()},
         "batch_size": declaration.batch_size,

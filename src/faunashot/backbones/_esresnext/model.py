@@ -10,7 +10,6 @@ from faunashot import options
 from faunashot.backbones._esresnext.front_end import WINDOW_S, FbspSamples
 from faunashot.backbones._esresnext.network import embedding, spectrogram
 from faunashot.backbones._keras import KerasBackbone
-from faunashot.frontends.base import FrontEnd
 from faunashot.runtimes.published_layers import PublishedLayers
 
 
@@ -33,14 +32,10 @@ class FbspBackbone(KerasBackbone):
         hop_s: Annotated[float, Field(ge=0.01, le=WINDOW_S)] = WINDOW_S
         weights: str = ""
 
+    front_end_class = FbspSamples
     batch_size = 8
     frozen = 1
     prefix: ClassVar[str] = ""
-
-    @classmethod
-    def make_front_end(cls, hop_s: float) -> FrontEnd:
-        """Samples as they are, on the network's scale."""
-        return FbspSamples(hop_s=hop_s)
 
     @classmethod
     def pooled(cls, of: PublishedLayers) -> tuple[Any, Any]:

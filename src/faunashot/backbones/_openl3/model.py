@@ -14,7 +14,6 @@ from faunashot.backbones._openl3.front_end import OpenL3Spectrogram
 from faunashot.backbones._openl3.network import LAYERS, openl3
 from faunashot.backbones.base import Card
 from faunashot.errors import WeightsError
-from faunashot.frontends.base import FrontEnd
 from faunashot.weights.files import WeightsFile, locate
 from faunashot.weights.hdf5 import by_position
 from faunashot.weights.tensors import Tensors
@@ -89,7 +88,7 @@ class OpenL3(KerasBackbone):
     layers: ClassVar = {"embedding_512": 512, "embedding_6144": 6144}
     batch_size = 8
     representation: ClassVar[str]
-    spectrograms: ClassVar[type[OpenL3Spectrogram]]
+    front_end_class: ClassVar[type[OpenL3Spectrogram]]
 
     def __init__(self, *, hop_s: float, content: Content = "env", weights: str = "") -> None:
         for other in REPRESENTATIONS:
@@ -99,14 +98,9 @@ class OpenL3(KerasBackbone):
         super().__init__(hop_s=hop_s, weights=file)
 
     @classmethod
-    def make_front_end(cls, hop_s: float) -> FrontEnd:
-        """Spectrograms in dB."""
-        return cls.spectrograms(hop_s=hop_s)
-
-    @classmethod
     def encoder(cls, precision: str) -> Encoder:
         """The network from spectrograms, (N, frames, bands), to both embeddings."""
-        frames, bands = cls.spectrograms.shape
+        frames, bands = cls.front_end_class.shape
         return openl3(precision, (frames, bands))
 
     @classmethod

@@ -16,7 +16,6 @@ from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone, dense
 from faunashot.backbones._panns.front_end import WINDOW_S, PannsLogMel
 from faunashot.backbones._panns.network import embedding, spectrogram_image
 from faunashot.backbones.base import Card, ClassList, FloatArray
-from faunashot.frontends.base import FrontEnd
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile
 
@@ -74,12 +73,7 @@ class Panns(KerasBackbone):
     unused = ("spectrogram_extractor.", "logmel_extractor.")
     classifiers: ClassVar = {CLASSIFIER: (527, 2048)}
     batch_size = 8
-    spectrograms: ClassVar[type[PannsLogMel]] = PannsLogMel
-
-    @classmethod
-    def make_front_end(cls, hop_s: float) -> FrontEnd:
-        """Log-mel spectrograms."""
-        return cls.spectrograms(hop_s=hop_s)
+    front_end_class: ClassVar[type[PannsLogMel]] = PannsLogMel
 
     @classmethod
     def encoder(cls, precision: str) -> Encoder:
@@ -87,7 +81,7 @@ class Panns(KerasBackbone):
         from keras import Input
 
         of = PublishedLayers(precision)
-        inputs = Input(cls.spectrograms.shape, name="windows")
+        inputs = Input(cls.front_end_class.shape, name="windows")
         outputs = {"embedding": embedding(of, cls.trunk(of, inputs))}
         return Encoder(inputs, outputs, of.blocks)
 

@@ -17,7 +17,6 @@ from faunashot.backbones._whisper.network import (
     positions,
 )
 from faunashot.backbones.base import Card
-from faunashot.frontends.base import FrontEnd
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile
 from faunashot.weights.tensors import Tensors
@@ -99,12 +98,8 @@ class Whisper(KerasBackbone):
 
     size: ClassVar[Size]
     unused = ("decoder.", "proj_out.")
+    front_end_class = WhisperLogMel
     batch_size = 1
-
-    @classmethod
-    def make_front_end(cls, hop_s: float) -> FrontEnd:
-        """Log-mel spectrograms."""
-        return WhisperLogMel(hop_s=hop_s)
 
     @classmethod
     def encoder(cls, precision: str) -> Encoder:

@@ -81,6 +81,7 @@ class BirdNet(Backbone):
     )
     layers = {"embedding": 1024}  # noqa: RUF012
     batch_size = 4
+    front_end_class = BirdNetSpectrograms
 
     @classmethod
     def weights_here(cls) -> Path | None:

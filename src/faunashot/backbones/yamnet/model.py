@@ -80,6 +80,7 @@ class YamNet(Backbone):
     )
     layers = {"embedding": 1024}  # noqa: RUF012
     batch_size = 32
+    front_end_class = MelPatches
 
     @classmethod
     def weights_here(cls) -> Path | None:
