@@ -13,6 +13,7 @@ from first_hour import ROOT, commands, shape
 
 from faunashot.backbones._declared.declaration import Classes, Declaration, Input, Output, Weights
 from faunashot.backbones._declared.sources import OURS
+from faunashot.backbones.base import BACKBONES
 
 PAGE = (ROOT / "docs" / "BACKBONES.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```(?:yaml|text)\n# (\S+)\n(.*?)^```", PAGE, re.M | re.S))
@@ -34,6 +35,14 @@ def project(tmp_path: Path) -> Path:
         noise = np.random.default_rng(i).normal(0, 0.1, 48_000)
         sf.write(tmp_path / "night" / f"{i}.wav", noise, 16_000)
     return tmp_path
+
+
+def test_every_backbone_is_in_its_table() -> None:
+    listed = re.findall(r"^\| `(\w+)` \| ([\d.]+) kHz, ([\d.]+) s \|", PAGE, re.M)
+    facts = {name: kind.front_end_class for name, kind in BACKBONES.classes().items()}
+    assert listed == [
+        (name, f"{of.sample_rate / 1000:g}", f"{of.window_s:g}") for name, of in facts.items()
+    ]
 
 
 def test_its_commands_print_what_it_shows(faunashot, project: Path, monkeypatch) -> None:
