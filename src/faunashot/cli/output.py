@@ -10,6 +10,9 @@ import typer
 
 from faunashot.wording import DRAWS_ALONE, INTERVAL, interval, is_drawn
 
+MOST_NAMED = 24
+"""Characters of what names a row that are kept together in a narrow table."""
+
 JSON = "--json"
 AsJson = Annotated[bool, typer.Option(JSON, help="Print one JSON document on standard output.")]
 
@@ -57,8 +60,11 @@ def answer(
 
     shown = list(columns or dict.fromkeys(name for row in rows for name in row))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in shown:
-        table.add_column(name, overflow="fold")
+    for at, name in enumerate(shown):
+        # what names a row is not broken, unless it is as long as a path
+        longest = max((len(str(row.get(name, ""))) for row in rows), default=0)
+        whole = longest if at == 0 and longest <= MOST_NAMED else None
+        table.add_column(name, overflow="fold", min_width=whole)
     for row in rows:
         table.add_row(*("" if row.get(name) is None else str(row[name]) for name in shown))
     Console().print(table)
