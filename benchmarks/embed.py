@@ -36,7 +36,8 @@ import soundfile as sf
 from stream import own_cache
 from threadpoolctl import threadpool_limits
 
-from faunashot.audio.decode import announced, decode, recordings_in
+from faunashot.audio.decode import announced, decode
+from faunashot.audio.recordings import recordings_in
 from faunashot.audio.resample import resample
 from faunashot.features import engine
 from faunashot.features.build import store_features

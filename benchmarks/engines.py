@@ -23,7 +23,7 @@ from unittest import mock
 import numpy as np
 from stream import own_cache
 
-from faunashot.audio.decode import recordings_in
+from faunashot.audio.recordings import recordings_in
 from faunashot.features.build import store_features
 from faunashot.features.cluster import ray_actors
 from faunashot.features.engine import Engine, Progress, local

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -222,3 +224,15 @@ def test_hours_are_counted_and_simulated(tmp_path: Path) -> None:
         parts = (row[name] for name in ("utilisation", "waiting", "lost", "idle"))
         assert sum(parts) == pytest.approx(1)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda script: script.stem
+)
+def test_what_a_script_imports_of_faunashot_is_there(script: Path) -> None:
+    for node in ast.walk(ast.parse(script.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("faunashot"):
+            for alias in node.names:
+                dotted = f"{node.module}.{alias.name}"
+                module = import_module(node.module)
+                assert hasattr(module, alias.name) or importlib.util.find_spec(dotted), dotted
