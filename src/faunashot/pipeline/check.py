@@ -50,10 +50,8 @@ def run(params: Params) -> str:
         transfer=params.protocol.transfer,
     )
     design.kind.require()
-    for name in BACKBONES.names():
-        if (
-            name in params.backbone_names
-        ):  # those that are not here and will not come are missed now
+    for name in params.backbone_names:
+        if name in BACKBONES:  # raises where its weights are not here, and do not come by themselves
             BACKBONES[name].weights_here()
     if params.zero_shot_mode == "ontology":
         _check_class_layer(params)

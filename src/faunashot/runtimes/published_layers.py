@@ -61,11 +61,8 @@ class PublishedLayers:
         """A convolution of an image or of a signal, whichever `x` is."""
         from keras import layers
 
-        image = len(x.shape) == 4
-        if pad:
-            zeros = layers.ZeroPadding2D if image else layers.ZeroPadding1D
-            x = zeros(pad, dtype=self.precision, name=f"{_plain(name)}_pad")(x)
-        made = (layers.Conv2D if image else layers.Conv1D)(
+        x = self._padded(x, name, pad)
+        made = (layers.Conv2D if len(x.shape) == 4 else layers.Conv1D)(
             filters,
             size,
             stride,
@@ -75,8 +72,7 @@ class PublishedLayers:
             dtype=self.precision,
             name=_plain(name),
         )
-        names = {"kernel": f"{name}.weight"} | ({"bias": f"{name}.bias"} if bias else {})
-        return self.note(made, x, **names)
+        return self._weighted(made, x, name)
 
     def depthwise(
         self,
@@ -91,13 +87,11 @@ class PublishedLayers:
         """A convolution of each channel of an image by itself."""
         from keras import layers
 
-        if pad:
-            x = layers.ZeroPadding2D(pad, dtype=self.precision, name=f"{_plain(name)}_pad")(x)
+        x = self._padded(x, name, pad)
         made = layers.DepthwiseConv2D(
             size, stride, use_bias=bias, dtype=self.precision, name=_plain(name)
         )
-        names = {"kernel": f"{name}.weight"} | ({"bias": f"{name}.bias"} if bias else {})
-        return self.note(made, x, **names)
+        return self._weighted(made, x, name)
 
     def batch_norm(self, x: Any, name: str, *, epsilon: float = EPSILON) -> Any:
         """Batch normalisation of the last axis, its statistics as they are."""
@@ -125,13 +119,20 @@ class PublishedLayers:
         from keras import layers
 
         made = layers.Dense(units, use_bias=bias, dtype=self.precision, name=_plain(name))
-        names = {"kernel": f"{name}.weight"} | ({"bias": f"{name}.bias"} if bias else {})
-        return self.note(made, x, **names)
+        return self._weighted(made, x, name)
 
-    @property
-    def variables(self) -> dict[str, Any]:
-        """All variables by published name."""
-        return {name: variable for block in self.blocks for name, variable in block.items()}
+    def _padded(self, x: Any, name: str, pad: int | tuple[int, ...]) -> Any:
+        from keras import layers
+
+        if not pad:
+            return x
+        zeros = layers.ZeroPadding2D if len(x.shape) == 4 else layers.ZeroPadding1D
+        return zeros(pad, dtype=self.precision, name=f"{_plain(name)}_pad")(x)
+
+    def _weighted(self, layer: Any, x: Any, name: str) -> Any:
+        """Apply a layer whose kernel is ``NAME.weight``, and its bias, if any, ``NAME.bias``."""
+        bias = {"bias": f"{name}.bias"} if layer.use_bias else {}
+        return self.note(layer, x, kernel=f"{name}.weight", **bias)
 
 
 def from_torch(
