@@ -51,7 +51,7 @@ def run(params: Params) -> str:
     )
     design.kind.require()
     for name in params.backbone_names:
-        if name in BACKBONES:  # raises where its weights are not here, and do not come by themselves
+        if name in BACKBONES:  # raises where weights do not come by themselves
             BACKBONES[name].weights_here()
     if params.zero_shot_mode == "ontology":
         _check_class_layer(params)
