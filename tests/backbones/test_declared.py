@@ -239,6 +239,33 @@ class TestOnnx:
         assert (got.dtype, got.shape) == (np.float32, (6, 32))
         np.testing.assert_allclose(got, embedded(rows), rtol=0, atol=1e-5)
 
+    @pytest.mark.parametrize(
+        ("there", "asked"),
+        [
+            (["Tensorrt", "CUDA", "CPU"], ["CUDA", "CPU"]),
+            (["Azure", "CPU"], ["CPU"]),
+        ],
+    )
+    def test_a_gpu_is_taken_before_processors(
+        self, folder: Path, network, monkeypatch, there: list[str], asked: list[str]
+    ) -> None:
+        import onnxruntime
+
+        made = onnxruntime.InferenceSession
+        seen = []
+
+        def session(file: str, options: object, *, providers: list[str]) -> object:
+            seen.append(providers)
+            return made(file, options, providers=["CPUExecutionProvider"])
+
+        names = [f"{name}ExecutionProvider" for name in there]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+        network()
+        declare(folder)
+        embed_windows(load("small"), windows(2))
+        assert seen == [[f"{name}ExecutionProvider" for name in asked]]
+
     def test_frames_are_pooled(self, folder: Path, network) -> None:
         from onnx_network import embedded
 
