@@ -35,7 +35,8 @@ SILENT = 4
 class OnnxGraph(Graph):
     """A network in an ONNX file.
 
-    On a GPU where ``onnxruntime-gpu`` is installed and finds one, on processors elsewhere. Each call runs on one thread; several may run at once, and share the weights.
+    On a GPU where ``onnxruntime-gpu`` is installed and finds one, on processors elsewhere. Each
+    call runs on one thread; several may run at once, and share the weights.
 
     Parameters
     ----------
