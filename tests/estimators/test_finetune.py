@@ -70,8 +70,13 @@ def held() -> Examples:
 
 def fine_tuned(**settings: Any) -> FineTuned:
     plain = {"epochs": 4, "batch_size": 8, "windows_per_clip": 2, "learning_rate": 1e-2}
-    drawn = {"masks": 2, "mixup": 0.2, "label_smoothing": 0.1, "frozen": 0, "seed": 3}
+    drawn = {"masks": 2, "mixup": 0.2, "label_smoothing": 0.1, "trained": "all", "seed": 3}
     return FineTuned(**{"C": 0.3, "patience": 9, **drawn, **plain, **settings})
+
+
+def schedule_of(model: FineTuned) -> Schedule:
+    settings = {**model.options.model_dump(), "frozen": 0, "seed": 3}
+    return Schedule(**{name: settings[name] for name in Schedule._fields})
 
 
 def fit(
@@ -301,8 +306,9 @@ def test_a_loss_that_is_not_finite_stops(learn, held, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reach"),
     [
-        ("frozen", 4, ("0", "3")),
-        ("frozen", -1, ("0",)),
+        ("trained", 4, ("0", "3")),
+        ("trained", -1, ("0",)),
+        ("trained", "some", ("all", "head")),
         ("layer_decay", 1.5, ("1",)),
         ("start_share", -0.1, ("0",)),
         ("start_share", float("nan"), ()),
@@ -341,7 +347,7 @@ def test_each_layer_moves_at_its_rate_and_the_statistics_stay(learn) -> None:
     Without the biases of the probe, whose gradient is 0 at the start.
     """
     still = {"masks": 0, "mixup": 0, "batch_size": 99, "windows_per_clip": 3, "start_share": 0}
-    settings = {"epochs": 2, "learning_rate": 1e-3, "layer_decay": 0.25, "frozen": 1, **still}
+    settings = {"epochs": 2, "learning_rate": 1e-3, "layer_decay": 0.25, "trained": 2, **still}
     before = fit(fine_tuned(stop_at=0, **settings), learn).network_.arrays()
     model = fit(fine_tuned(**settings), learn)
     for number, layer in enumerate(model.network_.layers):
@@ -373,8 +379,7 @@ def test_twenty_clips_are_learned_by_heart() -> None:
 def test_a_clip_weighs_the_same_whatever_its_windows() -> None:
     ids = np.repeat(["short", "long"], [1, 5])
     learn = windowed(np.zeros((6, 6144), np.float32), ["short", "long"], counts=[1, 5])
-    settings = {**fine_tuned(windows_per_clip=2).options.model_dump(), "seed": 3}
-    schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
+    schedule = schedule_of(fine_tuned(windows_per_clip=2))
     windows = Windows.of(learn, learn.classes)
     made = Drawn(windows, PATCH, schedule)
     drawn = [made._draw(np.random.default_rng(seed)) for seed in range(20)]
@@ -389,8 +394,7 @@ def test_a_clip_weighs_the_same_whatever_its_windows() -> None:
 def test_spectrograms_are_masked_and_waveforms_are_not() -> None:
     rows = np.random.default_rng(0).normal(size=(2, 6144)).astype(np.float32)
     learn = windowed(rows, ["hen", "owl"], counts=[1, 1])
-    settings = {**fine_tuned(masks=2, mixup=0.0).options.model_dump(), "seed": 3}
-    schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
+    schedule = schedule_of(fine_tuned(masks=2, mixup=0.0))
     windows = Windows.of(learn, learn.classes)
     for shape, same in (PATCH, False), ((6144,), True):
         [batch] = Drawn(windows, shape, schedule)(1)

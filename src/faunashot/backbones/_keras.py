@@ -155,6 +155,7 @@ class KerasBackbone(Backbone):
             seed=seed,
             precision=precision,
             frozen=self.frozen,
+            marked=self.front_end_class.marked,
         )
         network.assign(self._wanted(network.variables), but=CLASSIFIER)
         return network

@@ -112,6 +112,7 @@ def card_of(params: Params, record: TrainedSystem, figures: Mapping[str, Any]) -
     return model_card(
         record,
         figures,
+        system=params.scored_system,
         titles=titles(figures),
         corpus_licence=corpus.licence,
         corpus_citation=corpus.citation,

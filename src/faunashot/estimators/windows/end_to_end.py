@@ -80,10 +80,17 @@ class FineTuned(NetworkClassifier):
         ----------
         learning_rate : float
             Of the classifier, at its peak.
+        body_learning_rate : float, optional
+            Of the layer under the classifier; `layer_decay` of the classifier's if not given.
         layer_decay : float
             Rate of a layer as a share of that of the layer above it.
-        frozen : int, optional
-            Lowest layers that stay as they are; what suits the backbone if not given.
+        warm_up : float
+            Share of the steps in which the rates rise to their peak.
+        weight_decay : float
+            Share of a kernel that a step at a rate of 1 takes away.
+        trained : "all", "head" or int, optional
+            Layers that learn: all, the classifier alone, or so many under it beside it; what suits
+            the backbone if not given.
         epochs : int
             Length of the schedule.
         stop_at : int, optional
@@ -91,7 +98,9 @@ class FineTuned(NetworkClassifier):
         patience : int
             Epochs without a lower validation loss after which to end.
         batch_size : int
-            Windows a step.
+            Windows in memory at once.
+        accumulate : int
+            Batches whose gradients are put together to one step, at most those of an epoch.
         windows_per_clip : int
             Windows that are drawn from each clip in each epoch.
         masks, mask_frames, mask_bands : int
@@ -110,12 +119,16 @@ class FineTuned(NetworkClassifier):
         """
 
         learning_rate: float = Field(3e-4, ge=1e-9)
+        body_learning_rate: float | None = Field(None, ge=1e-9)
         layer_decay: float = Field(0.8, ge=0, le=1)
-        frozen: int | None = Field(None, ge=0)
+        warm_up: float = Field(0.1, ge=0, le=1)
+        weight_decay: float = Field(0.0, ge=0, le=1)
+        trained: int | str | None = None
         epochs: int = Field(5, ge=1)
         stop_at: int | None = Field(None, ge=0)
         patience: int = Field(3, ge=1)
         batch_size: int = Field(32, ge=1)
+        accumulate: int = Field(1, ge=1)
         windows_per_clip: int = Field(4, ge=1)
         masks: int = Field(1, ge=0)
         mask_frames: int = Field(16, ge=0)
@@ -138,10 +151,6 @@ class FineTuned(NetworkClassifier):
         import keras
 
         network: LayeredNetwork = context.backbone().build(len(self.classes_), seed=self.seed)
-        top = len(network.layers) - 1
-        frozen = network.frozen if self.options.frozen is None else self.options.frozen
-        if frozen > top:
-            raise ParameterError(f"frozen: {frozen}; needs to lie from 0 to {top}")
         self._use(network)
         shape = network.model.input_shape[1:]
         embed = tf.function(partial(network.body, training=False)).get_concrete_function(
@@ -149,9 +158,11 @@ class FineTuned(NetworkClassifier):
         )
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
         state = kept.read()
-        settings = {**self.options.model_dump(), "frozen": frozen, "seed": self.seed}
+        settings = {**self.options.model_dump(), "frozen": self._frozen(network), "seed": self.seed}
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
-        batches = Drawn(learn, shape, schedule, multi_label=self.multi_label_)
+        batches = Drawn(
+            learn, shape, schedule, multi_label=self.multi_label_, marked=network.marked
+        )
         callbacks = []
         if held is not None:
             callbacks.append(
@@ -163,7 +174,7 @@ class FineTuned(NetworkClassifier):
             network,
             schedule,
             multi_label=self.multi_label_,
-            n_steps=self.options.epochs * len(batches),
+            batches=len(batches),
             callbacks=callbacks,
         )
         if state is None:
@@ -177,6 +188,16 @@ class FineTuned(NetworkClassifier):
             self, batches, evaluate=lambda: self._best_mean(start, held), context=context, kept=kept
         )
         fit(how, epochs=self._last, state=state)
+
+    def _frozen(self, network: LayeredNetwork) -> int:
+        """Lowest layers that stay as they are."""
+        below, trained = len(network.layers) - 1, self.options.trained
+        by_name = {None: network.frozen, "all": 0, "head": below}
+        if trained in by_name:
+            return by_name[trained]
+        if isinstance(trained, str) or not 0 <= trained <= below:
+            raise ParameterError(f"trained: {trained}; needs to be all, head, or from 0 to {below}")
+        return below - int(trained)
 
     @property
     def best_epoch_(self) -> int:
