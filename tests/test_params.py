@@ -100,7 +100,9 @@ def test_features_are_those_that_the_system_reads(committed):
     assert features(system="end_to_end", backbone="yamnet") == ["yamnet.front_end"]
     assert features(system="cnn1d", backbone="logmel_frames") == ["logmel_frames"]
     assert features(system="panns-cnn14", backbone="panns_cnn14") == ["panns_cnn14"]
-    assert features(system="whisper-finetune", backbone="whisper_tiny") == ["whisper_tiny.front_end"]
+    assert features(system="whisper-finetune", backbone="whisper_tiny") == [
+        "whisper_tiny.front_end"
+    ]
     assert features(system="audioclip-zero-shot", backbone="audioclip") == ["audioclip"]
 
 

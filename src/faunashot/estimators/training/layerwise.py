@@ -19,6 +19,7 @@ from faunashot.runtimes.keras_network import LayeredNetwork
 
 FloatArray = npt.NDArray[np.float32]
 
+
 class Schedule(NamedTuple):
     """How a training goes, see `FineTuned.Options`."""
 
