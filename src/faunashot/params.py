@@ -271,7 +271,7 @@ class Params(Options):
     def protocol_options(self) -> Block:
         """Options of the protocol, of which the system may decide some."""
         decided = {key: of for key, of in self.varied_system.protocol.items() if key != "name"}
-        return self.protocols.get(self.protocol.name, {}) | decided
+        return {**self.protocols.get(self.protocol.name, {}), **decided}
 
     @property
     def zero_shot_mode(self) -> str:

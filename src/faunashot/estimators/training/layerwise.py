@@ -95,12 +95,12 @@ class Drawn:
     def _masked(self, inputs: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Spectrograms under SpecAugment; where frames are marked, those of the recording alone."""
         s = self._schedule
-        how = {"masks": s.masks, "frames": s.mask_frames, "bands": s.mask_bands}
+        hide = partial(mask, rng=rng, masks=s.masks, frames=s.mask_frames, bands=s.mask_bands)
         if not self._marked:
-            return mask(inputs, rng, **how)
+            return hide(inputs)
         bands, marks = inputs[..., :-1], inputs[..., -1:]
         lengths = (marks > 0).sum(axis=(1, 2))
-        return np.concatenate([mask(bands, rng, lengths=lengths, **how), marks], axis=-1)
+        return np.concatenate([hide(bands, lengths=lengths), marks], axis=-1)
 
     def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.intp]:
         """Rows of an epoch in drawn order, at most `windows_per_clip` of a clip."""

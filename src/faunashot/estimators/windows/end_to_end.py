@@ -192,12 +192,13 @@ class FineTuned(NetworkClassifier):
     def _frozen(self, network: LayeredNetwork) -> int:
         """Lowest layers that stay as they are."""
         below, trained = len(network.layers) - 1, self.options.trained
-        by_name = {None: network.frozen, "all": 0, "head": below}
-        if trained in by_name:
-            return by_name[trained]
-        if isinstance(trained, str) or not 0 <= trained <= below:
+        if trained is None:
+            return network.frozen
+        named = {"all": below, "head": 0}
+        layers = named.get(trained, -1) if isinstance(trained, str) else trained
+        if not 0 <= layers <= below:
             raise ParameterError(f"trained: {trained}; needs to be all, head, or from 0 to {below}")
-        return below - int(trained)
+        return below - layers
 
     @property
     def best_epoch_(self) -> int:
