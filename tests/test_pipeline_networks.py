@@ -23,7 +23,7 @@ from pipeline_project import (
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-MODEL = "models/cnn1d-wind"
+MODEL = "models/logmel_frames-cnn1d-wind"
 
 
 PITCH_HZ = {"frog": 300, "owl": 900, "wren": 2700}

@@ -40,7 +40,7 @@ CARD = REPORTS / "model_card.md"
 
 def run(params: Params) -> str:
     """Run the stage."""
-    model = model_of(params.full_system)
+    model = model_of(params)
     tables = {n: PREDICTIONS / f"{n}.parquet" for n in ("held_out", "windows", "unknown")}
     with stage_run(
         "evaluate",

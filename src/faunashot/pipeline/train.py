@@ -166,7 +166,7 @@ def write(outcome: Outcome, params: Params) -> None:
         facts=outcome.facts,
         notes=outcome.notes,
     )
-    model = model_of(params.full_system)
+    model = model_of(params)
     Recogniser(outcome.estimator, record, outcome.novelty).save(model)
     PREDICTIONS.mkdir(exist_ok=True)
     tables = {"held_out": outcome.held_out, "windows": outcome.windows, "unknown": outcome.unknown}

@@ -17,7 +17,12 @@ from faunashot import options
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
-from faunashot.estimators.training.classifier import NetworkClassifier, in_parts, validated
+from faunashot.estimators.training.classifier import (
+    AT_ONCE,
+    NetworkClassifier,
+    in_parts,
+    validated,
+)
 from faunashot.estimators.training.keras_fit import Fit
 from faunashot.estimators.training.layerwise import Drawn, Schedule, as_inputs, recipe
 from faunashot.estimators.training.windows import Windows
@@ -30,6 +35,9 @@ from faunashot.runtimes.keras_network import (
 
 SHARES = (0.75, 0.5, 0.25, 0.0)
 """Shares of the start that are tried on validation clips, beside the start itself."""
+
+FORWARD = 4
+"""Times as many windows pass through a network at once where none is trained on."""
 
 EVEN = 0.5
 """Share of the start where nothing chooses it, as the authors of the mean advise."""
@@ -142,6 +150,11 @@ class FineTuned(NetworkClassifier):
     KIND = "end_to_end"
     options: Options
 
+    @property
+    def at_once(self) -> int:
+        """As in `NetworkClassifier`: they take less memory there than in training."""
+        return min(AT_ONCE, FORWARD * self.options.batch_size)
+
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
         if context.backbone is None:
             raise ParameterError(
@@ -178,7 +191,11 @@ class FineTuned(NetworkClassifier):
             callbacks=callbacks,
         )
         if state is None:
-            embeddings = in_parts(lambda part: embed(as_inputs(learn.X[part], shape)), len(learn.X))
+            embeddings = in_parts(
+                lambda part: embed(as_inputs(learn.X[part], shape)),
+                len(learn.X),
+                at_once=self.at_once,
+            )
             self._start_at_probe(embeddings, learn)
             self.history_ = [{"epoch": 0, "start_share": 1.0, **self._validated(held)}]
         else:
