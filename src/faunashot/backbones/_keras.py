@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faunashot import options
+from faunashot.backbones._conversion import CHECK, MODEL, convert
 from faunashot.backbones.base import Backbone, FloatArray, default_layer
 from faunashot.errors import WeightsError
 from faunashot.files import sha256_of
@@ -28,7 +28,6 @@ from faunashot.weights.tensors import Tensors, read_tensors
 PACKAGES = ("ai-edge-litert", "h5py", "keras", "librosa", "safetensors", "tensorflow")
 """What a network in Keras needs when it is served."""
 
-MODEL, CHECK = "model.tflite", "check.npz"
 CHECK_TOLERANCE = 1e-4
 """Of the largest number: what a converted network may differ from the one it was made from."""
 
@@ -80,6 +79,7 @@ class KerasBackbone(Backbone):
         The file is not here and cannot be had, or holds other tensors.
     """
 
+    runtime = "LiteRT"
     published: ClassVar[WeightsFile]
     unused: ClassVar[tuple[str, ...]] = ()
     classifiers: ClassVar[Mapping[str, tuple[int, int]]] = {}
@@ -194,22 +194,22 @@ class KerasBackbone(Backbone):
         return network.model, tf
 
     def _convert(self, layer: str, folder: Path) -> None:
-        """Write a LiteRT model by way of a SavedModel, which takes half the memory of a graph."""
+        """Write a LiteRT model, and what the network gave in TensorFlow, into a folder."""
+        convert(self, {"hop_s": self.front_end.hop_s, "weights": str(self._file)}, layer, folder)
+
+    def save(self, layer: str, folder: Path) -> None:
+        """Write a SavedModel of a layer, and what it gave of a window of noise, into a folder."""
         model, tf = self._keras(layer)
-        inputs = self._checked_inputs()
-        np.savez(folder / CHECK, expected=np.asarray(model(inputs, training=False)))
         shape = [None, *model.inputs[0].shape[1:]]
+        # A function frees what was used; a model that is called keeps all that its layers give.
         call = tf.function(
             partial(model, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
         )
+        np.savez(folder / CHECK, expected=np.asarray(call(self._checked_inputs())))
         module = tf.Module()
         module.held = [variable.value for variable in model.variables]
-        # By way of files: made constants in Python, the variables are in memory twenty times.
-        with quiet_native(), tempfile.TemporaryDirectory(dir=folder) as saved:
-            tf.saved_model.save(module, saved, signatures=call.get_concrete_function())
-            del model, call, module
-            converter = tf.lite.TFLiteConverter.from_saved_model(saved)
-            (folder / MODEL).write_bytes(converter.convert())
+        with quiet_native():
+            tf.saved_model.save(module, folder, signatures=call.get_concrete_function())
 
     def _read(self, layer: str, folder: Path) -> Run:
         network = LiteRt((folder / MODEL).read_bytes())

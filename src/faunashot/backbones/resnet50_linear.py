@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faunashot.backbones._resnet50.model import ResNet50, resnet50_card
+from faunashot.backbones.base import Cost
 from faunashot.frontends.linear_image import LinearImage
 
 
@@ -15,4 +16,5 @@ class ResNet50Linear(ResNet50):
     """
 
     card = resnet50_card("resnet50_linear")
+    cost = Cost(23_581_440, 6_454_638_336)
     front_end_class = LinearImage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from faunashot.backbones._resnet50.model import ResNet50, resnet50_card
+from faunashot.backbones.base import Cost
 from faunashot.frontends.mel_image import MelImage
 
 
@@ -15,4 +16,5 @@ class ResNet50Mel(ResNet50):
     """
 
     card = resnet50_card("resnet50_mel")
+    cost = Cost(23_581_440, 3_049_435_136)
     front_end_class = MelImage

@@ -26,6 +26,14 @@ PACKAGES = {
 }
 """What a runtime needs when a model is served."""
 
+RUNTIMES = {
+    "onnx": "ONNX Runtime",
+    "litert": "LiteRT",
+    "saved_model": "TensorFlow",
+    "transformers": "transformers",
+}
+"""What runtimes are called."""
+
 
 class Weights(Options):
     """Where the network is.
@@ -123,6 +131,8 @@ class Declaration(Options):
     ----------
     version, licence, citation, source, trained_on, description : str
         For the card; the source is the handle or URL unless given.
+    parameters : int, optional
+        Of the network, where its authors state them.
     runtime : str
     weights : Weights
     signature : str
@@ -154,6 +164,7 @@ class Declaration(Options):
     source: str = ""
     trained_on: Text
     description: str = ""
+    parameters: Positive | None = None
     runtime: Literal["onnx", "litert", "saved_model", "transformers"]
     weights: Weights
     signature: str = "serving_default"

@@ -15,13 +15,14 @@ from faunashot import options
 from faunashot.backbones._declared.declaration import (
     LOGITS,
     PACKAGES,
+    RUNTIMES,
     Declaration,
     read_declaration,
 )
 from faunashot.backbones._declared.fit import check_fit, output_of, pooled, source_of
 from faunashot.backbones._declared.front_end import front_end_of
 from faunashot.backbones._declared.located import hash_of, labels_of, model_here, model_of
-from faunashot.backbones.base import Backbone, Card, ClassList, FloatArray, default_layer
+from faunashot.backbones.base import Backbone, Card, ClassList, Cost, FloatArray, default_layer
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.runtimes.graph import Graph
 from faunashot.runtimes.once import Once
@@ -182,6 +183,8 @@ def backbone_of(file: Path) -> type[DeclaredBackbone]:
         "file": file,
         "front_end_class": front_end_of(declaration),
         "card": _card(file.stem, declaration),
+        "runtime": RUNTIMES[declaration.runtime],
+        "cost": Cost(parameters=declaration.parameters),
         "layers": {layer: output.dim for layer, output in declaration.layers.items()},
         "batch_size": declaration.batch_size,
         "Options": _options(declaration),
