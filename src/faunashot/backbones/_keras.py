@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from faunashot.errors import WeightsError
 from faunashot.files import sha256_of
 from faunashot.native import quiet_native
 from faunashot.runtimes.converted import converted
+from faunashot.runtimes.keras_network import Network as KerasNetwork
 from faunashot.runtimes.litert import LiteRt, on_gpu
 from faunashot.runtimes.litert import Network as Run
 from faunashot.runtimes.once import Once
@@ -157,8 +158,16 @@ class KerasBackbone(Backbone):
             frozen=self.frozen,
             marked=self.front_end_class.marked,
         )
-        network.assign(self._wanted(network.variables), but=CLASSIFIER)
+        self._fill(network, but=CLASSIFIER)
         return network
+
+    def _fill(self, network: KerasNetwork, *, but: Sequence[str] = ()) -> None:
+        """Give a network the tensors of the file."""
+        tensors = self._wanted(network.variables)
+        try:
+            network.assign(tensors, but=but)
+        except WeightsError as error:
+            raise WeightsError(f"{self.card.name}: {self._file}: {error}") from error
 
     def _wanted(self, variables: Mapping[str, Any]) -> Tensors:
         beside = (*self.unused, *(f"{name}." for name in self.classifiers))
@@ -179,7 +188,7 @@ class KerasBackbone(Backbone):
 
     def _keras(self, layer: str) -> tuple[Any, Any]:
         """A Keras model of a layer with the published weights, and TensorFlow."""
-        from faunashot.runtimes.keras_network import Network, settle_tensorflow
+        from faunashot.runtimes.keras_network import settle_tensorflow
 
         settle_tensorflow()
         with quiet_native():
@@ -188,8 +197,8 @@ class KerasBackbone(Backbone):
 
             encoder = self.encoder("float32")
         variables = {name: v for block in encoder.blocks for name, v in block.items()}
-        network = Network(Model(encoder.inputs, encoder.outputs[layer]), variables)
-        network.assign(self._wanted(variables))
+        network = KerasNetwork(Model(encoder.inputs, encoder.outputs[layer]), variables)
+        self._fill(network)
         self.__dict__.pop("tensors", None)  # hundreds of megabytes, which the network has now
         return network.model, tf
 
