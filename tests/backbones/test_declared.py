@@ -376,6 +376,16 @@ class TestOnnx:
         with pytest.raises(WeightsError, match=r"small\.onnx (is empty|cannot be loaded)"):
             embed_windows(load("small"), windows(1))
 
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+    def test_a_truncated_file_is_refused(self, folder: Path, network, share: float) -> None:
+        file = network()
+        declare(folder)
+        whole = file.read_bytes()
+        file.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(WeightsError, match=r"small\.onnx cannot be loaded") as caught:
+            embed_windows(load("small"), windows(1))
+        assert "\n" not in str(caught.value)
+
     def test_a_checksum_is_verified(self, folder: Path, network) -> None:
         file = network()
         right = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -121,13 +122,21 @@ class KerasBackbone(Backbone):
 
     @classmethod
     def named(cls, tensors: Tensors) -> Tensors:
-        """What a file holds, by the names that the network has for it; here those of the file."""
+        """What a file holds, by the names that the network has for it; here those of the file.
+
+        Raises
+        ------
+        WeightsError
+            It is of another variant, whose tensors have the same names and shapes.
+        """
         return tensors
 
     @cached_property
     def tensors(self) -> Tensors:
         """What the file holds, by name; read anew by each call that changes the network."""
-        return self.named(read_tensors(self._file))
+        found = read_tensors(self._file)
+        with self._naming_the_file():
+            return self.named(found)
 
     def embed(self, inputs: FloatArray, *, layer: str = "") -> FloatArray:
         """Embed what the front end gave, (N, ...) -> (N, dim)."""
@@ -164,8 +173,14 @@ class KerasBackbone(Backbone):
     def _fill(self, network: KerasNetwork, *, but: Sequence[str] = ()) -> None:
         """Give a network the tensors of the file."""
         tensors = self._wanted(network.variables)
-        try:
+        with self._naming_the_file():
             network.assign(tensors, but=but)
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        """Errors of what the file holds name it."""
+        try:
+            yield
         except WeightsError as error:
             raise WeightsError(f"{self.card.name}: {self._file}: {error}") from error
 
