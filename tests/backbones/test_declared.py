@@ -20,6 +20,7 @@ from faunashot.backbones._declared.sources import OURS, declared_in
 from faunashot.backbones.base import BACKBONES, class_scores, load
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.features.extractors import extractor
+from faunashot.features.spec import Derivation
 from faunashot.registry import Registry
 
 RNG = np.random.default_rng(3)
@@ -317,6 +318,32 @@ class TestOnnx:
         hashes.append(load("small").weights_hash)
         assert len(set(hashes)) == 4
         assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in hashes)
+
+    def test_features_are_told_apart_by_all_that_they_depend_on(
+        self, folder: Path, network
+    ) -> None:
+        network(samples=16_000)
+        frames = {"name": "frames", "dim": 32, "pooling": "mean"}
+        changes: list[dict[str, Any]] = [
+            {},
+            {"outputs": {"embedding": frames}},
+            {"normalisation": "int16"},
+            {"normalisation": "peak"},
+            {"normalisation": "peak", "peak": 0.25},
+            {"remove_mean": True},
+            {"sample_rate": 8_000, "window_s": 2.0},
+            {"hop_s": 0.5},
+            {"input": {"layout": "NCT"}},
+            {"version": "2"},
+        ]
+        keys = [self._key(folder, **changed) for changed in changes]
+        assert len(set(keys)) == len(changes)
+        same = {"licence": "MIT", "trained_on": "owls", "batch_size": 2, "parameters": 7}
+        assert self._key(folder, **same) == keys[0]
+
+    def _key(self, folder: Path, **changed: Any) -> str:
+        declare(folder, **changed)
+        return Derivation.of(extractor("small"), None).key
 
     def test_one_serves_several_threads(self, folder: Path, network) -> None:
         network()
