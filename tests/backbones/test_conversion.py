@@ -6,17 +6,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import Field
 from safetensors.numpy import save_file
 
-from faunashot import options
 from faunashot.backbones import _conversion
 from faunashot.backbones._conversion import CHECK, MODEL
 from faunashot.backbones._keras import Encoder, KerasBackbone
+from faunashot.backbones._options import window_options
 from faunashot.backbones.base import Card
 from faunashot.errors import WeightsError
 from faunashot.files import CACHE
@@ -46,12 +45,7 @@ class FewSamples(FrontEnd):
 class OneLayer(KerasBackbone):
     """A dense layer."""
 
-    class Options(options.Options):
-        """As of any."""
-
-        hop_s: Annotated[float, Field(gt=0)] = 1.0
-        weights: str = ""
-
+    Options = window_options(1.0)
     card = Card("one_layer", "1", "none", "none", "none", "nothing")
     layers = {"embedding": 3}  # noqa: RUF012
     front_end_class = FewSamples

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from faunashot import options
 from faunashot.backbones._conversion import CHECK, MODEL, convert
 from faunashot.backbones.base import Backbone, FloatArray, default_layer
 from faunashot.errors import WeightsError
@@ -87,12 +86,6 @@ class KerasBackbone(Backbone):
     classifiers: ClassVar[Mapping[str, tuple[int, int]]] = {}
     frozen: ClassVar[int] = 0
     revision: ClassVar[int] = 1
-
-    class Options(options.Options):
-        """Step between windows, and weights in place of the published ones."""
-
-        hop_s: float
-        weights: str = ""
 
     def __init__(self, *, hop_s: float, weights: str = "") -> None:
         self.front_end = self.front_end_class(hop_s=hop_s)

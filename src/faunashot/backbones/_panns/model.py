@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import numpy.typing as npt
-from pydantic import Field
 
-from faunashot import options
 from faunashot.backbones._audioset import class_names
 from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone, dense
+from faunashot.backbones._options import window_options
 from faunashot.backbones._panns.front_end import BANDS, WINDOW_S, PannsLogMel
 from faunashot.backbones._panns.network import embedding, spectrogram_image
 from faunashot.backbones.base import Card, ClassList, FloatArray
@@ -67,11 +66,7 @@ class Panns(KerasBackbone):
     recognition. IEEE/ACM TASLP 28, 2020.
     """
 
-    class Options(options.Options):
-        """Step between windows, and weights in place of the published ones."""
-
-        hop_s: Annotated[float, Field(ge=0.01, le=WINDOW_S)] = WINDOW_S
-        weights: str = ""
+    Options: ClassVar = window_options(WINDOW_S)
 
     layers: ClassVar = {"embedding": 2048}
     unused = ("spectrogram_extractor.", "logmel_extractor.")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
-
-from faunashot import options
 from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone
+from faunashot.backbones._options import window_options
 from faunashot.backbones.base import Card
 from faunashot.frontends._grey_image import WINDOW_S, GreyImage
 from faunashot.weights.files import WeightsFile
@@ -39,11 +37,7 @@ class ResNet50(KerasBackbone):
     K. He, X. Zhang, S. Ren, J. Sun. Deep residual learning for image recognition. CVPR 2016.
     """
 
-    class Options(options.Options):
-        """Step between windows, and weights in place of the published ones."""
-
-        hop_s: Annotated[float, Field(ge=0.01, le=WINDOW_S)] = WINDOW_S
-        weights: str = ""
+    Options: ClassVar = window_options(WINDOW_S)
 
     published = WeightsFile(
         FILE,
