@@ -97,8 +97,8 @@ class FineTuned(NetworkClassifier):
         weight_decay : float
             Share of a kernel that a step at a rate of 1 takes away.
         trained : "all", "head" or int, optional
-            Layers that learn: all, the classifier alone, or so many under it beside it; what suits
-            the backbone if not given.
+            Layers that learn: all, the classifier alone, or the classifier and so many layers below
+            it; what suits the backbone if not given.
         epochs : int
             Length of the schedule.
         stop_at : int, optional
@@ -108,7 +108,7 @@ class FineTuned(NetworkClassifier):
         batch_size : int
             Windows in memory at once.
         accumulate : int
-            Batches whose gradients are put together to one step, at most those of an epoch.
+            Batches whose mean gradient makes one step; where an epoch has fewer, all of them.
         windows_per_clip : int
             Windows that are drawn from each clip in each epoch.
         masks, mask_frames, mask_bands : int
