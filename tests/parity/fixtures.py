@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from safetensors.numpy import save_file
 
 from faunashot.backbones._keras import KerasBackbone
 from faunashot.backbones.base import load
+from faunashot.frontends.base import FrontEnd
 
 
 def parity_folder() -> Path:
@@ -42,6 +44,15 @@ class Reference:
     folder: Path
     name: str
 
+    def __post_init__(self) -> None:
+        missing = [f for f in self._files if not f.is_file()]
+        if missing:
+            pytest.skip(f"no outputs of the authors' code: {missing[0]} is missing")
+
+    @property
+    def _files(self) -> list[Path]:
+        return [self.folder / f"{self.name}.{ending}" for ending in ("json", "npz")]
+
     @cached_property
     def facts(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / f"{self.name}.json").read_text("utf-8"))
@@ -59,15 +70,31 @@ class Reference:
         with np.load(self.folder / given["file"]) as found:
             return np.asarray(found[given["key"]], dtype=np.float32)
 
+    def numbered(self, prefix: str) -> tuple[list[int], np.ndarray]:
+        """The array whose name is a prefix and numbers, such as ``windows_0_1_5``, and these."""
+        (name,) = [n for n in self.arrays if re.fullmatch(rf"{prefix}\d+(_\d+)*", n)]
+        return [int(n) for n in name.removeprefix(prefix).split("_")], self.arrays[name]
+
+    def inputs(self, front_end: FrontEnd) -> np.ndarray:
+        """What a front end gives of the clips, each of which is a window."""
+        clips = self.clips
+        if clips.shape[1] != front_end.window_samples:
+            pytest.fail(
+                f"{self.name}: clips have {clips.shape[1]} samples, and the network's windows "
+                f"{front_end.window_samples}: what it gives of others is not to be compared"
+            )
+        return np.concatenate([front_end(clip) for clip in clips])
+
     def tensors(self) -> dict[str, np.ndarray]:
-        """The made-up weights by published name."""
+        """The made-up weights by published name, and scalars that were kept."""
         spec = importlib.util.spec_from_file_location("rule", self.folder / "weights_rule.py")
         rule = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(rule)
         made: dict[str, np.ndarray] = rule.make_all(
             self.facts["tensors"], self.facts["weight_seed"]
         )
-        return made
+        kept = self.facts.get("kept_scalars", {})
+        return made | {name: np.array(value, np.float32) for name, value in kept.items()}
 
     def backbone(self, name: str, folder: Path, **options: Any) -> KerasBackbone:
         """Our backbone with these weights, out of a file of them."""
