@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-FIGURES = ("name", "runtime", "rate_hz", "window_s", "layers", "parameters", "macs", "weights")
-ORIGINS = ("name", "licence", "trained_on")
-"""Columns of the two tables."""
+TABLES = (
+    ("name", "runtime", "rate_hz", "window_s", "layers"),
+    ("name", "parameters", "macs", "windows_per_s", "weights", "licence"),
+    ("name", "trained_on"),
+)
+"""Columns of the tables: what backbones take and give, what they cost, what they have heard."""
 
 
 @app.callback(invoke_without_command=True)
@@ -44,9 +47,10 @@ def backbones(
     if as_json:
         answer(rows, as_json=True)
         return
-    figures = (*FIGURES, "windows_per_s") if measure else FIGURES
-    answer([row | _short(row) for row in rows], as_json=False, columns=figures)
-    answer(rows, as_json=False, columns=ORIGINS)
+    rows = [row | _short(row) for row in rows]
+    for columns in TABLES:
+        shown = [name for name in columns if measure or name != "windows_per_s"]
+        answer(rows, as_json=False, columns=shown)
 
 
 def _facts(kind: type[Backbone]) -> dict[str, Any]:
