@@ -37,7 +37,7 @@ def test_tables_have_them_in_short(faunashot, monkeypatch, columns: int) -> None
     for heading in FACTS:
         assert f" {heading} " in shown.replace("\n", " ")
     rows = [line for line in shown.splitlines() if "panns_cnn14 " in line]
-    assert [row.split()[1] for row in rows] == ["LiteRT", "79.7", "AudioSet"]
+    assert [row.split()[1] for row in rows] == ["LiteRT", "79.7", "CC-BY-4.0"]
     assert "10.0 G" in rows[1]
 
 

@@ -17,10 +17,10 @@ app = typer.Typer(rich_markup_mode=None)
 
 TABLES = (
     ("name", "runtime", "rate_hz", "window_s", "layers"),
-    ("name", "parameters", "macs", "windows_per_s", "weights", "licence"),
-    ("name", "trained_on"),
+    ("name", "parameters", "macs", "windows_per_s", "weights"),
+    ("name", "licence", "trained_on"),
 )
-"""Columns of the tables: what backbones take and give, what they cost, what they have heard."""
+"""Columns of the tables: what backbones take and give, what they cost, where they come from."""
 
 
 @app.callback(invoke_without_command=True)
