@@ -94,8 +94,14 @@ def test_another_ending_is_told_those_that_are_read(name: str, tmp_path: Path) -
 
 def test_objects_in_an_archive_of_arrays_are_not_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "weights.npz", a=np.array([Trap(tmp_path / "sprung")], dtype=object))
-    refused(tmp_path / "weights.npz", "cannot be read as weights")
+    refused(tmp_path / "weights.npz", "holds Python objects, which could run code .* is refused: ")
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("ending", [*KINDS, ".h5"])
+def test_an_empty_file_is_said_to_be_empty(ending: str, tmp_path: Path) -> None:
+    (tmp_path / f"weights{ending}").touch()
+    refused(tmp_path / f"weights{ending}", "cannot be read as weights: it is empty")
 
 
 class Trap:

@@ -24,6 +24,9 @@ TORCH = (".pt", ".pth", ".bin", ".ckpt")
 
 REFUSED = re.compile(r"GLOBAL (\S+) (?:was not an allowed|whose module)")
 """How PyTorch says what it has not run."""
+PICKLED = "allow_pickle=False"
+"""What NumPy says of objects that it has not unpickled, among others."""
+
 HDF5 = (".h5", ".hdf5")
 """Endings of what Keras 2 writes."""
 
@@ -51,6 +54,11 @@ def read_tensors(file: Path) -> Tensors:
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: _full(array) for name, array in arrays.items()}
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            if PICKLED in str(error):
+                raise WeightsError(
+                    f"{file} holds Python objects, which could run code when they are read, and "
+                    "is refused: give a file of arrays alone"
+                ) from error
             raise _unreadable(file, error) from error
     if file.suffix in HDF5:
         try:
@@ -144,4 +152,5 @@ def _flat(loaded: Any, prefix: str = "") -> list[tuple[str, Any]]:
 
 def _unreadable(file: Path, error: BaseException) -> WeightsError:
     said = " ".join(f"{type(error).__name__} {error}".split())[:200]
-    return WeightsError(f"{file} cannot be read as weights: {said}")
+    empty = file.is_file() and not file.stat().st_size
+    return WeightsError(f"{file} cannot be read as weights: {'it is empty' if empty else said}")
