@@ -129,8 +129,8 @@ def main() -> None:
     for name in asked.names or filter(can_be_run, BACKBONES):
         found.append(in_a_process(name))
         print(found[-1], file=sys.stderr)
-    if asked.page:
-        asked.page.write_text(written(asked.page.read_text("utf-8"), found), "utf-8")
+        if asked.page:
+            asked.page.write_text(written(asked.page.read_text("utf-8"), found), "utf-8")
     print(json.dumps(found, indent=1))
 
 
