@@ -128,7 +128,6 @@ window_s: 1.0
 outputs: {embedding: {dim: 8}}
 classes: {dim: 3, labels: names.txt}
 """
-    (project / "backbones").mkdir()
     (project / "backbones/small.yaml").write_text(text)
     (project / "backbones/small.tflite").write_bytes(b"not opened")
     asked = {"backbone": "small", "protocol__name": "zero_shot"}
