@@ -114,7 +114,7 @@ def test_tensors_of_another_network_are_refused_in_a_line(weights: Path) -> None
 @pytest.mark.parametrize(
     ("status", "said", "message"),
     [
-        (-9, "", "was killed: it takes 3 GB of memory"),
+        (-9, "", "was killed; it takes 3 GB of memory"),
         (1, "Traceback\nValueError: no room", "failed: ValueError: no room"),
         (1, "", "failed: "),
     ],

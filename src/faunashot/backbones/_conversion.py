@@ -56,7 +56,7 @@ def convert(backbone: KerasBackbone, made: Mapping[str, Any], layer: str, folder
 
 def _step(name: str, *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", __name__, *arguments],
+        [sys.executable, "-P", "-m", __name__, *arguments],  # no modules of the current folder
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -70,7 +70,7 @@ def _step(name: str, *arguments: str) -> None:
     last = (done.stderr.strip().splitlines() or [""])[-1]
     if done.returncode == REFUSED:
         raise WeightsError(last)
-    why = "was killed: it takes 3 GB of memory" if done.returncode < 0 else f"failed: {last[:200]}"
+    why = "was killed; it takes 3 GB of memory" if done.returncode < 0 else f"failed: {last[:200]}"
     raise WeightsError(f"{name}: converting the network for LiteRT {why}")
 
 
