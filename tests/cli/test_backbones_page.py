@@ -11,7 +11,14 @@ import soundfile as sf
 import yaml
 from first_hour import ROOT, commands, shape
 
-from faunashot.backbones._declared.declaration import Classes, Declaration, Input, Output, Weights
+from faunashot.backbones._declared.declaration import (
+    Classes,
+    Declaration,
+    Input,
+    Output,
+    Text,
+    Weights,
+)
 from faunashot.backbones._declared.sources import OURS
 from faunashot.backbones.base import BACKBONES
 
@@ -80,8 +87,8 @@ def test_custom_operators_are_refused_as_it_shows(faunashot, project: Path) -> N
 
 def test_every_key_is_on_it() -> None:
     table = PAGE.split("## All keys")[1].split("## Ours")[0]
-    for model in (Declaration, Weights, Input, Output, Classes):
-        for name in model.model_fields.keys() - {"weights", "input", "outputs"}:  # blocks
+    for model in (Declaration, Weights, Input, Output, Classes, Text):
+        for name in model.model_fields.keys() - {"weights", "input", "outputs", "text"}:  # blocks
             assert re.search(rf"`[a-zA-Z.]*\.?{name}`", table), name
 
 
