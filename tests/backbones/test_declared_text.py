@@ -169,7 +169,7 @@ def test_another_tower_is_refused_in_a_line(declare, changed, message: str) -> N
 
 def test_a_scale_is_a_number_or_a_weight(declare) -> None:
     assert declare(text=TEXT | {"scale": 10}).text_scale == 10
-    with pytest.raises(WeightsError, match=r"small\.yaml: net holds no weight logit_scale: "):
+    with pytest.raises(WeightsError, match=r"small\.yaml: net holds no number logit_scale: "):
         _ = declare(text=TEXT | {"scale": "logit_scale"}).text_scale
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.runtimes.graph import FloatArray, refused
 from faunashot.runtimes.transformers_graph import imported, model_of_class, part_of
+from faunashot.weights.tensors import tensor_among
 
 VOCABULARIES = ("tokenizer.json", "vocab.json")
 """Files of which one holds the tokens that texts are split into."""
@@ -81,16 +82,9 @@ def scale_of(folder: Path, name: str) -> float:
     Raises
     ------
     WeightsError
-        There is none of that name, or it cannot be read.
+        There is none of that name, or a file is torn.
     """
-    from safetensors import SafetensorError, safe_open
-
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="numpy") as tensors:
-                names = list(tensors.keys())
-                if name in names:
-                    return float(np.exp(tensors.get_tensor(name)).item())
-        except (OSError, SafetensorError, TypeError, ValueError) as error:
-            raise refused(folder, "read", error) from error
-    raise WeightsError(f"{folder.name} holds no weight {name}: text.scale is the name of one")
+    found = tensor_among(sorted(folder.glob("*.safetensors")), name)
+    if found is None or found.size != 1:
+        raise WeightsError(f"{folder.name} holds no number {name}: text.scale is the name of one")
+    return float(np.exp(found).item())
