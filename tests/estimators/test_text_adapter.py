@@ -185,6 +185,11 @@ def test_what_it_cannot_do_is_one_line() -> None:
     context = TrainingContext(backbone=lambda: Tower(model))
     with pytest.raises(ParameterError, match="at least two classes"):
         make_estimator("text_adapter", {}).fit(every.select(range(3)), context=context)
+    narrow = examples(model, audio, truth)
+    spec = replace(narrow.features.spec, blocks=(8, DIM - 8))
+    narrow = replace(narrow, features=replace(narrow.features, spec=spec))
+    with pytest.raises(ParameterError, match=f"the features have 8 numbers, .* {DIM}: use its"):
+        make_estimator("text_adapter", {"prompts": ["{}"]}).fit(narrow, context=context)
     with pytest.raises(ParameterError, match="recipe"):
         make_estimator("text_adapter", {"recipe": "tip"})
     with pytest.raises(ParameterError, match=r"head text_adapter\.prompt'?.*prompts"):

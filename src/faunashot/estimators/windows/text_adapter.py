@@ -90,7 +90,7 @@ class TextAdapter(Estimator):
         present = np.flatnonzero(train.targets.any(axis=0))
         if len(present) < 2:
             raise ParameterError("a classifier needs clips of at least two classes to learn from")
-        backbone: Any = reading(context.backbone())
+        backbone = reading(context.backbone())
         self.classes_ = [train.classes[at] for at in present]
         words = {n: said for n, said in self.options.words.items() if n in self.classes_}
         self.text_ = text_prototypes(
@@ -101,8 +101,8 @@ class TextAdapter(Estimator):
         self.blocks_ = list(spec.blocks or (spec.dim,))
         if self.blocks_[0] != self.text_.shape[1]:
             raise ParameterError(
-                f"layer: {spec.layer or spec.backbone} has {self.blocks_[0]} numbers, and the "
-                f"texts of {backbone.card.name} {self.text_.shape[1]}: use its default layer"
+                f"layer: the features have {self.blocks_[0]} numbers, and the texts of "
+                f"{spec.backbone} {self.text_.shape[1]}: use its default layer"
             )
         self.support_ = self._unit(train.means())
         self.centre_ = self.support_.mean(axis=0)
