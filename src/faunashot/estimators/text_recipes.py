@@ -113,8 +113,8 @@ class Recipe(NamedTuple):
     plain : mapping of str to float
         Those where a class has one clip, which cannot be left out.
     by_accuracy : bool
-        Whether the best are those that tell most clips right, as the recipe's authors choose them,
-        before those under which the labels are likeliest.
+        Whether those that tell most clips right come before those under which the labels are
+        likeliest: for logits whose text alone is too sure of itself to be outvoted otherwise.
     """
 
     logits: Logits
