@@ -93,6 +93,12 @@ class TestDeclaration:
             ({"hop_s": 2.0}, "hop_s: 2.0 is longer than a window, 1.0 s"),
             ({"weights": {"file": "a", "checksum": "sha256:12"}}, "weights.checksum: "),
             ({"input": {"layout": "TN"}}, "input.layout: .*got 'TN'"),
+            ({"padding": "mirror"}, "padding: .*got 'mirror'"),
+            (
+                {"text": {"model_class": "A", "name": "b", "scale": 1}},
+                "text: the runtime onnx runs one tower",
+            ),
+            ({"text": {"nam": "b"}}, "unknown key 'text.nam'; did you mean 'text.name'"),
         ],
     )
     def test_what_is_wrong_is_said_in_a_line(self, folder: Path, changed, message: str) -> None:
@@ -142,12 +148,23 @@ class TestNormalisation:
         got = self.made(folder, normalisation="int16")(rows[0])
         np.testing.assert_array_equal(got, rows * 32_768)
 
+    @pytest.mark.parametrize("samples", [0, 1, 5_000, 8_000, 8_001, 16_000, 21_000])
+    def test_an_end_is_repeated_as_often_as_it_fits(self, folder: Path, samples: int) -> None:
+        whole = windows(1, 32_000)[0, :samples]
+        got = self.made(folder, padding="repeat")(whole)
+        *before, last = np.split(whole, [16_000]) if samples > 16_000 else [whole]
+        times = 16_000 // max(len(last), 1)
+        expected = np.tile(last, times)
+        np.testing.assert_array_equal(got[-1, : len(expected)], expected)
+        assert not got[-1, len(expected) :].any()
+        np.testing.assert_array_equal(got[:-1], np.reshape(before, (-1, 16_000)))
+
     def test_settings_tell_front_ends_apart(self, folder: Path) -> None:
         hashes = {
             self.made(folder, **changed).settings_hash  # type: ignore[attr-defined]
             for changed in ({}, {"normalisation": "int16"}, {"sample_rate": 8_000}, {"peak": 0.5})
-        }
-        assert len(hashes) == 4
+        } | {self.made(folder, padding="repeat").settings_hash}  # type: ignore[attr-defined]
+        assert len(hashes) == 5
 
 
 class TestRegistry:

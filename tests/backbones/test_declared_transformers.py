@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from embedding import embed_windows
+from small_transformers import RATE, clap, spectrogram, speech
 
 from faunashot.backbones.base import class_scores, load
 from faunashot.errors import ParameterError, WeightsError
@@ -20,7 +21,6 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 
 pytestmark = pytest.mark.slow
 
-RATE = 16_000
 ROWS = np.random.default_rng(3).normal(0, 0.1, (3, RATE)).astype(np.float32)
 TOLERANCE = 1e-5
 
@@ -34,64 +34,6 @@ BLOCK: dict[str, Any] = {
     "window_s": 1.0,
 }
 LAST = {"embedding": {"name": "last_hidden_state", "dim": 16, "pooling": "mean"}}
-SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-
-
-def speech() -> tuple[Any, Any]:
-    """A HuBERT of a few thousand parameters, and its feature extractor."""
-    torch.manual_seed(0)
-    config = transformers.HubertConfig(
-        **SMALL,
-        intermediate_size=32,
-        conv_dim=(16,) * 7,
-        num_feat_extract_layers=7,
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=4,
-    )
-    return transformers.HubertModel(config), transformers.Wav2Vec2FeatureExtractor()
-
-
-def spectrogram() -> tuple[Any, Any]:
-    """An Audio Spectrogram Transformer with three classes."""
-    torch.manual_seed(1)
-    config = transformers.ASTConfig(
-        **SMALL,
-        intermediate_size=32,
-        max_length=128,
-        num_mel_bins=32,
-        id2label={0: "owl", 1: "wren", 2: "frog"},
-    )
-    model = transformers.ASTForAudioClassification(config)
-    return model, transformers.ASTFeatureExtractor(max_length=128, num_mel_bins=32)
-
-
-def clap() -> tuple[Any, Any]:
-    """A whole CLAP, whose audio branch alone is asked for."""
-    torch.manual_seed(2)
-    config = transformers.ClapConfig(
-        audio_config={
-            "patch_embeds_hidden_size": 8,
-            "hidden_size": 32,
-            "depths": [1, 1, 1],
-            "num_attention_heads": [2, 2, 2],
-            "num_hidden_layers": 3,
-            "spec_size": 64,
-            "num_mel_bins": 16,
-            "window_size": 2,
-            "projection_dim": 16,
-        },
-        text_config={**SMALL, "intermediate_size": 32, "vocab_size": 40, "projection_dim": 16},
-        projection_dim=16,
-    )
-    extract = transformers.ClapFeatureExtractor(
-        feature_size=16,
-        sampling_rate=RATE,
-        max_length_s=1,
-        truncation="rand_trunc",
-        hop_length=160,
-        frequency_max=8_000,
-    )
-    return transformers.ClapModel(config), extract
 
 
 @pytest.fixture

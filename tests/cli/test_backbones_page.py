@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -12,10 +14,19 @@ import soundfile as sf
 import yaml
 from first_hour import ROOT, commands, shape
 
-from faunashot.backbones._declared.declaration import Classes, Declaration, Input, Output, Weights
+from faunashot.backbones._declared.declaration import (
+    Classes,
+    Declaration,
+    Input,
+    Output,
+    Text,
+    Weights,
+)
 from faunashot.backbones._declared.model import DeclaredBackbone
 from faunashot.backbones._declared.sources import OURS
-from faunashot.backbones.base import BACKBONES
+from faunashot.backbones.base import BACKBONES, offering
+from faunashot.params import load_params
+from faunashot.protocols.zero_shot import ZeroShot
 
 PAGE = (ROOT / "docs" / "BACKBONES.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```(?:yaml|text)\n# (\S+)\n(.*?)^```", PAGE, re.M | re.S))
@@ -84,10 +95,40 @@ def test_custom_operators_are_refused_as_it_shows(faunashot, project: Path) -> N
     assert faunashot("backbones", "check", "backbones/mynet.yaml").err.strip() == shown
 
 
+TEXT = PAGE.split("## Words in place of labels")[1].split("\n## ")[0]
+RUNS = re.findall(r"^dvc exp run (.*)$", TEXT.replace("\\\n", ""), re.M)
+
+
+@pytest.mark.parametrize("arguments", RUNS)
+def test_its_runs_with_text_are_taken(tmp_path: Path, arguments: str) -> None:
+    from dvc.utils.hydra import apply_overrides
+
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    given = [word for word in shlex.split(arguments) if word != "-S"]
+    apply_overrides(tmp_path / "params.yaml", given)
+    params = load_params(tmp_path / "params.yaml")
+    assert "embed_text" in dir(BACKBONES[params.backbone_names[0]])
+    if params.zero_shot_mode:
+        options = ZeroShot.Options.read(params.protocols["zero_shot"], key="protocols.zero_shot")
+        assert options.mode == "text"
+        assert options.transduce == ("transduce" in arguments)
+        assert ("tawny_owl" in options.words) == ("words" in arguments)
+        assert all("{}" in prompt for prompt in options.prompts)
+    else:
+        assert params.varied_system.head == "text_adapter"
+        assert params.varied_system.estimator(seed=0).options.recipe in params.system + " mixture"
+
+
+def test_its_section_on_text_names_those_that_read() -> None:
+    assert len(RUNS) == 7
+    named = set(re.findall(r"`(\w+)`", TEXT.split("hear and read")[0]))
+    assert named == set(offering("embed_text"))
+
+
 def test_every_key_is_on_it() -> None:
     table = PAGE.split("## All keys")[1].split("## Ours")[0]
-    for model in (Declaration, Weights, Input, Output, Classes):
-        for name in model.model_fields.keys() - {"weights", "input", "outputs"}:  # blocks
+    for model in (Declaration, Weights, Input, Output, Classes, Text):
+        for name in model.model_fields.keys() - {"weights", "input", "outputs", "text"}:  # blocks
             assert re.search(rf"`[a-zA-Z.]*\.?{name}`", table), name
 
 

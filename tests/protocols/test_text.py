@@ -81,3 +81,12 @@ def test_wrong_words_are_one_line(task, clips, settings, said) -> None:
 def test_a_backbone_that_does_not_read_is_refused(task, clips) -> None:
     with pytest.raises(ParameterError, match="deaf reads no text"):
         run(task(clips(ANIMALS)), Deaf())
+
+
+def test_a_layer_that_is_not_in_the_space_of_the_texts_is_refused(task, clips) -> None:
+    class Wide(Reader):
+        def embed_text(self, prompts: Any) -> np.ndarray:
+            return np.hstack([super().embed_text(prompts)] * 2)
+
+    with pytest.raises(ParameterError, match=r"layer: the features have 8 numbers, .* of deaf 16"):
+        run(task(clips(ANIMALS)), Wide())

@@ -104,7 +104,8 @@ def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
     def backbone() -> Any:
         from faunashot.backbones.base import load
 
-        return load(params.backbone, **params.options_of(params.backbone))
+        first = params.backbone_names[0]  # which reads text, where others are joined to it
+        return load(first, **params.options_of(first))
 
     def noise() -> np.ndarray | None:
         if not params.mixes_noise:

@@ -113,6 +113,11 @@ class ZeroShot(Protocol):
         said = text_prototypes(
             reading(backbone), classes, prompts=settings.prompts, words=settings.words
         )
+        if said.shape[1] != (dim := task.target.spec.dim):
+            raise ParameterError(
+                f"layer: the features have {dim} numbers, and the texts of {backbone.card.name} "
+                f"{said.shape[1]}: use its default layer"
+            )
         model = TextPrototypes(classes, said, scale=backbone.text_scale)
         notes = []
         if settings.transduce:

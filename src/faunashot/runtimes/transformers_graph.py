@@ -27,6 +27,15 @@ LISTED = 3
 FILES = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
 """What is downloaded of a model: no code, and nothing that would be unpickled."""
 
+OF_TEXT = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+)
+"""What is downloaded beside it of one that reads."""
+
 
 class TransformersGraph(Graph):
     """A model of transformers with its own feature extractor, on one thread.
@@ -53,36 +62,10 @@ class TransformersGraph(Graph):
     any_output = True
 
     def __init__(self, folder: Path, *, model_class: str) -> None:
-        try:
-            with quiet_native():
-                import torch
-                import transformers
-        except ImportError as error:
-            raise not_installed("transformers", "torch") from error
-        self._torch, self._folder = torch, folder
-        kind: Any = getattr(transformers, model_class, None)
-        if not hasattr(kind, "from_pretrained"):
-            names = [n for n in dir(transformers) if n.startswith("AutoModel")]
-            raise ParameterError.unknown("model_class", model_class, names)
-        torch.set_num_threads(1)
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-        common: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            with quiet_native(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of mel bands that are narrower than a bin
-                self._extract = transformers.AutoFeatureExtractor.from_pretrained(folder, **common)
-                self._model, faults = kind.from_pretrained(
-                    folder, use_safetensors=True, output_loading_info=True, **common
-                )
-        except Exception as error:  # whatever transformers raises
-            raise refused(folder, "loaded", error) from error
-        if missing := sorted(faults["missing_keys"])[:LISTED]:
-            raise WeightsError(
-                f"{folder.name} holds no weights for {', '.join(missing)}: it was made for another "
-                f"class than {model_class}"
-            )
-        self._model = self._model.float().eval()
+        self._folder = folder
+        self._torch, transformers = imported()
+        self._extract = part_of(folder, transformers.AutoFeatureExtractor)
+        self._model = model_of_class(folder, model_class)
         self.sample_rate = getattr(self._extract, "sampling_rate", None)
         self.inputs = [Port(SAMPLES, (None, None))]
         self.outputs = [Port("last_hidden_state"), Port("hidden_states.N")]
@@ -105,6 +88,68 @@ class TransformersGraph(Graph):
         return np.asarray(found.numpy(), dtype=np.float32)
 
 
+def imported() -> tuple[Any, Any]:
+    """PyTorch, on one thread, and a quiet transformers.
+
+    Raises
+    ------
+    WeightsError
+        One of them is not installed.
+    """
+    try:
+        with quiet_native():
+            import torch
+            import transformers
+    except ImportError as error:
+        raise not_installed("transformers", "torch") from error
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return torch, transformers
+
+
+def part_of(folder: Path, kind: Any, **options: Any) -> Any:
+    """What a class of transformers loads from a folder, of which no code is run.
+
+    Raises
+    ------
+    WeightsError
+        It cannot be loaded.
+    """
+    try:
+        with quiet_native(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of mel bands that are narrower than a bin
+            return kind.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, **options
+            )
+    except Exception as error:  # whatever transformers raises
+        raise refused(folder, "loaded", error) from error
+
+
+def model_of_class(folder: Path, model_class: str) -> Any:
+    """A model of transformers with the weights of a folder, in single precision, to be run.
+
+    Raises
+    ------
+    ParameterError
+        transformers has no such class.
+    WeightsError
+        The weights are not there, cannot be loaded, or are of another class.
+    """
+    _, transformers = imported()
+    kind: Any = getattr(transformers, model_class, None)
+    if not hasattr(kind, "from_pretrained"):
+        names = [n for n in dir(transformers) if n.startswith("AutoModel")]
+        raise ParameterError.unknown("model_class", model_class, names)
+    model, faults = part_of(folder, kind, use_safetensors=True, output_loading_info=True)
+    if missing := sorted(faults["missing_keys"])[:LISTED]:
+        raise WeightsError(
+            f"{folder.name} holds no weights for {', '.join(missing)}: it was made for another "
+            f"class than {model_class}"
+        )
+    return model.float().eval()
+
+
 def _hidden(made: Any, at: int) -> Any:
     """Hidden state `at`, None where there are not so many."""
     states = getattr(made, "hidden_states", None) or ()
@@ -117,7 +162,7 @@ def _names(made: Any) -> list[str]:
     return [*given, *(f"hidden_states.{i}" for i in states)]
 
 
-def snapshot(model: str, *, revision: str, download: bool) -> Path | None:
+def snapshot(model: str, *, revision: str, download: bool, text: bool = False) -> Path | None:
     """Folder of a model of the Hugging Face hub in its own cache.
 
     Parameters
@@ -128,6 +173,8 @@ def snapshot(model: str, *, revision: str, download: bool) -> Path | None:
         Commit, branch or tag.
     download : bool
         Whether to bring it where it is not there; else None is given.
+    text : bool
+        Whether what splits texts into tokens belongs to it.
 
     Raises
     ------
@@ -143,7 +190,7 @@ def snapshot(model: str, *, revision: str, download: bool) -> Path | None:
             snapshot_download(
                 model,
                 revision=revision or None,
-                allow_patterns=[*FILES],
+                allow_patterns=[*FILES, *(OF_TEXT if text else ())],
                 local_files_only=not download,
             )
         )

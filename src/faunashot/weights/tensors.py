@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,27 @@ def _safetensors(file: Path) -> Tensors:
         return {name: _full(array) for name, array in load_file(file).items()}
     except (OSError, SafetensorError, ValueError) as error:
         raise _unreadable(file, error) from error
+
+
+def tensor_among(files: Iterable[Path], name: str) -> npt.NDArray[Any] | None:
+    """One tensor of a model in several files of safetensors, None where it is in none of them.
+
+    Raises
+    ------
+    WeightsError
+        A file is torn.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for file in files:
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                names = list(tensors.keys())
+                if name in names:
+                    return _full(tensors.get_tensor(name))
+        except (OSError, SafetensorError, TypeError, ValueError) as error:
+            raise _unreadable(file, error) from error
+    return None
 
 
 def _full(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from faunashot.backbones._declared.model import DeclaredBackbone
 from faunashot.backbones._declared.sources import declared_in
-from faunashot.backbones.base import FloatArray, HasClasses, default_layer
+from faunashot.backbones.base import FloatArray, HasClasses, HasText, default_layer
 from faunashot.errors import ParameterError
 
 TOLERANCE = 1e-4
@@ -70,6 +70,9 @@ def check(file: Path) -> Checked:
         found.facts[f"layer {layer}"] = f"{rows.shape[1]} numbers a window"
     default = default_layer(kind)
     _check_repeats(found, backbone, windows, default, made[default])
+    if isinstance(backbone, HasText):
+        dim = backbone.embed_text(["a sound"]).shape[1]
+        found.facts["texts"] = f"{dim} numbers a text, cosines times {backbone.text_scale:.4g}"
     if declaration.classes is not None:
         found.facts["classes"] = f"{len(names)} of {declaration.classes.labels}"
     found.facts["windows a second"] = f"{_speed(backbone, windows):.1f}"

@@ -13,7 +13,7 @@ from faunashot.options import Options
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Positive = Annotated[int, Field(ge=1, strict=True)]
-Text = Annotated[str, Field(min_length=1)]
+Words = Annotated[str, Field(min_length=1)]
 
 FILE_RUNTIMES = ("onnx", "litert")
 """Runtimes that read one file; the others have a handle of a hub, or a folder."""
@@ -115,13 +115,31 @@ class Classes(Output):
         As of `faunashot.backbones.base.ClassList`.
     """
 
-    labels: Text
+    labels: Words
     column: str = ""
     skip_lines: Annotated[int, Field(ge=0, strict=True)] = 0
     url: str = ""
     checksum: str | None = None
     vocabulary: str = ""
     several: Literal["geometric", "max"] = "max"
+
+
+class Text(Options):
+    """The tower that embeds texts into the space of the first layer.
+
+    Attributes
+    ----------
+    model_class : str
+        Of transformers, which loads this tower alone.
+    name : str
+        Of its output.
+    scale : float or str
+        What cosines of audio and text are multiplied by, or the weight that is its logarithm.
+    """
+
+    model_class: Words
+    name: Words
+    scale: Annotated[float, Field(gt=0)] | Words
 
 
 class Declaration(Options):
@@ -149,20 +167,25 @@ class Declaration(Options):
     peak : float
     remove_mean : bool
         Whether a window's mean is taken off before that.
+    padding : "zeros" or "repeat"
+        Of a window in which the recording ends: zeros, or first what the window has of it again,
+        as often as it fits in whole.
     input : Input
     outputs : mapping of str to Output
         Embeddings by the name of their layer; the first is the default.
     classes : Classes, optional
         Becomes the layer ``logits``.
+    text : Text, optional
+        Of a model of transformers that reads, too.
     batch_size : int
         Windows for the network at once.
     """
 
-    version: Text
-    licence: Text
-    citation: Text
+    version: Words
+    licence: Words
+    citation: Words
     source: str = ""
-    trained_on: Text
+    trained_on: Words
     description: str = ""
     parameters: Positive | None = None
     runtime: Literal["onnx", "litert", "saved_model", "transformers"]
@@ -175,9 +198,11 @@ class Declaration(Options):
     normalisation: Literal["none", "peak", "int16"] = "none"
     peak: Annotated[float, Field(gt=0)] = 1.0
     remove_mean: bool = False
+    padding: Literal["zeros", "repeat"] = "zeros"
     input: Input = Field(default_factory=Input)
     outputs: Annotated[dict[Name, Output], Field(min_length=1)]
     classes: Classes | None = None
+    text: Text | None = None
     batch_size: Positive = 8
 
     @field_validator("version", mode="before")
@@ -203,6 +228,8 @@ class Declaration(Options):
             raise ParameterError("input: the model's own feature extractor makes it; leave it out")
         if self.runtime == "transformers" and not all(o.name for o in self.layers.values()):
             raise ParameterError("outputs: name each, such as last_hidden_state")
+        if self.runtime != "transformers" and self.text is not None:
+            raise ParameterError(f"text: the runtime {self.runtime} runs one tower; leave it out")
         if LOGITS in self.outputs or FRONT_END in self.outputs:
             raise ParameterError(f"outputs: {LOGITS} and {FRONT_END} are names of our own")
         return self

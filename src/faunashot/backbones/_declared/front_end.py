@@ -23,6 +23,8 @@ class Samples(FrontEnd):
         ``none``, ``peak`` or ``int16``, see `Declaration`.
     peak : float
     remove_mean : bool
+    padding : str
+        ``zeros`` or ``repeat``, see `Declaration`.
     """
 
     name = "samples"
@@ -31,10 +33,13 @@ class Samples(FrontEnd):
     normalisation: ClassVar[str] = "none"
     peak: ClassVar[float] = 1.0
     remove_mean: ClassVar[bool] = False
+    padding: ClassVar[str] = "zeros"
 
     def __call__(self, samples: FloatArray) -> FloatArray:
         """Normalised windows, (n,) -> (N, window_samples)."""
         windows = split_windows(samples, self.window_samples, hop=self.hop_samples)
+        if self.padding == "repeat":
+            windows = _repeated(windows, len(samples) - (len(windows) - 1) * self.hop_samples)
         if self.remove_mean:
             windows = windows - windows.mean(axis=1, keepdims=True)
         if self.normalisation == "peak":
@@ -47,7 +52,17 @@ class Samples(FrontEnd):
 
     def _settings(self) -> tuple[object, ...]:
         of_window = (self.sample_rate, self.window_samples)
-        return (*of_window, self.normalisation, self.peak, self.remove_mean)
+        return (*of_window, self.normalisation, self.peak, self.remove_mean, self.padding)
+
+
+def _repeated(windows: FloatArray, n: int) -> FloatArray:
+    """The windows, the first `n` samples of the last laid end to end as often as they fit."""
+    times = windows.shape[1] // max(n, 1)
+    if times < 2:
+        return windows
+    windows = windows.copy()
+    windows[-1, : times * n] = np.tile(windows[-1, :n], times)
+    return windows
 
 
 def front_end_of(declaration: Declaration) -> type[Samples]:
@@ -60,6 +75,7 @@ def front_end_of(declaration: Declaration) -> type[Samples]:
         "normalisation": declaration.normalisation,
         "peak": declaration.peak,
         "remove_mean": declaration.remove_mean,
+        "padding": declaration.padding,
         "__doc__": Samples.__doc__,
         "__module__": __name__,
     }

@@ -79,7 +79,8 @@ def model_of(declaration: Declaration, beside: Path, *, weights: str = "") -> Pa
     if (folder := _folder(declaration, beside)) is not None:
         return folder
     if declaration.runtime == "transformers":
-        found = snapshot(of.handle, revision=of.revision, download=True)
+        text = declaration.text is not None
+        found = snapshot(of.handle, revision=of.revision, download=True, text=text)
         assert found is not None
         return found
     return hub.model_folder(of.handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -15,6 +16,7 @@ from faunashot.backbones._declared.declaration import (
     PACKAGES,
     RUNTIMES,
     Declaration,
+    Text,
     read_declaration,
 )
 from faunashot.backbones._declared.fit import check_fit, output_of, pooled, source_of
@@ -25,6 +27,7 @@ from faunashot.backbones.base import Backbone, Card, ClassList, Cost, FloatArray
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.runtimes.graph import Graph
 from faunashot.runtimes.once import Once
+from faunashot.runtimes.transformers_text import TransformersText, scale_of
 
 
 class Loaded(NamedTuple):
@@ -162,6 +165,50 @@ class DeclaredWithClasses(DeclaredBackbone):
         return np.asarray(embeddings, dtype=np.float32)
 
 
+class DeclaredWithText(DeclaredBackbone):
+    """One whose model has a tower for texts, too, which is loaded when it first has one to read."""
+
+    def embed_text(self, prompts: Sequence[str]) -> FloatArray:
+        """Embeddings of texts, not normalised, (P, dim of the default layer).
+
+        Raises
+        ------
+        ParameterError
+            A text is longer than the model takes, or the tower is not as declared.
+        WeightsError
+            It cannot be loaded or run.
+        """
+        dim = self.layers[default_layer(self)]
+        try:
+            made = self._reader.embed(prompts, output=self._text.name)
+            if made.shape[1] != dim:
+                raise ParameterError(
+                    f"text.name: {self._text.name} has {made.shape[1]} numbers, and the layer "
+                    f"{default_layer(self)} has {dim}"
+                )
+        except (ParameterError, WeightsError) as error:
+            raise self._of_file(error) from error
+        return made
+
+    @cached_property
+    def text_scale(self) -> float:
+        """What cosines of audio and text are multiplied by, as it was trained."""
+        scale = self._text.scale
+        try:
+            return scale_of(self._model, scale) if isinstance(scale, str) else scale
+        except WeightsError as error:
+            raise self._of_file(error) from error
+
+    @property
+    def _text(self) -> Text:
+        assert self.declaration.text is not None
+        return self.declaration.text
+
+    @cached_property
+    def _reader(self) -> TransformersText:
+        return TransformersText(self._model, model_class=self._text.model_class)
+
+
 def backbone_of(file: Path) -> type[DeclaredBackbone]:
     """The backbone that a file declares, called like the file; no weights are looked for.
 
@@ -176,7 +223,11 @@ def backbone_of(file: Path) -> type[DeclaredBackbone]:
         It cannot be read, or something in it is wrong.
     """
     declaration = read_declaration(file)
-    base = DeclaredBackbone if declaration.classes is None else DeclaredWithClasses
+    offers: list[type[DeclaredBackbone]] = []
+    if declaration.classes is not None:
+        offers.append(DeclaredWithClasses)
+    if declaration.text is not None:
+        offers.append(DeclaredWithText)
     facts: dict[str, Any] = {
         "declaration": declaration,
         "file": file,
@@ -190,7 +241,7 @@ def backbone_of(file: Path) -> type[DeclaredBackbone]:
         "__doc__": declaration.description or f"{file.stem}, as declared in {file.name}.",
         "__module__": __name__,
     }
-    return type(f"Declared_{file.stem}", (base,), facts)
+    return type(f"Declared_{file.stem}", (*offers,) or (DeclaredBackbone,), facts)
 
 
 def _card(name: str, declaration: Declaration) -> Card:

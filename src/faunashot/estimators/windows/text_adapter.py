@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import softmax
 
 from faunashot import options
 from faunashot.backbones.base import reading
@@ -19,24 +19,19 @@ from faunashot.estimators.base import Estimator, Level, TrainingContext
 from faunashot.estimators.examples import Examples, FloatArray, Scores
 from faunashot.estimators.prompts import PROMPTS, text_prototypes
 from faunashot.estimators.text_prototypes import unit
+from faunashot.estimators.text_recipes import RECIPES, Asked, Labelled, Recipe
 
 FACTS, ARRAYS = "text_adapter.json", "text_adapter.npz"
 
-SHARPNESS = (3.0, 10.0, 30.0, 100.0)
-WEIGHT = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
-"""What is tried: concentration of a clip's density, and its weight beside the text."""
-
-PLAIN = (10.0, 1.0)
-"""Sharpness and weight where a class has one clip, which cannot be left out."""
-
 
 class TextAdapter(Estimator):
-    """Probabilities by the text of each class times the density of its labelled clips.
+    """Classes by the cosine of a clip with their text, and by its likeness to labelled clips.
 
-    The density is that of kernels on the sphere, one a labelled clip. Its sharpness, and how much
-    it counts beside the text, are those under which every labelled clip, left out, is told best by
-    the others: there is nothing to train, and nothing to hold back. For any backbone that hears
-    and reads.
+    How the two are put together is the recipe's: ``mixture`` is our own, ``treff`` and ``muka``
+    are those of the literature, see `faunashot.estimators.text_recipes`. Their settings are those
+    under which every labelled clip, left out, is told best by the others: there is nothing to
+    train, and nothing to hold back. For any backbone that hears and reads, and others joined to it,
+    which come after it: ``clap_general+yamnet``.
 
     Parameters
     ----------
@@ -47,8 +42,8 @@ class TextAdapter(Estimator):
 
     References
     ----------
-    After the training-free adapters of J. Liang et al. Adapting language-audio models as few-shot
-    audio learners (Treff adapter). Interspeech 2023; and of arXiv 2602.14127.
+    J. Liang et al. Adapting language-audio models as few-shot audio learners. Interspeech 2023;
+    A. Ouasfi et al. MUKA: Multi kernel audio adaptation of audio-language models. arXiv 2602.14127.
     """
 
     class Options(options.Options):
@@ -60,10 +55,13 @@ class TextAdapter(Estimator):
             Sentences with ``{}`` in the place of a class' name.
         words : mapping of str to tuple of str
             What to say of a class in place of its name.
+        recipe : "mixture", "treff" or "muka"
+            How text and labelled clips are put together.
         """
 
         prompts: tuple[str, ...] = Field(PROMPTS, min_length=1)
         words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+        recipe: Literal["mixture", "treff", "muka"] = "mixture"
 
     KIND = "text_adapter"
     level: ClassVar[Level] = "clip"
@@ -99,41 +97,36 @@ class TextAdapter(Estimator):
             backbone, self.classes_, prompts=self.options.prompts, words=words
         )
         self.scale_ = float(backbone.text_scale)
-        audio = unit(train.means())
-        self.centre_ = audio.mean(axis=0)
-        self.support_ = unit(audio - self.centre_)
-        self.of_class_ = train.targets[:, present].argmax(axis=1)
-        self.sharpness_, self.weight_ = self._chosen(audio)
+        spec = train.features.spec
+        self.blocks_ = list(spec.blocks or (spec.dim,))
+        if self.blocks_[0] != self.text_.shape[1]:
+            raise ParameterError(
+                f"layer: the features have {self.blocks_[0]} numbers, and the texts of "
+                f"{spec.backbone} {self.text_.shape[1]}: use its default layer"
+            )
+        self.support_ = self._unit(train.means())
+        self.centre_ = self.support_.mean(axis=0)
+        self.targets_ = np.eye(len(present))[train.targets[:, present].argmax(axis=1)]
+        self.settings_ = self._recipe.chosen(self._labelled())
         return self
 
-    def _chosen(self, audio: FloatArray) -> tuple[float, float]:
-        counts = np.bincount(self.of_class_)
-        if counts.min() < 2:
-            return PLAIN
-        text = log_softmax(self.scale_ * audio @ self.text_.T, axis=1)
-        rows = np.arange(len(audio))
-        found = []
-        for sharpness in SHARPNESS:
-            density = self._density(self.support_, sharpness, left_out=True)
-            for weight in WEIGHT:
-                told = log_softmax(text + weight * density, axis=1)[rows, self.of_class_]
-                found.append((float(told.mean()), sharpness, weight))
-        _, sharpness, weight = max(found)
-        return sharpness, weight
+    @property
+    def _recipe(self) -> Recipe:
+        return RECIPES[self.options.recipe]
 
-    def _density(
-        self, centred: FloatArray, sharpness: float, *, left_out: bool = False
-    ) -> FloatArray:
-        """Logarithm of the mean kernel of each class, (n, dim) -> (n, C)."""
-        kernels = sharpness * centred @ self.support_.T
-        if left_out:
-            np.fill_diagonal(kernels, -np.inf)
-        found = np.empty((len(centred), len(self.classes_)))
-        for at in range(len(self.classes_)):
-            rows = np.flatnonzero(self.of_class_ == at)
-            others = len(rows) - (self.of_class_ == at) if left_out else len(rows)
-            found[:, at] = logsumexp(kernels[:, rows], axis=1) - np.log(others)
-        return found
+    def _labelled(self) -> Labelled:
+        return Labelled(*self._asked(self.support_), self.targets_, self.scale_)
+
+    def _asked(self, audio: FloatArray) -> Asked:
+        """What is known of rows of `_unit`."""
+        blocks = len(self.blocks_)
+        centred = self._unit(audio - self.centre_) @ self._unit(self.support_ - self.centre_).T
+        text = audio[:, : self.blocks_[0]] @ self.text_.T
+        return Asked(text, blocks - audio @ self.support_.T, blocks - centred)
+
+    def _unit(self, X: npt.NDArray[Any]) -> FloatArray:
+        """Rows whose part of each backbone is of length 1."""
+        return np.hstack([unit(part) for part in np.split(X, np.cumsum(self.blocks_)[:-1], axis=1)])
 
     def predict(self, examples: Examples) -> Scores:
         """Probabilities of windows; clips are told by their mean embedding."""
@@ -142,14 +135,12 @@ class TextAdapter(Estimator):
 
     def probabilities(self, X: npt.NDArray[Any]) -> FloatArray:
         """Probabilities of the classes, (N, dim) -> (N, C)."""
-        audio = unit(X)
-        text = log_softmax(self.scale_ * audio @ self.text_.T, axis=1)
-        density = self._density(unit(audio - self.centre_), self.sharpness_)
-        return np.asarray(softmax(text + self.weight_ * density, axis=1))
+        logits = self._recipe.logits(self._labelled(), self._asked(self._unit(X)), **self.settings_)
+        return np.asarray(softmax(logits, axis=1))
 
     def chosen(self) -> dict[str, Any]:
-        """Sharpness and weight of the labelled clips."""
-        return {"sharpness": self.sharpness_, "weight": self.weight_}
+        """Settings of the recipe."""
+        return dict(self.settings_)
 
     def save(self, folder: Path) -> None:
         """Write what was kept into `folder`, which is made, without pickle."""
@@ -159,13 +150,14 @@ class TextAdapter(Estimator):
             text=self.text_,
             support=self.support_,
             centre=self.centre_,
-            of_class=self.of_class_,
+            targets=self.targets_,
         )
         facts = {
             "settings": self.options.model_dump(),
             "classes": self.classes_,
             "scale": self.scale_,
-            **self.chosen(),
+            "blocks": self.blocks_,
+            "chosen": self.chosen(),
         }
         (folder / FACTS).write_text(json.dumps(facts, ensure_ascii=False) + "\n", "utf-8")
 
@@ -175,12 +167,11 @@ class TextAdapter(Estimator):
         try:
             facts = json.loads((folder / FACTS).read_text("utf-8"))
             found = cls(**facts["settings"])
-            found.classes_ = facts["classes"]
-            found.scale_ = facts["scale"]
-            found.sharpness_, found.weight_ = facts["sharpness"], facts["weight"]
+            found.classes_, found.blocks_ = facts["classes"], facts["blocks"]
+            found.scale_, found.settings_ = facts["scale"], facts["chosen"]
             with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
                 found.text_, found.support_ = arrays["text"], arrays["support"]
-                found.centre_, found.of_class_ = arrays["centre"], arrays["of_class"]
+                found.centre_, found.targets_ = arrays["centre"], arrays["targets"]
         except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise StoreError(f"{folder} holds no text adapter ({error})") from error
         return found
