@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from faunashot.audio.reading import Channel, Reading
 from faunashot.errors import ParameterError
+from faunashot.features.names import BY, FeatureName, feature_names, refuse_unknown_layers
 from faunashot.options import Options, first_fault
 from faunashot.registry import Registry
 
@@ -28,28 +29,10 @@ NO_CORPUS = "none"
 ABSENT = Path("data/none")
 """Root of a corpus that is not here, and a table that is not given: DVC needs a path."""
 
-DEFAULT_LAYER = "default"
-"""Value of ``layer`` for the layer that a backbone names first."""
-
-JOINED_BY = "+"
-"""Between the names of backbones whose features are joined."""
-
 Block = dict[str, Any]
 """Options by the name of their owner; what is left out has the owner's defaults."""
 
 Count = Annotated[int, Field(ge=1, strict=True)]
-
-
-class FeatureName(NamedTuple):
-    """Features that a run needs: of a layer of a backbone (empty: its default), or a front end."""
-
-    name: str
-    layer: str
-
-    @property
-    def folder(self) -> str:
-        """Name of the folder that they lie in."""
-        return f"{self.name}.{self.layer}" if self.layer else self.name
 
 
 class ProtocolParams(Options):
@@ -195,8 +178,7 @@ class Params(Options):
                 f"system: {self.system} trains the layers of a backbone, which {self.backbone} "
                 f"does not offer; set backbone to {' or '.join(trainable)}"
             )
-        if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
-            raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
+        refuse_unknown_layers(self.features)
         mode = self.zero_shot_mode
         method = {"ontology": "logits", "text": "embed_text"}.get(mode, "")
         if method and self.backbone not in (named := offering(method)):
@@ -216,15 +198,14 @@ class Params(Options):
     @property
     def backbone_names(self) -> list[str]:
         """The backbones in use: several where they are joined, such as ``yamnet+birdnet``."""
-        return self.backbone.split(JOINED_BY)
+        return self.backbone.split(BY)
 
     @property
     def features(self) -> list[FeatureName]:
-        """The features that the system reads, one a backbone."""
+        """The features that the system reads; of several they are joined."""
         if self.varied_system.requires_features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
-        layer = "" if self.layer == DEFAULT_LAYER else self.layer
-        return [FeatureName(name, layer) for name in self.backbone_names]
+        return feature_names(self.backbone, self.layer)
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Options of a backbone or front end, its defaults among them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faunashot.params import FeatureName
+from faunashot.features.names import FeatureName
 
 CLIPS = Path("clips")
 AUDITED = CLIPS / "audited.parquet"

@@ -29,7 +29,7 @@ def model_card(
     corpus_licence, corpus_citation : str
         Of the recordings.
     """
-    name = "+".join(backbone.name for backbone in record.backbones)
+    name = "+".join(dict.fromkeys(backbone.name for backbone in record.backbones))
     # the backbone's own classes are read without one
     head = "" if record.estimator == "class_map" else f"-{record.system['name']}"
     learned = record.learned_from
