@@ -284,8 +284,10 @@ MOVED: dict[str, str] = {
 """What has become of each key of older versions."""
 
 
-def load_params(file: Path = Path("params.yaml")) -> Params:
-    """Read and check ``params.yaml``.
+def load_params(
+    file: Path = Path("params.yaml"), *, settings: Mapping[str, Any] | None = None
+) -> Params:
+    """Read and check ``params.yaml``, with values by dotted key in place of the file's.
 
     Raises
     ------
@@ -303,12 +305,24 @@ def load_params(file: Path = Path("params.yaml")) -> Params:
         raise ParameterError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ParameterError(f"{file} holds no keys: it should begin with `corpus: NAME`")
+    for key, value in (settings or {}).items():
+        _set(data, key, value)
     if moved := [f"{file}: {key} {MOVED[pattern]}" for key, pattern in _moved(data)]:
         raise ParameterError("\nfaunashot: ".join(moved))
     try:
         return Params.model_validate(data)
     except ValidationError as error:
         raise ParameterError(f"{file}: {_first(error, data)}") from error
+
+
+def _set(block: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key; what it lies in is made where it is not there."""
+    *path, last = key.lstrip("+").split(".")
+    for name in path:
+        if not isinstance(block.get(name), dict):
+            block[name] = {}
+        block = block[name]
+    block[last] = value
 
 
 def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
