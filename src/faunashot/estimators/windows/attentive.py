@@ -35,7 +35,7 @@ class Attentive(LearnedPooling):
             Length of the attention's inner vectors.
         """
 
-        attention_penalty: float = Field(1.0, ge=0)
+        attention_penalty: float = Field(0.3, ge=0)
         components: int = Field(32, ge=1)
         hidden: int = Field(8, ge=1)
 
