@@ -62,9 +62,9 @@ def test_a_layer_that_a_backbone_has_not_is_told_before_anything_runs(study) -> 
     asked = planned(study(params={}, grid=grid))
     with pytest.raises(
         ParameterError, match=r"^yamnet, layer_1\+layer_2: .*layer of yamnet"
-    ) as told:
+    ) as caught:
         read_params(ROOT, asked)
-    assert "\n" not in str(had.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_every_layer_that_experiments_read_is_named_once(study) -> None:
