@@ -60,7 +60,7 @@ class LayersBeside:
     ) -> None:
         self._layers = [
             layer
-            for layer in (_layer(other, perturbation) for other in others)
+            for layer in (_layer(other, perturbation) for other in others if missing)
             if not {*missing} <= _cached(layer)
         ]
         every = [extractor, *(layer.extractor for layer in self._layers)]
