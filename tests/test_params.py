@@ -13,6 +13,7 @@ import yaml
 from faunashot.conditions.base import asked_for
 from faunashot.errors import ParameterError
 from faunashot.params import ABSENT, Params, load_params
+from faunashot.protocols.base import protocol_of
 
 COMMITTED = Path(__file__).resolve().parents[1] / "params.yaml"
 GONE = object()
@@ -103,6 +104,10 @@ def test_features_are_those_that_the_system_reads(committed):
     assert features(system="end_to_end", backbone="yamnet") == ["yamnet.front_end"]
     assert features(system="cnn1d", backbone="logmel_frames") == ["logmel_frames"]
     assert features(system="panns-cnn14", backbone="panns_cnn14") == ["panns_cnn14"]
+    assert features(system="whisper-finetune", backbone="whisper_tiny") == [
+        "whisper_tiny.front_end"
+    ]
+    assert features(system="audioclip-zero-shot", backbone="audioclip") == ["audioclip"]
 
 
 def test_a_layer_is_one_of_its_backbone(refusal):
@@ -116,10 +121,47 @@ def test_a_layer_is_one_of_its_backbone(refusal):
 @pytest.mark.parametrize("network", ["cnn14", "resnet38", "wavegram"])
 def test_a_published_system_asks_for_its_backbone(refusal, network):
     said = refusal("system", f"panns-{network}")
+    assert said == f"system: panns-{network} is for backbone=panns_{network}, not birdnet"
+
+
+def test_a_system_of_one_protocol_asks_for_it_and_for_its_backbone(refusal):
+    said = refusal("system", "audioclip-zero-shot")
     assert said == (
-        f"system: panns-{network} reads the features of panns_{network}, not of birdnet: "
-        f"set backbone=panns_{network}"
+        "system: audioclip-zero-shot is for backbone=audioclip and protocol.name=zero_shot, "
+        "not birdnet and few_shot"
     )
+
+
+def test_a_system_of_several_backbones_lists_them(refusal):
+    said = refusal("system", "whisper-finetune")
+    assert said == (
+        "system: whisper-finetune is for backbone=whisper_base or whisper_small or whisper_tiny "
+        "or whisper_tiny_en, not birdnet"
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "backbone", "name"),
+    [
+        ("logistic", "yamnet", "yamnet-logistic"),
+        ("end_to_end", "yamnet", "yamnet-end_to_end"),
+        ("panns-cnn14", "panns_cnn14", "panns-cnn14"),
+        ("cnn1d", "logmel_frames", "cnn1d"),
+        ("whisper-finetune", "whisper_tiny_en", "whisper_tiny_en-finetune"),
+    ],
+)
+def test_no_name_says_a_backbone_twice(committed, system, backbone, name):
+    assert committed.model_copy(update={"system": system, "backbone": backbone}).full_system == name
+
+
+def test_a_system_of_one_protocol_decides_its_options(committed):
+    zero_shot = committed.protocol.model_copy(update={"name": "zero_shot"})
+    plain = committed.model_copy(update={"protocol": zero_shot})
+    text = plain.model_copy(update={"system": "audioclip-zero-shot", "backbone": "audioclip"})
+    assert (plain.zero_shot_mode, plain.scored_system) == ("ontology", "birdnet")
+    assert (text.zero_shot_mode, text.scored_system) == ("text", "audioclip-zero-shot")
+    assert text.protocol_options["shuffles"] == plain.protocol_options["shuffles"]
+    assert protocol_of(text).settings.mode == "text"
 
 
 def test_backbones_are_joined_by_a_plus(committed):

@@ -97,6 +97,8 @@ def test_what_fits_is_counted_and_depends_on_the_corpora_alone(project):
         ({"noise__root": "data/wnd"}, "noise.root: data/wnd is not there; data/none for none"),
         ({"protocols__zero_shot__class_map": "x.csv"}, "class_map: x.csv is not there"),
         ({"protocol__name": "zero_shot"}, "not of logmel_stats; use assignment, or set backbone"),
+        ({"source_root": "data/one"}, "source: none, but source_root is data/one: set source to"),
+        ({"source": "gtzan"}, "source_root: set it to the folder where gtzan lies"),
         ({"source": "gtzan", "source_root": "data/one"}, "does not hold the corpus gtzan"),
     ],
 )  # fmt: skip

@@ -180,7 +180,7 @@ def test_a_network_is_trained_on_what_it_reads(refusal):
     assert said.startswith("params.yaml: system: end_to_end trains the layers of a backbone")
     assert said.endswith("or yamnet")
     said = refusal(system="cnn1d")
-    assert "set backbone=logmel_frames" in said
+    assert "is for backbone=logmel_frames, not" in said
 
 
 def test_a_table_of_names_that_names_no_class_of_the_backbone(refusal, tmp_path):

@@ -167,16 +167,12 @@ class Params(Options):
         if len(set(self.backbone_names)) < len(self.backbone_names):
             raise ParameterError(f"backbone: {self.backbone!r} joins a backbone with itself")
         _known("system", self.system, system_names())
-        needs = self.varied_system.requires_features
-        if needs and needs != "front_end" and self.backbone != needs:
-            raise ParameterError(
-                f"system: {self.system} reads the features of {needs}, not of "
-                f"{self.backbone}: set backbone={needs}"
-            )
-        if needs == "front_end" and self.backbone not in (trainable := offering("build")):
+        system = self.varied_system
+        system.refuse(self.backbone, self.protocol.name)
+        if system.features == "front_end" and self.backbone not in (named := offering("build")):
             raise ParameterError(
                 f"system: {self.system} trains the layers of a backbone, which {self.backbone} "
-                f"does not offer; set backbone to {' or '.join(trainable)}"
+                f"does not offer; set backbone to {' or '.join(named)}"
             )
         refuse_unknown_layers(self.features)
         mode = self.zero_shot_mode
@@ -203,7 +199,7 @@ class Params(Options):
     @property
     def features(self) -> list[FeatureName]:
         """The features that the system reads; of several they are joined."""
-        if self.varied_system.requires_features == "front_end":
+        if self.varied_system.features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
         return feature_names(self.backbone, self.layer)
 
@@ -249,18 +245,25 @@ class Params(Options):
     @property
     def scored_system(self) -> str:
         """What is scored: the full system, or the backbone alone where its own classes are read."""
-        return self.backbone if self.zero_shot_mode in ("ontology", "text") else self.full_system
+        alone = self.zero_shot_mode in ("ontology", "text") and not self.varied_system.protocol
+        return self.backbone if alone else self.full_system
+
+    @property
+    def protocol_options(self) -> Block:
+        """Options of the protocol, of which the system may decide some."""
+        decided = {key: of for key, of in self.varied_system.protocol.items() if key != "name"}
+        return {**self.protocols.get(self.protocol.name, {}), **decided}
 
     @property
     def zero_shot_mode(self) -> str:
         """Of `zero_shot`; empty for another protocol."""
-        found = str(self.protocols.get("zero_shot", {}).get("mode", "ontology"))
+        found = str(self.protocol_options.get("mode", "ontology"))
         return found if self.protocol.name == "zero_shot" else ""
 
     @property
     def full_system(self) -> str:
-        """Backbone and head under one name, such as ``birdnet-logistic``."""
-        return f"{self.backbone}-{self.system}"
+        """Backbone and system under one name, such as ``birdnet-logistic``."""
+        return self.varied_system.full_name(self.backbone)
 
 
 MOVED: dict[str, str] = {

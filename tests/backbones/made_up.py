@@ -26,6 +26,7 @@ LIKE = {
     **dict.fromkeys(("panns_cnn14", "panns_cnn14_16k", "panns_resnet38"), "panns_wavegram"),
     **dict.fromkeys(("openl3_linear", "openl3_mel256"), "openl3_mel128"),
     "audioclip": "esresnext_fbsp",
+    "resnet50_linear": "resnet50_mel",
 }
 """Large networks that are built of the same parts as another, which is tried in their place. They
 are held against their authors' code all the same, see the tests of parity."""

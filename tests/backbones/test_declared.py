@@ -20,6 +20,7 @@ from faunashot.backbones._declared.sources import OURS, declared_in
 from faunashot.backbones.base import BACKBONES, class_scores, load
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.features.extractors import extractor
+from faunashot.features.spec import Derivation
 from faunashot.registry import Registry
 
 RNG = np.random.default_rng(3)
@@ -271,6 +272,33 @@ class TestOnnx:
         assert (got.dtype, got.shape) == (np.float32, (6, 32))
         np.testing.assert_allclose(got, embedded(rows), rtol=0, atol=1e-5)
 
+    @pytest.mark.parametrize(
+        ("there", "asked"),
+        [
+            (["Tensorrt", "CUDA", "CPU"], ["CUDA", "CPU"]),
+            (["Azure", "CPU"], ["CPU"]),
+        ],
+    )
+    def test_a_gpu_is_taken_before_processors(
+        self, folder: Path, network, monkeypatch, there: list[str], asked: list[str]
+    ) -> None:
+        import onnxruntime
+
+        made = onnxruntime.InferenceSession
+        seen = []
+
+        def session(file: str, options: object, *, providers: list[str]) -> object:
+            seen.append(providers)
+            return made(file, options, providers=["CPUExecutionProvider"])
+
+        names = [f"{name}ExecutionProvider" for name in there]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+        network()
+        declare(folder)
+        embed_windows(load("small"), windows(2))
+        assert seen == [[f"{name}ExecutionProvider" for name in asked]]
+
     def test_frames_are_pooled(self, folder: Path, network) -> None:
         from onnx_network import embedded
 
@@ -322,6 +350,32 @@ class TestOnnx:
         hashes.append(load("small").weights_hash)
         assert len(set(hashes)) == 4
         assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in hashes)
+
+    def test_features_are_told_apart_by_all_that_they_depend_on(
+        self, folder: Path, network
+    ) -> None:
+        network(samples=16_000)
+        frames = {"name": "frames", "dim": 32, "pooling": "mean"}
+        changes: list[dict[str, Any]] = [
+            {},
+            {"outputs": {"embedding": frames}},
+            {"normalisation": "int16"},
+            {"normalisation": "peak"},
+            {"normalisation": "peak", "peak": 0.25},
+            {"remove_mean": True},
+            {"sample_rate": 8_000, "window_s": 2.0},
+            {"hop_s": 0.5},
+            {"input": {"layout": "NCT"}},
+            {"version": "2"},
+        ]
+        keys = [self._key(folder, **changed) for changed in changes]
+        assert len(set(keys)) == len(changes)
+        same = {"licence": "MIT", "trained_on": "owls", "batch_size": 2, "parameters": 7}
+        assert self._key(folder, **same) == keys[0]
+
+    def _key(self, folder: Path, **changed: Any) -> str:
+        declare(folder, **changed)
+        return Derivation.of(extractor("small"), None).key
 
     def test_one_serves_several_threads(self, folder: Path, network) -> None:
         network()
@@ -380,6 +434,16 @@ class TestOnnx:
         (folder / "small.onnx").write_bytes(content)
         with pytest.raises(WeightsError, match=r"small\.onnx (is empty|cannot be loaded)"):
             embed_windows(load("small"), windows(1))
+
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+    def test_a_truncated_file_is_refused(self, folder: Path, network, share: float) -> None:
+        file = network()
+        declare(folder)
+        whole = file.read_bytes()
+        file.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(WeightsError, match=r"small\.onnx cannot be loaded") as caught:
+            embed_windows(load("small"), windows(1))
+        assert "\n" not in str(caught.value)
 
     def test_a_checksum_is_verified(self, folder: Path, network) -> None:
         file = network()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,15 @@ class TestSavedModel:
         with pytest.raises((ParameterError, WeightsError), match=message) as caught:
             assert_embeds()
         assert "\n" not in str(caught.value)
+
+    def test_each_operation_runs_on_one_thread(self, folder: Path) -> None:
+        code = (
+            "import sys; from pathlib import Path; import faunashot.runtimes.saved_model as of;"
+            "of.SavedModelGraph(Path(sys.argv[1]), signature='infer');"
+            "import tensorflow as tf; print(tf.config.threading.get_intra_op_parallelism_threads())"
+        )
+        command = [sys.executable, "-c", code, str(folder / "net")]
+        assert subprocess.run(command, capture_output=True, text=True).stdout == "1\n"
 
     def test_a_torn_one_is_refused(self, folder: Path) -> None:
         (folder / "torn").mkdir(exist_ok=True)

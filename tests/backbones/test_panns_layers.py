@@ -188,6 +188,16 @@ def test_a_file_of_another_variant_lists_what_differs(mobilenet: Path, tmp_path:
         narrow.build(2, seed=0)
 
 
+def test_a_file_of_another_sample_rate_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "Cnn14_16k.safetensors"  # whose other tensors are as those at 32 kHz
+    save_file({"logmel_extractor.melW": np.zeros((257, 64), np.float32)}, file)
+    made: Any = load("panns_cnn14", weights=str(file))
+    with pytest.raises(WeightsError, match=r"melW has shape \(257, 64\), not \(513, 64\)") as at:
+        _ = made.tensors
+    assert str(at.value).startswith(f"panns_cnn14: {file}: the weights are of another network: ")
+    assert load("panns_cnn14_16k", weights=str(file)).tensors  # type: ignore[attr-defined]
+
+
 def test_what_is_trained_further_starts_as_what_embeds(
     mobilenet: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,9 @@ def test_a_project_has_what_it_needs_and_nothing_of_the_repository(
         assert stage["cmd"] == f"python -m faunashot.pipeline {name}"
         assert stage["deps"][0] == VERSION_FILE
         assert not [dep for dep in stage["deps"] if dep.startswith(("src", "stages"))]
+    reading = {name for name, stage in stages.items() if "backbones" in stage["deps"]}
+    assert reading == {"embed", "train", "report"}  # a declared one that changes is looked at
+    assert [file.name for file in Path("backbones").iterdir()] == ["README.md"]
     assert "src" not in Path("MLproject").read_text()
     assert git(project, "log", "--format=%s") == "A project of faunashot\n"
     assert git(project, "status", "--porcelain", "dvc.yaml", ".dvc") == ""

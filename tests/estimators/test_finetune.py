@@ -70,8 +70,13 @@ def held() -> Examples:
 
 def fine_tuned(**settings: Any) -> FineTuned:
     plain = {"epochs": 4, "batch_size": 8, "windows_per_clip": 2, "learning_rate": 1e-2}
-    drawn = {"masks": 2, "mixup": 0.2, "label_smoothing": 0.1, "frozen": 0, "seed": 3}
+    drawn = {"masks": 2, "mixup": 0.2, "label_smoothing": 0.1, "trained": "all", "seed": 3}
     return FineTuned(**{"C": 0.3, "patience": 9, **drawn, **plain, **settings})
+
+
+def schedule_of(model: FineTuned) -> Schedule:
+    settings = {**model.options.model_dump(), "frozen": 0, "seed": 3}
+    return Schedule(**{name: settings[name] for name in Schedule._fields})
 
 
 def fit(
@@ -301,8 +306,9 @@ def test_a_loss_that_is_not_finite_stops(learn, held, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reach"),
     [
-        ("frozen", 4, ("0", "3")),
-        ("frozen", -1, ("0",)),
+        ("trained", 4, ("0", "3")),
+        ("trained", -1, ("0",)),
+        ("trained", "some", ("all", "head")),
         ("layer_decay", 1.5, ("1",)),
         ("start_share", -0.1, ("0",)),
         ("start_share", float("nan"), ()),
@@ -335,23 +341,87 @@ def test_features_that_are_no_patches_are_refused(learn) -> None:
         fit(fine_tuned(), of_rows(learn, rows_of(learn)[:, :1024]))
 
 
-def test_each_layer_moves_at_its_rate_and_the_statistics_stay(learn) -> None:
-    """Of equal gradients, a step of Adam is the rate; the schedule's first step is 0.
+PLAIN = {"masks": 0, "mixup": 0, "windows_per_clip": 3, "start_share": 0}
+"""All windows in each epoch, as they are; what was learned is kept as it is."""
+
+ONE_STEP = {"epochs": 2, "batch_size": 99, **PLAIN}
+"""A step an epoch, of which the schedule makes the first one of length 0."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "rates"),
+    [
+        ({"layer_decay": 0.25, "trained": 2}, [0, 0.0625e-3, 0.25e-3, 1e-3]),
+        ({"layer_decay": 0.5, "body_learning_rate": 4e-4}, [1e-4, 2e-4, 4e-4, 1e-3]),
+        ({"trained": "head"}, [0, 0, 0, 1e-3]),
+    ],
+    ids=["the last two", "a rate of the body", "the classifier alone"],
+)
+def test_each_layer_moves_at_its_rate_and_the_statistics_stay(learn, settings, rates) -> None:
+    """Of equal gradients, a step of Adam is the rate.
 
     Without the biases of the probe, whose gradient is 0 at the start.
     """
-    still = {"masks": 0, "mixup": 0, "batch_size": 99, "windows_per_clip": 3, "start_share": 0}
-    settings = {"epochs": 2, "learning_rate": 1e-3, "layer_decay": 0.25, "frozen": 1, **still}
+    settings = {**ONE_STEP, "learning_rate": 1e-3, **settings}
     before = fit(fine_tuned(stop_at=0, **settings), learn).network_.arrays()
     model = fit(fine_tuned(**settings), learn)
-    for number, layer in enumerate(model.network_.layers):
-        rate = 0 if number == 0 else 1e-3 * 0.25 ** (3 - number)
+    for rate, layer in zip(rates, model.network_.layers, strict=True):
         for name, variable in layer.items():
             moved = np.abs(variable.numpy() - before[name]).max()
             if "/moving_" in name:
                 assert moved == 0, name
             elif name != "logits/bias":
                 assert moved == pytest.approx(rate, rel=0.02), name
+
+
+def test_kernels_decay_by_their_rate(learn) -> None:
+    settings = {**ONE_STEP, "learning_rate": 1e-2, "layer_decay": 0.5}
+    before = fit(fine_tuned(stop_at=0, **settings), learn).network_.arrays()
+    free = fit(fine_tuned(**settings), learn).network_.arrays()
+    decayed = fit(fine_tuned(weight_decay=0.1, **settings), learn).network_
+    for rate, layer in zip([1.25e-3, 2.5e-3, 5e-3, 1e-2], decayed.layers, strict=True):
+        for name, variable in layer.items():
+            lost = 0.1 * rate * before[name] if before[name].ndim > 1 else 0
+            np.testing.assert_allclose(free[name] - variable, lost, rtol=0, atol=1e-6, err_msg=name)
+
+
+def moments(learn: Examples, file: Path, **settings: Any) -> list[np.ndarray]:
+    """What Adam knows of the gradients after an epoch."""
+    model = fit(fine_tuned(epochs=1, **PLAIN, **settings), learn, checkpoint=file)
+    arrays = np.load(file)
+    known = [arrays[f"optimizer/{at}"] for at in range(sum("optimizer/" in n for n in arrays))]
+    trained = sum(len(layer) for layer in model.network_.layers)
+    moving = sum("/moving_" in name for layer in model.network_.layers for name in layer)
+    return known[-2 * (trained - moving) :]
+
+
+def test_batches_put_together_are_one_step(learn, tmp_path: Path) -> None:
+    whole = moments(learn, tmp_path / "whole.npz", batch_size=36)
+    parts = moments(learn, tmp_path / "parts.npz", batch_size=6, accumulate=6)
+    for ours, expected in zip(parts, whole, strict=True):
+        assert np.abs(expected).max() > 0
+        atol = 1e-4 * np.abs(expected).max() + 1e-8  # the classifier's gradient is 0 at the start
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=atol)
+
+
+def test_each_epoch_has_a_step_however_many_batches_are_put_together(learn) -> None:
+    most, more = (fit(fine_tuned(accumulate=n, epochs=2), learn) for n in (3, 99))
+    assert len(Drawn(Windows.of(learn, NAMES), PATCH, schedule_of(most))) == 3
+    assert_same(more, most)
+
+
+def test_batches_put_together_over_the_end_of_an_epoch_are_resumed(learn, tmp_path: Path) -> None:
+    """Three batches an epoch, two a step: the cut falls between two of one step."""
+    file = tmp_path / "checkpoint.npz"
+
+    def killed(facts: dict) -> None:
+        raise Killed
+
+    settings = {"accumulate": 2, "epochs": 2}
+    with pytest.raises(Killed):
+        fit(fine_tuned(**settings), learn, checkpoint=file, on_epoch=killed)
+    resumed = fit(fine_tuned(**settings), learn, checkpoint=file)
+    assert_same(resumed, fit(fine_tuned(**settings), learn))
 
 
 @pytest.mark.slow
@@ -373,8 +443,7 @@ def test_twenty_clips_are_learned_by_heart() -> None:
 def test_a_clip_weighs_the_same_whatever_its_windows() -> None:
     ids = np.repeat(["short", "long"], [1, 5])
     learn = windowed(np.zeros((6, 6144), np.float32), ["short", "long"], counts=[1, 5])
-    settings = {**fine_tuned(windows_per_clip=2).options.model_dump(), "seed": 3}
-    schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
+    schedule = schedule_of(fine_tuned(windows_per_clip=2))
     windows = Windows.of(learn, learn.classes)
     made = Drawn(windows, PATCH, schedule)
     drawn = [made._draw(np.random.default_rng(seed)) for seed in range(20)]
@@ -389,12 +458,29 @@ def test_a_clip_weighs_the_same_whatever_its_windows() -> None:
 def test_spectrograms_are_masked_and_waveforms_are_not() -> None:
     rows = np.random.default_rng(0).normal(size=(2, 6144)).astype(np.float32)
     learn = windowed(rows, ["hen", "owl"], counts=[1, 1])
-    settings = {**fine_tuned(masks=2, mixup=0.0).options.model_dump(), "seed": 3}
-    schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
+    schedule = schedule_of(fine_tuned(masks=2, mixup=0.0))
     windows = Windows.of(learn, learn.classes)
     for shape, same in (PATCH, False), ((6144,), True):
         [batch] = Drawn(windows, shape, schedule)(1)
         assert np.array_equal(batch[0].reshape(2, -1), rows) == same
+
+
+def test_masks_leave_the_column_that_marks_the_recording_alone() -> None:
+    """Nor do they hide what comes after its end, of which nothing is read."""
+    spectrograms = np.random.default_rng(0).normal(size=(2, *PATCH)).astype(np.float32)
+    lengths = [50, 96]
+    for one, length in zip(spectrograms, lengths, strict=True):
+        one[:, -1] = np.arange(PATCH[0]) < length
+    learn = windowed(spectrograms.reshape(2, -1), ["hen", "owl"], counts=[1, 1])
+    schedule = schedule_of(fine_tuned(masks=20, mask_frames=96, mask_bands=64, mixup=0.0))
+    [batch] = Drawn(Windows.of(learn, learn.classes), PATCH, schedule, marked=True)(1)
+    for ours, one, length in zip(batch.inputs, spectrograms, lengths, strict=True):
+        np.testing.assert_array_equal(ours[:, -1], one[:, -1])
+        np.testing.assert_array_equal(ours[length:], one[length:])
+        heard = one[:length, :-1]
+        hidden = ours[:length, :-1][ours[:length, :-1] != heard]
+        assert hidden.size > 0.9 * heard.size
+        np.testing.assert_allclose(hidden, heard.mean(), rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -241,7 +241,7 @@ def test_classes_that_cannot_be_learned_are_refused(network_task: NetworkTask, c
 
 def test_features_that_it_does_not_read_are_refused(network_task: NetworkTask, params, clips, task):
     of_network = network_task()
-    with pytest.raises(ParameterError, match="reads the features of logmel_frames, not of fake"):
+    with pytest.raises(ParameterError, match="is for backbone=logmel_frames, not fake"):
         run_few_shot(replace(of_network, target=task(clips(THREE)).target), params(**CURVE))
 
 

@@ -10,8 +10,10 @@ import pytest
 from ears import Deaf
 
 from faunashot.errors import ParameterError
+from faunashot.estimators.kinds import packages_of
 from faunashot.estimators.prompts import text_prototypes
 from faunashot.protocols.zero_shot import ZeroShot
+from faunashot.systems.catalogue import system
 
 ANIMALS = {"cat": 20, "sea_dog": 20}
 
@@ -44,6 +46,14 @@ def test_clips_are_told_by_what_is_read_of_their_classes(task, clips, transduce)
     assert outcome.facts["transduced"] is transduce
     assert bool(outcome.notes) is transduce
     assert (outcome.estimator.correction is not None) is transduce
+
+
+def test_the_system_of_published_text_is_what_answers(task, clips) -> None:
+    published = system("audioclip-zero-shot")
+    outcome = run(replace(task(clips(ANIMALS)), system=published), Reader())
+    assert published.protocol == {"name": "zero_shot", "mode": outcome.facts["mode"]}
+    assert published.estimator_class is type(outcome.estimator)
+    assert packages_of(published.head) == ()
 
 
 def test_names_are_read_in_sentences_and_own_words_in_their_place() -> None:

@@ -166,6 +166,13 @@ def page(summary: Summary) -> str:
     )
 
 
+def card_of(figures: dict) -> str:
+    record = TrainedSystem(estimator="head", backbones=[], classes=CLASSES, system={"name": "s"})
+    named = metrics.titles(figures)
+    licensed = {"corpus_licence": "", "corpus_citation": ""}
+    return model_card(record, figures, system="s", titles=named, **licensed)
+
+
 @pytest.mark.parametrize("episodes", [0, 6])
 def test_both_intervals_are_the_same_wherever_they_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, episodes: int
@@ -193,9 +200,7 @@ def test_both_intervals_are_the_same_wherever_they_stand(
     value = f"{figures['macro_f1']:.4f}"
     assert f"<td>macro-F1</td><td>{value}</td>{cells}" in page(summary)
     assert f"<td>5</td><td>{value}</td>{cells}" in page(summary)
-    record = TrainedSystem(estimator="head", backbones=[], classes=CLASSES, system={"name": "s"})
-    named = metrics.titles(figures)
-    card = model_card(record, figures, titles=named, corpus_licence="", corpus_citation="")
+    card = card_of(figures)
     assert f"| macro-F1 | {value} | {' | '.join(shown)} |" in card
     show.show()
     row = next(line for line in capsys.readouterr().out.splitlines() if "5 *" in line)
@@ -237,9 +242,7 @@ def test_another_package_s_metric_is_printed_and_on_the_card(capsys) -> None:
     show.show()
     out = capsys.readouterr().out
     assert f"{summary.figures['misses']:.4f}" in out
-    record = TrainedSystem(estimator="head", backbones=[], classes=CLASSES, system={"name": "s"})
-    named = metrics.titles(summary.figures)
-    card = model_card(record, summary.figures, titles=named, corpus_licence="", corpus_citation="")
+    card = card_of(summary.figures)
     assert f"| missed share | {summary.figures['misses']:.4f} |" in card
 
 

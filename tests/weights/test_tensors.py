@@ -83,7 +83,9 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     refused(tmp_path / "weights.safetensors", "cannot be read as weights: FileNotFoundError")
 
 
-@pytest.mark.parametrize("name", ["weights.txt", "weights", "weights.safetensors.part"])
+@pytest.mark.parametrize(
+    "name", ["weights.txt", "model.keras", "weights", "weights.safetensors.part"]
+)
 def test_another_ending_is_told_those_that_are_read(name: str, tmp_path: Path) -> None:
     refused(
         safetensors(tmp_path / name), r"ends in \.safetensors, \.npz, \.h5, \.hdf5, \.pt, \.pth"

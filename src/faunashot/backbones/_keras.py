@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from faunashot import options
+from faunashot.backbones._conversion import CHECK, MODEL, convert
 from faunashot.backbones.base import Backbone, FloatArray, default_layer
 from faunashot.errors import WeightsError
 from faunashot.files import sha256_of
 from faunashot.native import quiet_native
 from faunashot.runtimes.converted import converted
+from faunashot.runtimes.keras_network import Network as KerasNetwork
 from faunashot.runtimes.litert import LiteRt, on_gpu
 from faunashot.runtimes.litert import Network as Run
 from faunashot.runtimes.once import Once
@@ -28,7 +29,6 @@ from faunashot.weights.tensors import Tensors, read_tensors
 PACKAGES = ("ai-edge-litert", "h5py", "keras", "librosa", "safetensors", "tensorflow")
 """What a network in Keras needs when it is served."""
 
-MODEL, CHECK = "model.tflite", "check.npz"
 CHECK_TOLERANCE = 1e-4
 """Of the largest number: what a converted network may differ from the one it was made from."""
 
@@ -80,17 +80,12 @@ class KerasBackbone(Backbone):
         The file is not here and cannot be had, or holds other tensors.
     """
 
+    runtime = "LiteRT"
     published: ClassVar[WeightsFile]
     unused: ClassVar[tuple[str, ...]] = ()
     classifiers: ClassVar[Mapping[str, tuple[int, int]]] = {}
     frozen: ClassVar[int] = 0
     revision: ClassVar[int] = 1
-
-    class Options(options.Options):
-        """Step between windows, and weights in place of the published ones."""
-
-        hop_s: float
-        weights: str = ""
 
     def __init__(self, *, hop_s: float, weights: str = "") -> None:
         self.front_end = self.front_end_class(hop_s=hop_s)
@@ -120,13 +115,21 @@ class KerasBackbone(Backbone):
 
     @classmethod
     def named(cls, tensors: Tensors) -> Tensors:
-        """What a file holds, by the names that the network has for it; here those of the file."""
+        """What a file holds, by the names that the network has for it; here those of the file.
+
+        Raises
+        ------
+        WeightsError
+            It is of another variant, whose tensors have the same names and shapes.
+        """
         return tensors
 
     @cached_property
     def tensors(self) -> Tensors:
         """What the file holds, by name; read anew by each call that changes the network."""
-        return self.named(read_tensors(self._file))
+        found = read_tensors(self._file)
+        with self._naming_the_file():
+            return self.named(found)
 
     def embed(self, inputs: FloatArray, *, layer: str = "") -> FloatArray:
         """Embed what the front end gave, (N, ...) -> (N, dim)."""
@@ -160,9 +163,24 @@ class KerasBackbone(Backbone):
             seed=seed,
             precision=precision,
             frozen=self.frozen,
+            marked=self.front_end_class.marked,
         )
-        network.assign(self._wanted(network.variables), but=CLASSIFIER)
+        self._fill(network, but=CLASSIFIER)
         return network
+
+    def _fill(self, network: KerasNetwork, *, but: Sequence[str] = ()) -> None:
+        """Give a network the tensors of the file."""
+        tensors = self._wanted(network.variables)
+        with self._naming_the_file():
+            network.assign(tensors, but=but)
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        """Errors of what the file holds name it."""
+        try:
+            yield
+        except WeightsError as error:
+            raise WeightsError(f"{self.card.name}: {self._file}: {error}") from error
 
     def _wanted(self, variables: Mapping[str, Any]) -> Tensors:
         beside = (*self.unused, *(f"{name}." for name in self.classifiers))
@@ -184,7 +202,7 @@ class KerasBackbone(Backbone):
 
     def _keras(self, layers: tuple[str, ...]) -> tuple[Any, Any]:
         """A Keras model of layers with the published weights, and TensorFlow."""
-        from faunashot.runtimes.keras_network import Network, settle_tensorflow
+        from faunashot.runtimes.keras_network import settle_tensorflow
 
         settle_tensorflow()
         with quiet_native():
@@ -195,28 +213,28 @@ class KerasBackbone(Backbone):
             outputs = [encoder.outputs[layer] for layer in layers]
             output = ops.concatenate(outputs, axis=1) if len(outputs) > 1 else outputs[0]
         variables = {name: v for block in encoder.blocks for name, v in block.items()}
-        network = Network(Model(encoder.inputs, output), variables)
-        network.assign(self._wanted(variables))
+        network = KerasNetwork(Model(encoder.inputs, output), variables)
+        self._fill(network)
         self.__dict__.pop("tensors", None)  # hundreds of megabytes, which the network has now
         return network.model, tf
 
     def _convert(self, layers: tuple[str, ...], folder: Path) -> None:
-        """Write a LiteRT model by way of a SavedModel, which takes half the memory of a graph."""
+        """Write a LiteRT model, and what the network gave in TensorFlow, into a folder."""
+        convert(self, {"hop_s": self.front_end.hop_s, "weights": str(self._file)}, layers, folder)
+
+    def save(self, layers: tuple[str, ...], folder: Path) -> None:
+        """Write a SavedModel of layers, and what it gave of a window of noise, into a folder."""
         model, tf = self._keras(layers)
-        inputs = self._checked_inputs()
-        np.savez(folder / CHECK, expected=np.asarray(model(inputs, training=False)))
         shape = [None, *model.inputs[0].shape[1:]]
+        # A function frees what was used; a model that is called keeps all that its layers give.
         call = tf.function(
             partial(model, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)]
         )
+        np.savez(folder / CHECK, expected=np.asarray(call(self._checked_inputs())))
         module = tf.Module()
         module.held = [variable.value for variable in model.variables]
-        # By way of files: made constants in Python, the variables are in memory twenty times.
-        with quiet_native(), tempfile.TemporaryDirectory(dir=folder) as saved:
-            tf.saved_model.save(module, saved, signatures=call.get_concrete_function())
-            del model, call, module
-            converter = tf.lite.TFLiteConverter.from_saved_model(saved)
-            (folder / MODEL).write_bytes(converter.convert())
+        with quiet_native():
+            tf.saved_model.save(module, folder, signatures=call.get_concrete_function())
 
     def _read(self, layers: tuple[str, ...], folder: Path) -> Run:
         network = LiteRt((folder / MODEL).read_bytes())

@@ -13,7 +13,7 @@ from faunashot.backbones._audioclip.text import PARTS, TextTransformer
 from faunashot.backbones._audioclip.tokens import MERGES, Tokeniser, read_merges
 from faunashot.backbones._esresnext.model import FbspBackbone
 from faunashot.backbones._keras import PACKAGES, Encoder
-from faunashot.backbones.base import Card, FloatArray
+from faunashot.backbones.base import Card, Cost, FloatArray
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile, locate
 from faunashot.weights.tensors import Tensors, read_tensors
@@ -57,6 +57,7 @@ class AudioClip(FbspBackbone):
         ),
         packages=PACKAGES,
     )
+    cost = Cost(32_184_771, 14_036_639_648)
     published = WeightsFile(
         "AudioCLIP-Full-Training.pt",
         "https://github.com/AndreyGuzhov/AudioCLIP/releases/download/v0.1/"

@@ -54,6 +54,22 @@ class Card:
     packages: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a network costs, from what its front end gives to its default layer.
+
+    Attributes
+    ----------
+    parameters : int, optional
+        Numbers that it holds, those of normalisation among them; None where nobody states them.
+    macs : int, optional
+        Multiplications with an addition for one window, of matrix products and convolutions alone.
+    """
+
+    parameters: int | None = None
+    macs: int | None = None
+
+
 class Backbone(ABC):
     """Contract of a backbone.
 
@@ -63,6 +79,9 @@ class Backbone(ABC):
     Attributes
     ----------
     card : Card
+    runtime : str
+        What runs it on a processor.
+    cost : Cost
     Options : type
         Its block in ``params.yaml``, with defaults; ``hop_s`` among them.
     layers : mapping of str to int
@@ -80,6 +99,8 @@ class Backbone(ABC):
     """
 
     card: ClassVar[Card]
+    runtime: ClassVar[str] = ""
+    cost: ClassVar[Cost] = Cost()
     Options: ClassVar[type[options.Options]]
     layers: ClassVar[Mapping[str, int]]
     batch_size: ClassVar[int] = 32

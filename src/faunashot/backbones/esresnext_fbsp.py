@@ -10,7 +10,7 @@ import numpy.typing as npt
 from faunashot.backbones._audioset import class_names
 from faunashot.backbones._esresnext.model import FbspBackbone
 from faunashot.backbones._keras import PACKAGES, Encoder, dense
-from faunashot.backbones.base import Card, ClassList, FloatArray
+from faunashot.backbones.base import Card, ClassList, Cost, FloatArray
 from faunashot.errors import WeightsError
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile
@@ -50,6 +50,7 @@ class EsresnextFbsp(FbspBackbone):
         ),
         packages=PACKAGES,
     )
+    cost = Cost(30_086_595, 14_034_542_496)
     published = WeightsFile(
         "ESResNeXtFBSP_AudioSet.pt",
         "https://github.com/AndreyGuzhov/ESResNeXt-fbsp/releases/download/v0.1/"

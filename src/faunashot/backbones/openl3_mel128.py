@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faunashot.backbones._openl3 import front_end
 from faunashot.backbones._openl3.model import OpenL3, openl3_card, published_file
+from faunashot.backbones.base import Cost
 
 
 class OpenL3Mel128(OpenL3):
@@ -15,6 +16,7 @@ class OpenL3Mel128(OpenL3):
     """
 
     card = openl3_card("mel128")
+    cost = Cost(4_689_860, 5_101_314_048)
     representation = "mel128"
     published = published_file("mel128")
     front_end_class = front_end.OpenL3Mel128

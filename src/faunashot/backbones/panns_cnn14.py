@@ -6,6 +6,7 @@ from typing import Any
 
 from faunashot.backbones._panns.model import Panns, panns_card, panns_file
 from faunashot.backbones._panns.network import cnn14_blocks
+from faunashot.backbones.base import Cost
 from faunashot.runtimes.published_layers import PublishedLayers
 
 
@@ -18,6 +19,7 @@ class PannsCnn14(Panns):
     """
 
     card = panns_card("panns_cnn14")
+    cost = Cost(79_690_048, 9_952_940_032)
     published = panns_file("Cnn14_mAP=0.431.pth", md5="541141fa2ee191a88f24a3219fff024e")
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faunashot.backbones._panns.front_end import PannsLogMel16k
 from faunashot.backbones._panns.model import panns_card, panns_file
+from faunashot.backbones.base import Cost
 from faunashot.backbones.panns_cnn14 import PannsCnn14
 
 
@@ -16,5 +17,6 @@ class PannsCnn14At16k(PannsCnn14):
     """
 
     card = panns_card("panns_cnn14_16k")
+    cost = Cost(79_690_048, 9_952_940_032)
     published = panns_file("Cnn14_16k_mAP=0.438.pth", md5="362fc5ff18f1d6ad2f6d464b45893f2c")
     front_end_class = PannsLogMel16k

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from faunashot.backbones._panns.model import CLASSIFIER, Panns, panns_card, panns_file
+from faunashot.backbones.base import Cost
 from faunashot.runtimes.published_layers import PublishedLayers
 
 FIRST = 32
@@ -28,6 +29,7 @@ class PannsMobileNetV1(Panns):
     """
 
     card = panns_card("panns_mobilenet_v1")
+    cost = Cost(4_278_144, 368_056_320)
     published = panns_file("MobileNetV1_mAP=0.389.pth", md5="a419303e1c88aa1b9d2ac3811563d371")
     layers: ClassVar = {"embedding": 1024}
     classifiers: ClassVar = {CLASSIFIER: (527, 1024)}

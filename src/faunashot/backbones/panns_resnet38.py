@@ -6,6 +6,7 @@ from typing import Any
 
 from faunashot.backbones._panns.model import Panns, panns_card, panns_file
 from faunashot.backbones._panns.network import conv_block
+from faunashot.backbones.base import Cost
 from faunashot.runtimes.published_layers import PublishedLayers
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
@@ -22,6 +23,7 @@ class PannsResNet38(Panns):
     """
 
     card = panns_card("panns_resnet38")
+    cost = Cost(72_728_896, 11_623_845_888)
     published = panns_file("ResNet38_mAP=0.434.pth", md5="bf12f36aaabac4e0855e22d3c3239c1b")
 
     @classmethod

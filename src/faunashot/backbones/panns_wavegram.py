@@ -7,6 +7,7 @@ from typing import Any
 from faunashot.backbones._panns.front_end import PannsLogMel, PannsWaveLogMel
 from faunashot.backbones._panns.model import Panns, panns_card, panns_file
 from faunashot.backbones._panns.network import cnn14_blocks, conv_block, spectrogram_image
+from faunashot.backbones.base import Cost
 from faunashot.runtimes.published_layers import PublishedLayers
 
 FILTERS = (64, 128, 128)
@@ -25,6 +26,7 @@ class PannsWavegram(Panns):
     """
 
     card = panns_card("panns_wavegram")
+    cost = Cost(80_003_584, 12_764_844_032)
     published = panns_file(
         "Wavegram_Logmel_Cnn14_mAP=0.439.pth", md5="17fa9ab65af3c0eb5ffbc5f65552c4e1"
     )

@@ -10,6 +10,7 @@ from faunashot.backbones._whisper.model import (
     whisper_file,
 )
 from faunashot.backbones._whisper.network import Size
+from faunashot.backbones.base import Cost
 
 
 class WhisperBase(Whisper):
@@ -21,6 +22,7 @@ class WhisperBase(Whisper):
     """
 
     card = whisper_card("whisper_base", published="base", trained_on=MULTILINGUAL)
+    cost = Cost(20_590_592, 43_683_840_000)
     published = whisper_file(
         "base",
         revision="e37978b90ca9030d5170a5c07aadb050351a65bb",

@@ -10,6 +10,7 @@ from faunashot.backbones._whisper.model import (
     whisper_file,
 )
 from faunashot.backbones._whisper.network import Size
+from faunashot.backbones.base import Cost
 
 
 class WhisperSmall(Whisper):
@@ -21,6 +22,7 @@ class WhisperSmall(Whisper):
     """
 
     card = whisper_card("whisper_small", published="small", trained_on=MULTILINGUAL)
+    cost = Cost(88_154_112, 172_081_152_000)
     published = whisper_file(
         "small",
         revision="973afd24965f72e36ca33b3055d56a652f456b4d",

@@ -10,6 +10,7 @@ from faunashot.backbones._whisper.model import (
     whisper_file,
 )
 from faunashot.backbones._whisper.network import Size
+from faunashot.backbones.base import Cost
 
 
 class WhisperTiny(Whisper):
@@ -21,6 +22,7 @@ class WhisperTiny(Whisper):
     """
 
     card = whisper_card("whisper_tiny", published="tiny", trained_on=MULTILINGUAL)
+    cost = Cost(8_208_384, 18_468_864_000)
     published = whisper_file(
         "tiny",
         revision="169d4a4341b33bc18d8881c4b69c2e104e1cc0af",

@@ -10,6 +10,7 @@ from faunashot.backbones._whisper.model import (
     whisper_file,
 )
 from faunashot.backbones._whisper.network import Size
+from faunashot.backbones.base import Cost
 
 
 class WhisperTinyEn(Whisper):
@@ -21,6 +22,7 @@ class WhisperTinyEn(Whisper):
     """
 
     card = whisper_card("whisper_tiny_en", published="tiny.en", trained_on=ENGLISH)
+    cost = Cost(8_208_384, 18_468_864_000)
     published = whisper_file(
         "tiny.en",
         revision="87c7102498dcde7456f24cfd30239ca606ed9063",

@@ -45,7 +45,7 @@ def ablate(
     params = load_params()
     every = [params.seed + n for n in range(seeds)]
     if queue:
-        _queue(system, chosen.requires_features, list(variants(chosen)), every)
+        _queue(system, chosen.backbone, list(variants(chosen)), every)
         return
     from faunashot.evaluation.systems_plots import ablation_figure
     from faunashot.progress import progress
@@ -53,9 +53,9 @@ def ablate(
     from faunashot.storage import Storage
     from faunashot.tracking.runs import stage_run
 
-    data = _stores(params, chosen.requires_features, system=system)
+    data = _stores(params, chosen.backbone, system=system)
     official = params.protocol.folds == "official"
-    of_cells = ablation.cells(chosen, chosen.requires_features, seeds=every, official=official)
+    of_cells = ablation.cells(chosen, chosen.backbone, seeds=every, official=official)
     classes = sorted(set(data.clips["label"]))
     tables: dict[tuple[str, int], Any] = {}
     with (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(rich_markup_mode=None)
 
-MEASURED_S = 2.0
-"""For how long a network is run to be measured."""
+FIGURES = ("name", "runtime", "rate_hz", "window_s", "layers", "parameters", "macs", "weights")
+ORIGINS = ("name", "licence", "trained_on")
+"""Columns of the two tables."""
 
 
 @app.callback(invoke_without_command=True)
@@ -26,34 +28,39 @@ def backbones(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the registered backbones, and whether their weights are here."""
+    """Print the registered backbones: what they are, cost, and have learned from.
+
+    Parameters and multiply-adds (macs) are those of one window to the default layer.
+    """
     if context.invoked_subcommand is not None:
         return
-    from dataclasses import asdict
-
     from faunashot.backbones.base import BACKBONES
 
-    rows = [
-        {
-            **asdict(kind.card),
-            "rate_hz": kind.front_end_class.sample_rate,
-            "window_s": kind.front_end_class.window_s,
-            "layers": dict(kind.layers),
-            "weights": _weights(kind),
-        }
-        for kind in BACKBONES.classes().values()
-    ]
-    columns = ["name", "rate_hz", "window_s", "layers", "weights", "licence"]
+    rows = [_facts(kind) for kind in BACKBONES.classes().values()]
     if measure:
-        columns.insert(-1, "windows_per_s")
         for row in rows:
             if row["weights"] == "here":
-                row["windows_per_s"] = round(_windows_per_s(row["name"]), 1)
-    if not as_json:
-        for row in rows:
-            (name, dim), *others = row["layers"].items()
-            row["layers"] = f"{name} ({dim})" + (f" and {len(others)} more" if others else "")
-    answer(rows, as_json=as_json, columns=columns)
+                row["windows_per_s"] = _windows_per_s(row["name"])
+    if as_json:
+        answer(rows, as_json=True)
+        return
+    figures = (*FIGURES, "windows_per_s") if measure else FIGURES
+    answer([row | _short(row) for row in rows], as_json=False, columns=figures)
+    answer(rows, as_json=False, columns=ORIGINS)
+
+
+def _facts(kind: type[Backbone]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        **asdict(kind.card),
+        "runtime": kind.runtime,
+        "rate_hz": kind.front_end_class.sample_rate,
+        "window_s": kind.front_end_class.window_s,
+        "layers": dict(kind.layers),
+        **asdict(kind.cost),
+        "weights": _weights(kind),
+    }
 
 
 def _weights(kind: type[Backbone]) -> str:
@@ -66,28 +73,30 @@ def _weights(kind: type[Backbone]) -> str:
 
 
 def _windows_per_s(name: str) -> float:
-    """Windows that the default layer embeds in a second, on all processors, once it is loaded."""
-    import time
-    from concurrent.futures import ThreadPoolExecutor
-
-    import numpy as np
-
-    from faunashot.features.extract import cores
     from faunashot.features.extractors import extractor
+    from faunashot.features.speed import windows_per_s
 
-    source = extractor(name)
-    samples = np.random.default_rng(0).normal(0, 0.1, source.window_samples).astype(np.float32)
+    return round(windows_per_s(extractor(name)), 1)
 
-    def embed(_: int) -> int:
-        rows = np.concatenate([source.front_end(samples)[:1] for _ in range(source.batch_size)])
-        return len(source.network(rows))
 
-    with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(embed, range(cores())))  # loads it
-        began, windows = time.perf_counter(), 0
-        while time.perf_counter() - began < MEASURED_S:
-            windows += sum(pool.map(embed, range(cores())))
-        return windows / (time.perf_counter() - began)
+def _short(row: Mapping[str, Any]) -> dict[str, str]:
+    """Layers and large numbers of a row as a table shows them."""
+    large = {name: rounded(row[name]) for name in ("parameters", "macs")}
+    return {"layers": layers_in_short(row["layers"])} | large
+
+
+def layers_in_short(layers: Mapping[str, int]) -> str:
+    """The default layer with its length, and how many there are beside it."""
+    (name, dim), *others = layers.items()
+    return f"{name} ({dim})" + (f" and {len(others)} more" if others else "")
+
+
+def rounded(number: int | None) -> str:
+    """A large number in millions or, from a thousand of them on, billions; empty for None."""
+    if number is None:
+        return ""
+    millions = number / 1e6
+    return f"{millions:.1f} M" if millions < 1000 else f"{millions / 1000:.1f} G"
 
 
 @app.command()

@@ -27,11 +27,16 @@ COPIED = {
 
 MADE = [
     *COPIED.values(),
-    *("params.yaml", "dvc.yaml", "python_env.yaml", "README.md", "data/none/README.md"),
+    *("params.yaml", "dvc.yaml", "python_env.yaml", "README.md"),
+    *("data/none/README.md", "backbones/README.md"),
     *(".dvc", "mlruns", "mlflow.db"),
 ]
 """What a project has beside the version file; none of it may be there before."""
 
+DECLARED = (
+    "Networks of your own, a YAML file each, see docs/BACKBONES.md of faunashot: what changes in "
+    "this\nfolder makes the stages run again that use them.\n"
+)
 ABSENT = "This folder stands for a corpus that is not here: DVC needs a path.\n"
 
 DVC_CONFIG = {
@@ -108,11 +113,12 @@ def _removed_on_failure(project: Path) -> Iterator[None]:
     """Leave a project as a whole or not at all."""
     from faunashot.pipeline import VERSION_FILE
 
-    before = {path for path in (project, project / ".git", project / "data") if path.exists()}
+    made = [project / name for name in (".git", "data", "backbones", "")]
+    before = {path for path in made if path.exists()}
     try:
         yield
     except BaseException:
-        for path in (project / ".git", project / "data", project):
+        for path in made:
             if path not in before:
                 shutil.rmtree(path, ignore_errors=True)
         for name in [*MADE, VERSION_FILE]:
@@ -144,6 +150,7 @@ def _write(project: Path, root: Path, counts: dict[str, int]) -> None:
         VERSION_FILE: f"{__version__}\n",
         "mlruns/.gitignore": "*\n!.gitignore\n",
         "data/none/README.md": ABSENT,
+        "backbones/README.md": DECLARED,
         "README.md": (TEMPLATE / "README.md")
         .read_text("utf-8")
         .format(

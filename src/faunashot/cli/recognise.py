@@ -89,7 +89,7 @@ def _recogniser(model: str | None) -> Recogniser:
     from faunashot.params import load_params
     from faunashot.pipeline.paths import model_of
 
-    return load_model(model_of(load_params().full_system) if model is None else model)
+    return load_model(model_of(load_params()) if model is None else model)
 
 
 def _notes(heard: Recognition, *, windows: bool) -> Iterator[str]:

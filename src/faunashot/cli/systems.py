@@ -19,10 +19,12 @@ def systems(as_json: AsJson = False) -> None:
 
 def _row(row: dict[str, Any]) -> dict[str, str]:
     """What fits a person's screen."""
-    settings = ", ".join(f"{name}={value}" for name, value in row["settings"].items())
+    given = {f"protocol.{name}": value for name, value in row["protocol"].items()}
+    settings = ", ".join(f"{name}={value}" for name, value in (given | row["settings"]).items())
     how = [settings, " > ".join(row["steps"])]
     return {
         "name": row["name"],
         "head": row["head"],
+        "backbone": row["backbone"],
         "settings, and steps before it": "; ".join(part for part in how if part),
     }

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 _STORED = {
     "head": "faunashot.estimators.head:Head",
     "head_on_windows": "faunashot.estimators.head:HeadOnWindows",
+}
+"""What is stored under a name that is no estimator's own."""
+
+_OF_PROTOCOLS = {
     "class_map": "faunashot.estimators.class_map:ClassMap",
     "text_prototypes": "faunashot.estimators.text_prototypes:TextPrototypes",
 }
-"""What is stored under a name that is no estimator's own."""
+"""What a protocol makes of the names of classes: it learns from no labels."""
 
 
 def estimator_names() -> list[str]:
@@ -45,6 +49,8 @@ def estimator_class(name: str, *, level: Level | None = None) -> type[Estimator]
     refuse_ambiguous(name)
     if name in HEADS:
         return _loaded(_STORED["head_on_windows" if level == "window" else "head"])
+    if name in _OF_PROTOCOLS:
+        return _loaded(_OF_PROTOCOLS[name])
     if name not in WINDOWS:
         raise ParameterError.unknown("head", name, estimator_names())
     found: type[Estimator] = WINDOWS[name]

@@ -38,6 +38,8 @@ class FrontEnd(ABC):
         Samples of a window; may exceed ``window_s * sample_rate`` by the overhang of a last frame.
     shape : tuple of int
         Of what it gives of one window.
+    marked : bool
+        Whether the last column of that is no band, but 1 in frames of the recording and 0 after it.
     licence, citation : str
         For cards and reports.
     packages : tuple of str
@@ -55,6 +57,7 @@ class FrontEnd(ABC):
     window_s: ClassVar[float]
     window_samples: ClassVar[int]
     shape: ClassVar[tuple[int, ...]]
+    marked: ClassVar[bool] = False
     licence: ClassVar[str] = "MIT"
     citation: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ("librosa",)

@@ -41,6 +41,7 @@ def run(params: Params) -> str:
     for key, path in given.items():  # DVC reads them whichever protocol it is
         if not path.exists():
             raise ParameterError(f"{key}: {path} is not there; {ABSENT} for none")
+    _check_source(params)
     tables = {name: listed(params, name) for name in (params.corpus, params.source)}
     design = Design(
         clips=tables[params.corpus],
@@ -65,6 +66,17 @@ def run(params: Params) -> str:
     CHECKED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
     scored = tables[params.corpus]
     return f"{params.corpus}: {len(scored)} clips of {len(clips_a_class(scored))} classes listed"
+
+
+def _check_source(params: Params) -> None:
+    """Raise where a source is named and not where it lies, or a folder and not which corpus."""
+    if params.source == NO_CORPUS and params.source_root != ABSENT:
+        raise ParameterError(
+            f"source: none, but source_root is {params.source_root}: set source to the corpus that "
+            f"lies there, or source_root to {ABSENT}"
+        )
+    if params.source != NO_CORPUS and params.source_root == ABSENT:
+        raise ParameterError(f"source_root: set it to the folder where {params.source} lies")
 
 
 def _check_class_layer(params: Params) -> None:

@@ -40,7 +40,7 @@ CARD = REPORTS / "model_card.md"
 
 def run(params: Params) -> str:
     """Run the stage."""
-    model = model_of(params.full_system)
+    model = model_of(params)
     tables = {n: PREDICTIONS / f"{n}.parquet" for n in ("held_out", "windows", "unknown")}
     with stage_run(
         "evaluate",
@@ -112,6 +112,7 @@ def card_of(params: Params, record: TrainedSystem, figures: Mapping[str, Any]) -
     return model_card(
         record,
         figures,
+        system=params.scored_system,
         titles=titles(figures),
         corpus_licence=corpus.licence,
         corpus_citation=corpus.citation,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faunashot.features.names import FeatureName
+from faunashot.params import Params
 
 CLIPS = Path("clips")
 AUDITED = CLIPS / "audited.parquet"
@@ -30,6 +31,6 @@ def features_of(condition: str, corpus: str, features: FeatureName) -> Path:
     return FEATURES / condition / corpus / features.folder
 
 
-def model_of(full_system: str) -> Path:
-    """The trained system."""
-    return Path("models") / full_system
+def model_of(params: Params) -> Path:
+    """The trained system, named by parameters as they are: so does ``dvc.yaml``."""
+    return Path("models") / f"{params.backbone}-{params.system}"

@@ -59,7 +59,7 @@ def run(params: Params) -> str:
     ) as stage:
         protocol = params.protocol.name
         stage.params(params.model_dump(mode="json", include=LEARNS_FROM))
-        stage.params({"protocols": {protocol: params.protocols.get(protocol, {})}})
+        stage.params({"protocols": {protocol: params.protocol_options}})
         stage.params({"backbones": {n: params.options_of(n) for n in params.backbone_names}})
         for corpus in {params.corpus, params.source} - {NO_CORPUS}:
             learned = dataset_of(corpus, root=params.root_of(corpus), clips=clips_of(corpus))
@@ -167,7 +167,7 @@ def write(outcome: Outcome, params: Params) -> None:
         facts=outcome.facts,
         notes=outcome.notes,
     )
-    model = model_of(params.full_system)
+    model = model_of(params)
     Recogniser(outcome.estimator, record, outcome.novelty).save(model)
     PREDICTIONS.mkdir(exist_ok=True)
     tables = {"held_out": outcome.held_out, "windows": outcome.windows, "unknown": outcome.unknown}

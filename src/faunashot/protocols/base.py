@@ -148,5 +148,5 @@ def protocol_of(params: Params) -> Protocol:
     """The protocol with its options."""
     name = params.protocol.name
     kind: type[Protocol] = PROTOCOLS[name]
-    settings = kind.Options.read(params.protocols.get(name, {}), key=f"protocols.{name}")
+    settings = kind.Options.read(params.protocol_options, key=f"protocols.{name}")
     return kind(settings, k=params.protocol.k)

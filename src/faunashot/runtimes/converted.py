@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,12 @@ from faunashot.errors import WeightsError
 from faunashot.files import cache_folder, whole_folder
 
 T = TypeVar("T")
+
+TORN = (
+    *(OSError, EOFError, ValueError, KeyError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, WeightsError),
+)
+"""What reading an empty or torn file raises, of NumPy's archives or in LiteRT."""
 
 
 def converted(
@@ -39,12 +46,12 @@ def converted(
         It cannot be read even when just made.
     """
     folder = cache_folder() / "litert" / f"{name}-{weights_hash[:16]}"
-    with suppress(OSError, ValueError, KeyError, zipfile.BadZipFile, WeightsError):
+    with suppress(*TORN):
         found = read(folder)
         with suppress(OSError):
             os.utime(folder)  # it was used now
         return found
-    print(f"{name}: converting the network for LiteRT, once; some 10 s", file=sys.stderr)
+    print(f"{name}: converting the network for LiteRT, once; up to a minute", file=sys.stderr)
     with suppress(OSError):  # a cache that cannot be written: convert each time
         with whole_folder(folder) as draft:
             write(draft)

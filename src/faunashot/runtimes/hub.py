@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from faunashot.download import download, new_folder
 from faunashot.errors import WeightsError
+from faunashot.weights.files import own_folder
 
 MODEL = "saved_model.pb"
 
@@ -55,8 +56,8 @@ def cache_folder() -> Path:
     """``TFHUB_CACHE_DIR``, ``tfhub`` in ``FAUNASHOT_WEIGHTS``, or one in the user's cache."""
     if os.environ.get("TFHUB_CACHE_DIR"):
         return Path(os.environ["TFHUB_CACHE_DIR"])
-    own = os.environ.get("FAUNASHOT_WEIGHTS")
-    return Path(own) / "tfhub" if own else Path.home() / ".cache" / "faunashot" / "tfhub"
+    own = own_folder()
+    return own / "tfhub" if own else Path.home() / ".cache" / "faunashot" / "tfhub"
 
 
 def _archive(handle: str) -> str:

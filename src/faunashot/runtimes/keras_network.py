@@ -86,12 +86,16 @@ class LayeredNetwork(Network):
         Keras' dtype policy; variables are float32 in any.
     frozen : int
         Lowest layers that stay as they are, unless the training is told otherwise.
+    marked : bool
+        Whether the last column of what it reads is no band, but marks the frames that are of the
+        recording.
     """
 
     body: Any
     layers: list[dict[str, Any]]
     precision: str
     frozen: int = 0
+    marked: bool = False
 
 
 def _listed(names: Collection[str]) -> str:
@@ -108,6 +112,7 @@ def with_classifier(
     seed: int,
     precision: str,
     frozen: int = 0,
+    marked: bool = False,
 ) -> LayeredNetwork:
     """Put a classifier that is drawn onto the embedding of a pretrained network.
 
@@ -123,7 +128,7 @@ def with_classifier(
         Of its weights.
     precision : str
         Keras' dtype policy of the network; the classifier is float32.
-    frozen : int
+    frozen, marked : int, bool
         See `LayeredNetwork`.
     """
     from keras import Model, initializers, layers
@@ -148,6 +153,7 @@ def with_classifier(
         parts,
         precision,
         frozen,
+        marked,
     )
 
 

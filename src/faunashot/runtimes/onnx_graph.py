@@ -1,4 +1,4 @@
-"""ONNX files through ONNX Runtime, on processors."""
+"""ONNX files through ONNX Runtime, on processors or on a GPU."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ NO_OPERATOR = re.compile(
 )
 """What ONNX Runtime says of an operator that it does not have."""
 
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+"""Where networks run: on the first that the installed ONNX Runtime has and that starts."""
+
 SILENT = 4
 """Severity of the messages that ONNX Runtime prints by itself: the fatal ones alone."""
 
@@ -33,7 +36,8 @@ SILENT = 4
 class OnnxGraph(Graph):
     """A network in an ONNX file.
 
-    Each call runs on one thread; several may run at once, and share the weights.
+    On a GPU where ``onnxruntime-gpu`` is installed and finds one, on processors elsewhere. Each
+    call runs on one thread; several may run at once, and share the weights.
 
     Parameters
     ----------
@@ -58,8 +62,9 @@ class OnnxGraph(Graph):
         options.use_deterministic_compute = True
         try:
             with quiet_native():
+                there = onnxruntime.get_available_providers()
                 self._session = onnxruntime.InferenceSession(
-                    str(file), options, providers=["CPUExecutionProvider"]
+                    str(file), options, providers=[name for name in PROVIDERS if name in there]
                 )
         except Exception as error:  # ONNX Runtime has a class for each kind, none in its public API
             raise _unloaded(file, error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ NO_OPERATOR = re.compile(r"Op type not registered '(\S+)'")
 
 class SavedModelGraph(Graph):
     """A function of a SavedModel.
+
+    Each operation runs on one thread, unless TensorFlow has run before in this process; calls from
+    several threads run at once.
 
     Where it gives no mapping, its outputs are called by their place: ``0``, ``1``.
 
@@ -44,6 +48,8 @@ class SavedModelGraph(Graph):
         with quiet_native():
             import tensorflow as tf
 
+            with suppress(RuntimeError):  # it has run already
+                tf.config.threading.set_intra_op_parallelism_threads(1)
             try:
                 self._model = tf.saved_model.load(str(folder))
             except Exception as error:  # whatever TensorFlow raises

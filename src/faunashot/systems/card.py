@@ -13,6 +13,7 @@ def model_card(
     record: TrainedSystem,
     figures: Mapping[str, Any],
     *,
+    system: str,
     titles: Mapping[str, str],
     corpus_licence: str,
     corpus_citation: str,
@@ -24,14 +25,13 @@ def model_card(
     record : TrainedSystem
     figures : mapping
         As in ``reports/figures.json``.
+    system : str
+        What was scored, such as ``yamnet-logistic``.
     titles : mapping of str to str
         Of each metric in `figures` by name, what people call it.
     corpus_licence, corpus_citation : str
         Of the recordings.
     """
-    name = "+".join(dict.fromkeys(backbone.name for backbone in record.backbones))
-    # the backbone's own classes are read without one
-    head = "" if record.estimator == "class_map" else f"-{record.system['name']}"
     learned = record.learned_from
     trained = (
         f"{len(learned)} clips of the corpus `{record.corpus}`"
@@ -40,7 +40,7 @@ def model_card(
     )
     joint = "" if record.source == "none" else f", beside the corpus `{record.source}`"
     lines = [
-        f"# {name}{head} on {record.corpus}",
+        f"# {system} on {record.corpus}",
         "",
         f"Recognises {len(record.classes)} classes: {', '.join(record.classes)}.",
         "",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
@@ -48,9 +49,15 @@ class System:
         They shape features before a head, see `faunashot.estimators.steps`.
     fit_steps_on : "unlabelled" or "labelled"
         All clips of the training side, or those that are learned from alone.
-    requires_features : str
-        The one front end or backbone whose features it takes, or "front_end" for what the backbone
-        reads; any where empty.
+    backbone : str
+        The one backbone or front end whose features it takes, or a pattern of several, such as
+        ``whisper_*``; any where empty.
+    features : "embedding" or "front_end"
+        What it takes of that: the layer that is chosen, or what the backbone itself reads, to train
+        it.
+    protocol : dict
+        Where it is a system of one protocol alone: the ``name`` of that, and those of its options
+        that the system decides.
     windows_per_clip : int
         Windows of a labelled clip that a head learns beside its mean, for a half of its weight.
     """
@@ -62,13 +69,56 @@ class System:
     level: Level | None = None
     steps: tuple[str, ...] = ()
     fit_steps_on: str = "unlabelled"
-    requires_features: str = ""
+    backbone: str = ""
+    features: Literal["embedding", "front_end"] = "embedding"
+    protocol: dict[str, Any] = field(default_factory=dict)
     windows_per_clip: int = 0
 
     @property
     def estimator_class(self) -> type[Estimator]:
         """The class of its estimator, which is imported now."""
         return estimator_class(self.head, level=self.level)
+
+    def refuse(self, backbone: str, protocol: str = "") -> None:
+        """Raise where it is not a system of this backbone, or not of this protocol, if given.
+
+        Raises
+        ------
+        ParameterError
+            It says which keys to set.
+        """
+        wanted, given = [], []
+        if not self.takes(backbone):
+            wanted.append(f"backbone={self._backbones()}")
+            given.append(backbone)
+        if protocol and self.protocol.get("name", protocol) != protocol:
+            wanted.append(f"protocol.name={self.protocol['name']}")
+            given.append(protocol)
+        if wanted:
+            raise ParameterError(
+                f"system: {self.name} is for {' and '.join(wanted)}, not {' and '.join(given)}"
+            )
+
+    def takes(self, backbone: str) -> bool:
+        """Whether it takes the features of a backbone or front end."""
+        return not self.backbone or fnmatchcase(backbone, self.backbone)
+
+    def full_name(self, backbone: str) -> str:
+        """Backbone and system under one name, such as ``birdnet-logistic``.
+
+        A system of one backbone has its own name, one of several is not named after them twice:
+        ``whisper_base-finetune`` of ``whisper-finetune``.
+        """
+        if backbone == self.backbone:
+            return self.name
+        family = self.backbone.removesuffix("_*")
+        return f"{backbone}-{self.name.removeprefix(f'{family}-')}"
+
+    def _backbones(self) -> str:
+        from faunashot.backbones.base import BACKBONES
+        from faunashot.frontends.base import FRONT_ENDS
+
+        return " or ".join(name for name in (*BACKBONES, *FRONT_ENDS) if self.takes(name))
 
     def estimator(
         self, *, seed: int, blocks: Sequence[int] | None = None, **settings: Any

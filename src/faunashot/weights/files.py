@@ -43,10 +43,15 @@ class WeightsFile:
         return last if last.endswith(".gz") and not self.name.endswith(".gz") else self.name
 
 
+def own_folder() -> Path | None:
+    """The folder of weights that the user names; None where they name none."""
+    named = os.environ.get(OWN)
+    return Path(named) if named else None
+
+
 def file_here(file: WeightsFile) -> Path | None:
     """The file in ``FAUNASHOT_WEIGHTS`` or the cache, as it is or packed; None where in neither."""
-    folders = [Path(os.environ[OWN])] if os.environ.get(OWN) else []
-    for folder in (*folders, cache_folder() / "weights"):
+    for folder in filter(None, (own_folder(), cache_folder() / "weights")):
         for name in (file.name, file.as_published):
             if (folder / name).is_file():
                 return folder / name

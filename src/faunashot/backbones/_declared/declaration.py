@@ -26,6 +26,14 @@ PACKAGES = {
 }
 """What a runtime needs when a model is served."""
 
+RUNTIMES = {
+    "onnx": "ONNX Runtime",
+    "litert": "LiteRT",
+    "saved_model": "TensorFlow",
+    "transformers": "transformers",
+}
+"""What runtimes are called."""
+
 
 class Weights(Options):
     """Where the network is.
@@ -123,6 +131,8 @@ class Declaration(Options):
     ----------
     version, licence, citation, source, trained_on, description : str
         For the card; the source is the handle or URL unless given.
+    parameters : int, optional
+        Of the network, where its authors state them.
     runtime : str
     weights : Weights
     signature : str
@@ -154,6 +164,7 @@ class Declaration(Options):
     source: str = ""
     trained_on: Text
     description: str = ""
+    parameters: Positive | None = None
     runtime: Literal["onnx", "litert", "saved_model", "transformers"]
     weights: Weights
     signature: str = "serving_default"
@@ -213,8 +224,10 @@ class Declaration(Options):
 
     @property
     def settings(self) -> str:
-        """All that an embedding depends on beside the weights and the front end."""
-        return repr((self.runtime, self.signature, self.model_class, self.input, self.layers))
+        """All that an embedding depends on beside the weights, the rate and the window."""
+        of_samples = (self.normalisation, self.peak, self.remove_mean)
+        of_network = (self.runtime, self.signature, self.model_class, self.input, self.layers)
+        return repr((*of_network, *of_samples))
 
 
 LOGITS = "logits"

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 from faunashot.backbones._audioset import class_names
@@ -16,7 +15,7 @@ from faunashot.files import sha256_of
 from faunashot.runtimes import hub
 from faunashot.runtimes.graph import not_installed
 from faunashot.runtimes.transformers_graph import FILES, snapshot
-from faunashot.weights.files import OWN, WeightsFile, file_here, locate
+from faunashot.weights.files import WeightsFile, file_here, locate, own_folder
 
 CONFIG = "config.json"
 MODULES = {"onnx": "onnxruntime", "transformers": "transformers"}
@@ -164,7 +163,7 @@ def _folder(declaration: Declaration, beside: Path) -> Path | None:
     if _is_url(handle):
         return None
     file = CONFIG if declaration.runtime == "transformers" else hub.MODEL
-    places = [beside, *([Path(os.environ[OWN])] if os.environ.get(OWN) else [])]
+    places = filter(None, (beside, own_folder()))
     return next((at / handle for at in places if (at / handle / file).is_file()), None)
 
 

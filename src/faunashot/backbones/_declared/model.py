@@ -6,23 +6,23 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, create_model
 
-from faunashot import options
 from faunashot.backbones._declared.declaration import (
     LOGITS,
     PACKAGES,
+    RUNTIMES,
     Declaration,
     read_declaration,
 )
 from faunashot.backbones._declared.fit import check_fit, output_of, pooled, source_of
 from faunashot.backbones._declared.front_end import front_end_of
 from faunashot.backbones._declared.located import hash_of, labels_of, model_here, model_of
-from faunashot.backbones.base import Backbone, Card, ClassList, FloatArray, default_layer
+from faunashot.backbones._options import window_options
+from faunashot.backbones.base import Backbone, Card, ClassList, Cost, FloatArray, default_layer
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.runtimes.graph import Graph
 from faunashot.runtimes.once import Once
@@ -199,9 +199,11 @@ def backbone_of(file: Path) -> type[DeclaredBackbone]:
         "file": file,
         "front_end_class": front_end_of(declaration),
         "card": _card(file.stem, declaration),
+        "runtime": RUNTIMES[declaration.runtime],
+        "cost": Cost(parameters=declaration.parameters),
         "layers": {layer: output.dim for layer, output in declaration.layers.items()},
         "batch_size": declaration.batch_size,
-        "Options": _options(declaration),
+        "Options": window_options(declaration.window_s, hop_s=declaration.step_s, shortest_s=0.001),
         "__doc__": declaration.description or f"{file.stem}, as declared in {file.name}.",
         "__module__": __name__,
     }
@@ -222,18 +224,6 @@ def _card(name: str, declaration: Declaration) -> Card:
         trained_on=declaration.trained_on,
         packages=PACKAGES[declaration.runtime],
     )
-
-
-def _options(declaration: Declaration) -> type[options.Options]:
-    hop = Annotated[float, Field(ge=0.001, le=declaration.window_s)]
-    made: Any = create_model(
-        "Options",
-        __base__=options.Options,
-        __doc__="Step between windows, and weights in place of the published ones.",
-        hop_s=(hop, declaration.step_s),
-        weights=(str, ""),
-    )
-    return made  # type: ignore[no-any-return]
 
 
 def _graph(declaration: Declaration, model: Path) -> Graph:

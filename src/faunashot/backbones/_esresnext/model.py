@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
-
-from faunashot import options
 from faunashot.backbones._esresnext.front_end import WINDOW_S, FbspSamples
 from faunashot.backbones._esresnext.network import embedding, spectrogram
 from faunashot.backbones._keras import KerasBackbone
+from faunashot.backbones._options import window_options
 from faunashot.runtimes.published_layers import PublishedLayers
 
 
@@ -26,11 +24,7 @@ class FbspBackbone(KerasBackbone):
         How names of its tensors begin in the published file.
     """
 
-    class Options(options.Options):
-        """Step between windows, and weights in place of the published ones."""
-
-        hop_s: Annotated[float, Field(ge=0.01, le=WINDOW_S)] = WINDOW_S
-        weights: str = ""
+    Options: ClassVar = window_options(WINDOW_S)
 
     front_end_class = FbspSamples
     batch_size = 8

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from faunashot import options
 from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone
 from faunashot.backbones._openl3.front_end import OpenL3Spectrogram
 from faunashot.backbones._openl3.network import LAYERS, openl3
+from faunashot.backbones._options import window_options
 from faunashot.backbones.base import Card
 from faunashot.errors import WeightsError
 from faunashot.weights.files import WeightsFile, locate
@@ -78,12 +76,7 @@ class OpenL3(KerasBackbone):
     for deep audio embeddings. ICASSP 2019.
     """
 
-    class Options(options.Options):
-        """Step between windows, which weights, and weights in place of the published ones."""
-
-        hop_s: Annotated[float, Field(ge=0.01, le=1.0)] = 0.1
-        content: Content = "env"
-        weights: str = ""
+    Options: ClassVar = window_options(1.0, hop_s=0.1, content=(Content, "env"))
 
     layers: ClassVar = {"embedding_512": 512, "embedding_6144": 6144}
     batch_size = 8

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import numpy.typing as npt
-from pydantic import Field
 
-from faunashot import options
 from faunashot.backbones._audioset import class_names
 from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone, dense
-from faunashot.backbones._panns.front_end import WINDOW_S, PannsLogMel
+from faunashot.backbones._options import window_options
+from faunashot.backbones._panns.front_end import BANDS, WINDOW_S, PannsLogMel
 from faunashot.backbones._panns.network import embedding, spectrogram_image
 from faunashot.backbones.base import Card, ClassList, FloatArray
+from faunashot.errors import WeightsError
 from faunashot.runtimes.published_layers import PublishedLayers
 from faunashot.weights.files import WeightsFile
+from faunashot.weights.tensors import Tensors
 
 CLASSIFIER = "fc_audioset"
+FILTERS = "logmel_extractor.melW"
+"""Name of the mel filters, which published files hold and nothing here is computed from."""
 CITATION = (
     "Q. Kong, Y. Cao, T. Iqbal, Y. Wang, W. Wang, M. D. Plumbley. PANNs: Large-scale pretrained "
     "audio neural networks for audio pattern recognition. IEEE/ACM TASLP 28, 2020."
@@ -63,11 +66,7 @@ class Panns(KerasBackbone):
     recognition. IEEE/ACM TASLP 28, 2020.
     """
 
-    class Options(options.Options):
-        """Step between windows, and weights in place of the published ones."""
-
-        hop_s: Annotated[float, Field(ge=0.01, le=WINDOW_S)] = WINDOW_S
-        weights: str = ""
+    Options: ClassVar = window_options(WINDOW_S)
 
     layers: ClassVar = {"embedding": 2048}
     unused = ("spectrogram_extractor.", "logmel_extractor.")
@@ -84,6 +83,18 @@ class Panns(KerasBackbone):
         inputs = Input(cls.front_end_class.shape, name="windows")
         outputs = {"embedding": embedding(of, cls.trunk(of, inputs))}
         return Encoder(inputs, outputs, of.blocks)
+
+    @classmethod
+    def named(cls, tensors: Tensors) -> Tensors:
+        """The tensors as they are: the filters among them tell networks of two rates apart."""
+        ours = (cls.front_end_class.n_fft // 2 + 1, BANDS)
+        filters = tensors.get(FILTERS)
+        if filters is not None and filters.shape != ours:
+            raise WeightsError(
+                f"the weights are of another network: {FILTERS} has shape {filters.shape}, not "
+                f"{ours}, as of another sample rate"
+            )
+        return tensors
 
     @classmethod
     def trunk(cls, of: PublishedLayers, inputs: Any) -> Any:

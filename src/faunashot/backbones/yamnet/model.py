@@ -13,7 +13,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from faunashot import options
-from faunashot.backbones.base import Backbone, Card, ClassList, FloatArray
+from faunashot.backbones.base import Backbone, Card, ClassList, Cost, FloatArray
 from faunashot.backbones.yamnet.published import HANDLE, Published
 from faunashot.errors import WeightsError
 from faunashot.frontends.mel_patches import WINDOW_SAMPLES, MelPatches, patches
@@ -78,6 +78,8 @@ class YamNet(Backbone):
         ),
         packages=("ai-edge-litert", "tensorflow", "tensorflow-hub", "setuptools"),
     )
+    runtime = "LiteRT"
+    cost = Cost(3_217_344, 68_631_552)
     layers = {"embedding": 1024}  # noqa: RUF012
     batch_size = 32
     front_end_class = MelPatches

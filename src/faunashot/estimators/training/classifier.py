@@ -26,7 +26,7 @@ from faunashot.runtimes.keras_network import Network
 FORMAT = 3
 WEIGHTS, FACTS = "network.npz", "network.json"
 AT_ONCE = 128
-"""Windows that pass through the network at once where none is trained on."""
+"""Windows that pass through a network at once where none is trained on, unless it is large."""
 
 LEAST = 1e-7
 """Probability that the validation loss takes for a smaller one."""
@@ -70,6 +70,11 @@ class NetworkClassifier(Estimator):
     def __init__(self, *, seed: int = 0, **settings: Any) -> None:
         self.seed = seed
         self.options: Any = self.Options.read(settings, key=f"head {self.KIND}")
+
+    @property
+    def at_once(self) -> int:
+        """Windows that pass through the network at once where none is trained on."""
+        return AT_ONCE
 
     @property
     @abstractmethod
@@ -141,7 +146,7 @@ class NetworkClassifier(Estimator):
 
     @abstractmethod
     def _logits(self, X: Rows) -> Any:
-        """Logits of at most `AT_ONCE` rows of features, shape (N, dim) to (N, C)."""
+        """Logits of at most `at_once` rows of features, shape (N, dim) to (N, C)."""
 
     def cost(self) -> dict[str, int]:
         """Parameters and ``macs`` of the fitted network, see `training.cost.cost`."""
@@ -168,7 +173,7 @@ class NetworkClassifier(Estimator):
         return self._probabilities(X.__getitem__, len(X))
 
     def _probabilities(self, rows: Callable[[slice], Rows], n: int) -> npt.NDArray[np.float64]:
-        logits = in_parts(lambda part: self._logits(rows(part)), n)
+        logits = in_parts(lambda part: self._logits(rows(part)), n, at_once=self.at_once)
         scores = expit(logits) if self.multi_label_ else softmax(logits, axis=1)
         return np.asarray(scores, dtype=np.float64)
 
@@ -258,7 +263,7 @@ def validated(
     }
 
 
-def in_parts(function: Callable[[slice], Any], n: int) -> npt.NDArray[np.float32]:
-    """What a function gives of `n` rows, `AT_ONCE` at a time."""
-    starts = range(0, max(n, 1), AT_ONCE)
-    return np.concatenate([function(slice(at, at + AT_ONCE)) for at in starts])
+def in_parts(function: Callable[[slice], Any], n: int, *, at_once: int) -> npt.NDArray[np.float32]:
+    """What a function gives of `n` rows, so many at a time."""
+    starts = range(0, max(n, 1), at_once)
+    return np.concatenate([function(slice(at, at + at_once)) for at in starts])

@@ -19,18 +19,19 @@ from faunashot.runtimes.keras_network import LayeredNetwork
 
 FloatArray = npt.NDArray[np.float32]
 
-WARM_UP = 0.1
-"""Share of the steps in which the learning rates rise."""
-
 
 class Schedule(NamedTuple):
     """How a training goes, see `FineTuned.Options`."""
 
     learning_rate: float
+    body_learning_rate: float | None
     layer_decay: float
+    warm_up: float
+    weight_decay: float
     frozen: int
     epochs: int
     batch_size: int
+    accumulate: int
     windows_per_clip: int
     masks: int
     mask_frames: int
@@ -53,6 +54,8 @@ class Drawn:
         How many are drawn, and what is done to them.
     multi_label : bool
         Whether each class is a choice by itself.
+    marked : bool
+        Whether the last column of a spectrogram is no band, but marks the frames of the recording.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class Drawn:
         schedule: Schedule,
         *,
         multi_label: bool = False,
+        marked: bool = False,
     ) -> None:
+        self._marked = marked
         self._learn, self._shape, self._schedule = learn, shape, schedule
         self._clip_of = learn.clip_of
         there = np.bincount(self._clip_of)
@@ -83,9 +88,19 @@ class Drawn:
             part = np.sort(rows[at : at + s.batch_size])  # as a memory map is read fastest
             inputs = as_inputs(self._learn.X[part], self._shape)
             if len(self._shape) == 2:  # frames and bands, not a waveform
-                inputs = mask(inputs, rng, masks=s.masks, frames=s.mask_frames, bands=s.mask_bands)
+                inputs = self._masked(inputs, rng)
             batch = Batch(inputs, self._target[part], self._weight[part])
             yield Batch(*mixup(*batch, rng, alpha=s.mixup)) if s.mixup > 0 else batch
+
+    def _masked(self, inputs: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Spectrograms under SpecAugment; where frames are marked, those of the recording alone."""
+        s = self._schedule
+        hide = partial(mask, rng=rng, masks=s.masks, frames=s.mask_frames, bands=s.mask_bands)
+        if not self._marked:
+            return hide(inputs)
+        bands, marks = inputs[..., :-1], inputs[..., -1:]
+        lengths = (marks > 0).sum(axis=(1, 2))
+        return np.concatenate([hide(bands, lengths=lengths), marks], axis=-1)
 
     def _draw(self, rng: np.random.Generator) -> npt.NDArray[np.intp]:
         """Rows of an epoch in drawn order, at most `windows_per_clip` of a clip."""
@@ -113,22 +128,23 @@ def as_inputs(rows: FloatArray, shape: Sequence[int]) -> FloatArray:
 
 def layer_rates(network: LayeredNetwork, schedule: Schedule) -> list[float]:
     """Peak learning rate of each layer, from the lowest to the classifier; 0 where frozen."""
-    top = len(network.layers) - 1
-    return [
-        0.0 if at < schedule.frozen else schedule.learning_rate * schedule.layer_decay ** (top - at)
-        for at in range(top + 1)
-    ]
+    below = len(network.layers) - 1
+    highest = schedule.body_learning_rate
+    if highest is None:
+        highest = schedule.learning_rate * schedule.layer_decay
+    of_body = [highest * schedule.layer_decay ** (below - 1 - at) for at in range(below)]
+    return [*([0.0] * schedule.frozen), *of_body[schedule.frozen :], schedule.learning_rate]
 
 
 def recipe(
     network: LayeredNetwork,
     schedule: Schedule,
     *,
-    n_steps: int,
+    batches: int,
     multi_label: bool = False,
     callbacks: Sequence[Any] = (),
 ) -> Recipe:
-    """How each step changes the network; the statistics of its norms never change."""
+    """How each of an epoch's `batches` changes the network; its norms' statistics never change."""
     rates = layer_rates(network, schedule)
     trained = [
         variable
@@ -136,7 +152,7 @@ def recipe(
         for variable in layer.values()
         if variable.trainable and rate > 0
     ]
-    optimizer = _adam(network, rates, n_steps=n_steps)
+    optimizer = _adam(network, rates, schedule, batches=batches)
     optimizer.build(trained)
 
     loss = partial(cross_entropy, multi_label=multi_label)
@@ -150,10 +166,14 @@ def recipe(
     )
 
 
-def _adam(network: LayeredNetwork, rates: Sequence[float], *, n_steps: int) -> Any:
+def _adam(
+    network: LayeredNetwork, rates: Sequence[float], schedule: Schedule, *, batches: int
+) -> Any:
     """Adam at a peak rate for each layer, which falls as half a cosine.
 
-    The rates scale Adam's steps; of scaled gradients it would make the same steps.
+    The rates scale Adam's steps; of scaled gradients it would make the same steps. So they scale
+    the decay of weights, which is apart from the gradients (I. Loshchilov, F. Hutter. Decoupled
+    weight decay regularization. ICLR 2019), and of kernels alone.
     """
     import keras
 
@@ -165,13 +185,19 @@ def _adam(network: LayeredNetwork, rates: Sequence[float], *, n_steps: int) -> A
 
     class LayerwiseAdam(keras.optimizers.Adam):
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            super().update_step(gradient, variable, learning_rate * rate_of[variable.ref()])
+            rate = learning_rate * rate_of[variable.ref()]
+            if schedule.weight_decay > 0 and len(variable.shape) > 1:
+                self.assign_sub(variable, schedule.weight_decay * rate * variable)
+            super().update_step(gradient, variable, rate)
 
-    rising = max(1, round(WARM_UP * n_steps))
+    n_steps = schedule.epochs * batches  # Keras counts batches, also where it puts some together
+    rising = max(1, round(schedule.warm_up * n_steps))
+    together = min(schedule.accumulate, batches)  # so that each epoch has a step
     optimizer = LayerwiseAdam(
         keras.optimizers.schedules.CosineDecay(
             0.0, max(1, n_steps - rising), warmup_target=1.0, warmup_steps=rising
-        )
+        ),
+        gradient_accumulation_steps=together if together > 1 else None,
     )
     if network.precision == "mixed_float16":  # whose small gradients would be 0
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -17,7 +17,12 @@ from faunashot import options
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
-from faunashot.estimators.training.classifier import NetworkClassifier, in_parts, validated
+from faunashot.estimators.training.classifier import (
+    AT_ONCE,
+    NetworkClassifier,
+    in_parts,
+    validated,
+)
 from faunashot.estimators.training.keras_fit import Fit
 from faunashot.estimators.training.layerwise import Drawn, Schedule, as_inputs, recipe
 from faunashot.estimators.training.windows import Windows
@@ -30,6 +35,9 @@ from faunashot.runtimes.keras_network import (
 
 SHARES = (0.75, 0.5, 0.25, 0.0)
 """Shares of the start that are tried on validation clips, beside the start itself."""
+
+FORWARD = 4
+"""Times as many windows pass through a network at once where none is trained on."""
 
 EVEN = 0.5
 """Share of the start where nothing chooses it, as the authors of the mean advise."""
@@ -80,10 +88,17 @@ class FineTuned(NetworkClassifier):
         ----------
         learning_rate : float
             Of the classifier, at its peak.
+        body_learning_rate : float, optional
+            Of the layer under the classifier; `layer_decay` of the classifier's if not given.
         layer_decay : float
             Rate of a layer as a share of that of the layer above it.
-        frozen : int, optional
-            Lowest layers that stay as they are; what suits the backbone if not given.
+        warm_up : float
+            Share of the steps in which the rates rise to their peak.
+        weight_decay : float
+            Share of a kernel that a step at a rate of 1 takes away.
+        trained : "all", "head" or int, optional
+            Layers that learn: all, the classifier alone, or so many under it beside it; what suits
+            the backbone if not given.
         epochs : int
             Length of the schedule.
         stop_at : int, optional
@@ -91,7 +106,9 @@ class FineTuned(NetworkClassifier):
         patience : int
             Epochs without a lower validation loss after which to end.
         batch_size : int
-            Windows a step.
+            Windows in memory at once.
+        accumulate : int
+            Batches whose gradients are put together to one step, at most those of an epoch.
         windows_per_clip : int
             Windows that are drawn from each clip in each epoch.
         masks, mask_frames, mask_bands : int
@@ -110,12 +127,16 @@ class FineTuned(NetworkClassifier):
         """
 
         learning_rate: float = Field(3e-4, ge=1e-9)
+        body_learning_rate: float | None = Field(None, ge=1e-9)
         layer_decay: float = Field(0.8, ge=0, le=1)
-        frozen: int | None = Field(None, ge=0)
+        warm_up: float = Field(0.1, ge=0, le=1)
+        weight_decay: float = Field(0.0, ge=0, le=1)
+        trained: int | str | None = None
         epochs: int = Field(5, ge=1)
         stop_at: int | None = Field(None, ge=0)
         patience: int = Field(3, ge=1)
         batch_size: int = Field(32, ge=1)
+        accumulate: int = Field(1, ge=1)
         windows_per_clip: int = Field(4, ge=1)
         masks: int = Field(1, ge=0)
         mask_frames: int = Field(16, ge=0)
@@ -129,6 +150,11 @@ class FineTuned(NetworkClassifier):
     KIND = "end_to_end"
     options: Options
 
+    @property
+    def at_once(self) -> int:
+        """As in `NetworkClassifier`: they take less memory there than in training."""
+        return min(AT_ONCE, FORWARD * self.options.batch_size)
+
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
         if context.backbone is None:
             raise ParameterError(
@@ -138,10 +164,6 @@ class FineTuned(NetworkClassifier):
         import keras
 
         network: LayeredNetwork = context.backbone().build(len(self.classes_), seed=self.seed)
-        top = len(network.layers) - 1
-        frozen = network.frozen if self.options.frozen is None else self.options.frozen
-        if frozen > top:
-            raise ParameterError(f"frozen: {frozen}; needs to lie from 0 to {top}")
         self._use(network)
         shape = network.model.input_shape[1:]
         embed = tf.function(partial(network.body, training=False)).get_concrete_function(
@@ -149,9 +171,11 @@ class FineTuned(NetworkClassifier):
         )
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
         state = kept.read()
-        settings = {**self.options.model_dump(), "frozen": frozen, "seed": self.seed}
+        settings = {**self.options.model_dump(), "frozen": self._frozen(network), "seed": self.seed}
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
-        batches = Drawn(learn, shape, schedule, multi_label=self.multi_label_)
+        batches = Drawn(
+            learn, shape, schedule, multi_label=self.multi_label_, marked=network.marked
+        )
         callbacks = []
         if held is not None:
             callbacks.append(
@@ -163,11 +187,15 @@ class FineTuned(NetworkClassifier):
             network,
             schedule,
             multi_label=self.multi_label_,
-            n_steps=self.options.epochs * len(batches),
+            batches=len(batches),
             callbacks=callbacks,
         )
         if state is None:
-            embeddings = in_parts(lambda part: embed(as_inputs(learn.X[part], shape)), len(learn.X))
+            embeddings = in_parts(
+                lambda part: embed(as_inputs(learn.X[part], shape)),
+                len(learn.X),
+                at_once=self.at_once,
+            )
             self._start_at_probe(embeddings, learn)
             self.history_ = [{"epoch": 0, "start_share": 1.0, **self._validated(held)}]
         else:
@@ -177,6 +205,17 @@ class FineTuned(NetworkClassifier):
             self, batches, evaluate=lambda: self._best_mean(start, held), context=context, kept=kept
         )
         fit(how, epochs=self._last, state=state)
+
+    def _frozen(self, network: LayeredNetwork) -> int:
+        """Lowest layers that stay as they are."""
+        below, trained = len(network.layers) - 1, self.options.trained
+        if trained is None:
+            return network.frozen
+        named = {"all": below, "head": 0}
+        layers = named.get(trained, -1) if isinstance(trained, str) else trained
+        if not 0 <= layers <= below:
+            raise ParameterError(f"trained: {trained}; needs to be all, head, or from 0 to {below}")
+        return below - layers
 
     @property
     def best_epoch_(self) -> int:

@@ -159,17 +159,13 @@ class Task:
         ParameterError
             The features are not those that the system reads.
         """
-        required, spec = self.system.requires_features, self.target.spec
-        if required == FRONT_END and spec.layer != FRONT_END:
+        spec = self.target.spec
+        if self.system.features == FRONT_END and spec.layer != FRONT_END:
             raise ParameterError(
                 f"system: {self.system.name} trains the layers of a backbone, and reads its layer "
                 f"{FRONT_END}, not those of {'.'.join(filter(None, (spec.backbone, spec.layer)))}"
             )
-        if required not in ("", FRONT_END) and {required} != {*spec.backbone.split(BY)}:
-            raise ParameterError(
-                f"system: {self.system.name} reads the features of {required}, not of "
-                f"{spec.backbone}: set backbone={required}"
-            )
+        self.system.refuse(BY.join(dict.fromkeys(spec.backbone.split(BY))))  # of joined layers one
         return self.system.estimator(seed=self.seed, blocks=self.target.blocks, **settings)
 
     def fit(self, sets: Sequence[Learn], **settings: Any) -> Iterator[Estimator]:

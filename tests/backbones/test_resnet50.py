@@ -11,7 +11,9 @@ from keras2 import write_keras2
 
 from faunashot.backbones.base import load
 from faunashot.errors import WeightsError
-from faunashot.frontends.mel_image import GREY, MelImage
+from faunashot.frontends._grey_image import GREY, GreyImage
+from faunashot.frontends.linear_image import LinearImage
+from faunashot.frontends.mel_image import MelImage
 from faunashot.runtimes.keras_network import settle_tensorflow
 from faunashot.runtimes.litert import RUNTIME
 
@@ -76,12 +78,23 @@ def test_a_network_that_is_not_whole_is_refused(reference, tmp_path: Path) -> No
         load("resnet50_mel", weights=str(file)).build(2, seed=0)  # type: ignore[attr-defined]
 
 
-def test_the_loudest_point_of_an_image_is_white_and_silence_black() -> None:
-    front_end = MelImage(hop_s=5.0)
+@pytest.mark.parametrize("kind", [MelImage, LinearImage])
+def test_the_loudest_point_of_an_image_is_white_and_silence_black(kind: type[GreyImage]) -> None:
+    front_end = kind(hop_s=5.0)
     noise = np.random.default_rng(0).normal(0, 0.1, MelImage.window_samples).astype(np.float32)
     noise[40_000:] = 0
     image = front_end(noise)[0] + GREY
+    assert image.shape == kind.shape
     assert image.max() == pytest.approx(255)
     np.testing.assert_allclose(image[-100:], 0, atol=1e-4)
     np.testing.assert_allclose(front_end(noise / 8)[0] + GREY, image, atol=0.01)
     np.testing.assert_allclose(front_end(np.zeros(10, np.float32)) + GREY, 0, atol=1e-4)
+
+
+def test_a_tone_is_a_white_line_at_its_frequency() -> None:
+    """Of 257 frequencies from 0 to 8 kHz, 2 kHz is the one in the middle of the lower half."""
+    tone = np.sin(2 * np.pi * 2000 * np.arange(LinearImage.window_samples) / 16_000)
+    image = LinearImage(hop_s=5.0)(tone.astype(np.float32))[0] + GREY
+    assert set(image.argmax(axis=1)) == {64}
+    assert (image[:, 64] > 254.9).all()
+    assert (image[:, 80:] < 100).all()

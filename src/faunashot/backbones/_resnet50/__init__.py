@@ -1,0 +1,1 @@
+"""What the networks of photographs that see spectrograms have in common."""
