@@ -97,6 +97,10 @@ def test_features_are_those_that_the_system_reads(committed):
     assert features() == ["birdnet"]
     assert features(backbone="yamnet+birdnet") == ["yamnet", "birdnet"]
     assert features(layer="embedding") == ["birdnet.embedding"]
+    two = features(backbone="whisper_tiny", layer="layer_1+layer_3")
+    assert two == ["whisper_tiny.layer_1", "whisper_tiny.layer_3"]
+    of_one = features(backbone="yamnet+whisper_tiny", layer="whisper_tiny.layer_1")
+    assert of_one == ["yamnet", "whisper_tiny.layer_1"]
     assert features(system="end_to_end", backbone="yamnet") == ["yamnet.front_end"]
     assert features(system="cnn1d", backbone="logmel_frames") == ["logmel_frames"]
     assert features(system="panns-cnn14", backbone="panns_cnn14") == ["panns_cnn14"]
@@ -104,6 +108,14 @@ def test_features_are_those_that_the_system_reads(committed):
         "whisper_tiny.front_end"
     ]
     assert features(system="audioclip-zero-shot", backbone="audioclip") == ["audioclip"]
+
+
+def test_a_layer_is_one_of_its_backbone(refusal):
+    said = refusal("layer", "embeding")
+    assert said == "layer of birdnet: unknown value 'embeding'; did you mean 'embedding'?"
+    assert refusal("layer", "embedding+layer_1").startswith(
+        "layer of birdnet: unknown value 'layer_1'; "
+    )
 
 
 @pytest.mark.parametrize("network", ["cnn14", "resnet38", "wavegram"])

@@ -404,20 +404,20 @@ class Slow(LogMelStats):
 
 
 def by_name(
-    name: str, *, layer: str = "", options: dict, reading: Reading | None = None
-) -> Extractor:
+    name: str, *, layers: list[str], options: dict, reading: Reading | None = None
+) -> list[Extractor]:
     """What yields the features of either name."""
-    assert (layer, reading or Reading()) == ("", Reading())
-    return of_front_end({"logmel_stats": LogMelStats, "slow": Slow}[name](**options))
+    assert (layers, reading or Reading()) == ([""], Reading())
+    return [of_front_end({"logmel_stats": LogMelStats, "slow": Slow}[name](**options))]
 
 
 @pytest.fixture
 def joined(monkeypatch) -> list[Extractor]:
     """Two front ends of different windows, both to be loaded by name."""
-    monkeypatch.setattr(module, "extractor", by_name)
+    monkeypatch.setattr(module, "extractors", by_name)
     return [
-        by_name("logmel_stats", options={"hop_s": 0.5}),
-        by_name("slow", options={"hop_s": 1.5}),
+        *by_name("logmel_stats", layers=[""], options={"hop_s": 0.5}),
+        *by_name("slow", layers=[""], options={"hop_s": 1.5}),
     ]
 
 

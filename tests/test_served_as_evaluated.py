@@ -28,6 +28,8 @@ LIGHTGBM = replace(system("lightgbm"), settings={"rounds": 20, "min_data_in_leaf
 SYSTEMS = [
     system("standardised"),
     system("logistic-windows"),
+    system("attentive"),
+    system("prototypical"),
     pytest.param(LIGHTGBM, marks=pytest.mark.lightgbm),
 ]
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from faunashot.audio.reading import Channel, Reading
 from faunashot.errors import ParameterError
+from faunashot.features.names import BY, FeatureName, feature_names, refuse_unknown_layers
 from faunashot.options import Options, first_fault
 from faunashot.registry import Registry
 
@@ -28,28 +29,10 @@ NO_CORPUS = "none"
 ABSENT = Path("data/none")
 """Root of a corpus that is not here, and a table that is not given: DVC needs a path."""
 
-DEFAULT_LAYER = "default"
-"""Value of ``layer`` for the layer that a backbone names first."""
-
-JOINED_BY = "+"
-"""Between the names of backbones whose features are joined."""
-
 Block = dict[str, Any]
 """Options by the name of their owner; what is left out has the owner's defaults."""
 
 Count = Annotated[int, Field(ge=1, strict=True)]
-
-
-class FeatureName(NamedTuple):
-    """Features that a run needs: of a layer of a backbone (empty: its default), or a front end."""
-
-    name: str
-    layer: str
-
-    @property
-    def folder(self) -> str:
-        """Name of the folder that they lie in."""
-        return f"{self.name}.{self.layer}" if self.layer else self.name
 
 
 class ProtocolParams(Options):
@@ -191,8 +174,7 @@ class Params(Options):
                 f"system: {self.system} trains the layers of a backbone, which {self.backbone} "
                 f"does not offer; set backbone to {' or '.join(named)}"
             )
-        if len(self.backbone_names) > 1 and self.layer != DEFAULT_LAYER:
-            raise ParameterError(f"layer: {self.layer!r}; joined backbones have their default ones")
+        refuse_unknown_layers(self.features)
         mode = self.zero_shot_mode
         method = {"ontology": "logits", "text": "embed_text"}.get(mode, "")
         if method and self.backbone not in (named := offering(method)):
@@ -212,15 +194,14 @@ class Params(Options):
     @property
     def backbone_names(self) -> list[str]:
         """The backbones in use: several where they are joined, such as ``yamnet+birdnet``."""
-        return self.backbone.split(JOINED_BY)
+        return self.backbone.split(BY)
 
     @property
     def features(self) -> list[FeatureName]:
-        """The features that the system reads, one a backbone."""
+        """The features that the system reads; of several they are joined."""
         if self.varied_system.features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
-        layer = "" if self.layer == DEFAULT_LAYER else self.layer
-        return [FeatureName(name, layer) for name in self.backbone_names]
+        return feature_names(self.backbone, self.layer)
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Options of a backbone or front end, its defaults among them."""
@@ -306,8 +287,10 @@ MOVED: dict[str, str] = {
 """What has become of each key of older versions."""
 
 
-def load_params(file: Path = Path("params.yaml")) -> Params:
-    """Read and check ``params.yaml``.
+def load_params(
+    file: Path = Path("params.yaml"), *, settings: Mapping[str, Any] | None = None
+) -> Params:
+    """Read and check ``params.yaml``, with values by dotted key in place of the file's.
 
     Raises
     ------
@@ -325,12 +308,24 @@ def load_params(file: Path = Path("params.yaml")) -> Params:
         raise ParameterError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ParameterError(f"{file} holds no keys: it should begin with `corpus: NAME`")
+    for key, value in (settings or {}).items():
+        _set(data, key, value)
     if moved := [f"{file}: {key} {MOVED[pattern]}" for key, pattern in _moved(data)]:
         raise ParameterError("\nfaunashot: ".join(moved))
     try:
         return Params.model_validate(data)
     except ValidationError as error:
         raise ParameterError(f"{file}: {_first(error, data)}") from error
+
+
+def _set(block: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key; what it lies in is made where it is not there."""
+    *path, last = key.lstrip("+").split(".")
+    for name in path:
+        if not isinstance(block.get(name), dict):
+            block[name] = {}
+        block = block[name]
+    block[last] = value
 
 
 def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from faunashot.estimators.kinds import stored_class
 from faunashot.estimators.stored import load_object, save_object
 from faunashot.estimators.unknown import Novelty
 from faunashot.features import remarks
-from faunashot.features.extract import cores, embed_recording
-from faunashot.features.extractors import Extractor, extractor
-from faunashot.features.join import BY, join
+from faunashot.features.extract import cores, embed_by_each
+from faunashot.features.extractors import Extractor, extractors
+from faunashot.features.join import join
+from faunashot.features.names import BY
 from faunashot.features.store import Features
 from faunashot.files import whole_folder
 from faunashot.systems.record import TrainedSystem
@@ -110,7 +112,9 @@ class Recogniser:
         self.novelty = novelty
         self.classes: list[str] = record.classes
         self._pool: ThreadPoolExecutor | None = None
-        self.backbone_name: str = BY.join(backbone.name for backbone in record.backbones)
+        self.backbone_name: str = BY.join(
+            dict.fromkeys(backbone.name for backbone in record.backbones)
+        )
         if (novelty is None) != (record.unknown is None):
             raise ParameterError("unknown: a detector comes with its threshold, and not without")
         if novelty is not None and UNKNOWN in self.classes:
@@ -158,18 +162,18 @@ class Recogniser:
         StoreError
             Their weights are not those that the estimator was trained on.
         """
-        made = []
-        for listed in self.record.backbones:
-            reading = Reading(**listed.reading)
-            source = extractor(
-                listed.name, layer=listed.layer, options=listed.options, reading=reading
-            )
+        made: list[Extractor] = []
+        for _, of in groupby(self.record.backbones, key=lambda listed: listed.name):
+            layers = list(of)
+            reading, options = Reading(**layers[0].reading), layers[0].options
+            names = [listed.layer for listed in layers]
+            made += extractors(layers[0].name, layers=names, options=options, reading=reading)
+        for source, listed in zip(made, self.record.backbones, strict=True):
             if source.weights_hash != listed.weights_hash:
                 raise StoreError(
                     f"the head was trained on {source.name} with weights "
                     f"{listed.weights_hash[:12]}, here are {source.weights_hash[:12]}"
                 )
-            made.append(source)
         return made
 
     @cached_property
@@ -297,7 +301,7 @@ class Recogniser:
 
     def features(self, recording: Path | bytes) -> Features:
         """Features of the windows of a recording."""
-        return join([embed_recording(recording, e, pool=self._pool) for e in self.extractors])
+        return join(embed_by_each(recording, self.extractors, pool=self._pool))
 
     def scores(self, features: Features) -> Scores:
         """Tempered scores of `classes` in the windows of one recording, and in all of it.

@@ -125,6 +125,38 @@ class TestDeclaration:
         assert kind.Options.read({}, key=file.stem).hop_s <= kind.declaration.window_s
 
 
+class TestLayers:
+    """Several outputs of one run."""
+
+    @pytest.mark.parametrize("batch", ["N", 1, 4])
+    def test_layers_take_one_run_and_are_those_of_a_run_each(
+        self, folder: Path, network, batch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from faunashot.runtimes.onnx_graph import OnnxGraph
+
+        network(batch=batch)
+        outputs = {
+            "embedding": {"name": "embedding", "dim": 32},
+            "frames": {"name": "frames", "dim": 32, "pooling": "mean"},
+            "all": {"name": "frames", "dim": 3200, "pooling": "none"},
+        }
+        kind = declared_in(declare(folder, outputs=outputs))
+        backbone = kind(hop_s=1.0)
+        asked: list[tuple[str, ...]] = []
+        run = OnnxGraph.__call__
+
+        def noted(self, inputs, *, source, outputs):
+            asked.append(tuple(outputs))
+            return run(self, inputs, source=source, outputs=outputs)
+
+        monkeypatch.setattr(OnnxGraph, "__call__", noted)
+        rows = windows(3)
+        together = backbone.embed_layers(rows, layers=["frames", "all", "embedding"])
+        assert {*asked} == {("frames", "embedding")}
+        alone = [backbone.embed(rows, layer=layer) for layer in ("frames", "all", "embedding")]
+        np.testing.assert_array_equal(together, np.hstack(alone))
+
+
 class TestNormalisation:
     """Windows of samples as a network takes them."""
 

@@ -166,6 +166,21 @@ def test_nothing_marked_is_all_marked(small: Small) -> None:
     np.testing.assert_allclose(small.embed(hidden), small.embed(whole), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["litert", "tensorflow"])
+def test_layers_in_one_run_are_those_of_a_run_each(
+    runtime: str, tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUNTIME, runtime)
+    monkeypatch.setenv("FAUNASHOT_CACHE", str(tmp_path / "cache"))
+    small = of_file(tensors, tmp_path)
+    layers = ["layer_2", "embedding", "layer_1"]
+    inputs = small.front_end(noise(45))
+    together = small.embed_layers(inputs, layers=layers)
+    alone = [small.embed(inputs, layer=layer) for layer in layers]
+    np.testing.assert_array_equal(together, np.hstack(alone))
+
+
 def test_a_file_of_the_whole_model_gives_the_same(small: Small, tensors, tmp_path: Path) -> None:
     inputs = small.front_end(noise(2))
     expected = small.embed(inputs)

@@ -28,7 +28,7 @@ def ours(reference, tmp_path_factory) -> Any:
 def test_audio(ours, reference) -> None:
     from keras import Model
 
-    network = ours._keras("embedding")[0]
+    network = ours._keras(("embedding",))[0]
     layers = [network.get_layer(name).output for name in ("spectrogram", "pooled", "embedding")]
     inputs = reference.inputs(ours.front_end)
     image, penultimate, embedding = map(np.asarray, Model(network.inputs, layers)([inputs]))

@@ -31,7 +31,7 @@ def ours(reference, tmp_path_factory) -> Any:
 
 @pytest.fixture(scope="module")
 def model(ours) -> Any:
-    return ours._keras("embedding")[0]
+    return ours._keras(("embedding",))[0]
 
 
 @pytest.fixture(scope="module")

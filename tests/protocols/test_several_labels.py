@@ -55,6 +55,8 @@ def mean_average_precision(outcome: Outcome) -> float:
     [
         system("standardised"),
         system("logistic-windows"),
+        system("attentive"),
+        system("prototypical"),
         pytest.param(LIGHTGBM, marks=pytest.mark.lightgbm),
     ],
     ids=lambda of: of.name,

@@ -9,7 +9,7 @@ import yaml
 
 from faunashot.errors import ParameterError
 from faunashot.params import Params
-from faunashot.tracking.studies import planned, read_study
+from faunashot.tracking.studies import layers_together, planned, read_params, read_study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +55,26 @@ def test_the_same_values_have_the_same_name_and_others_another(study) -> None:
     more = {"backbone": ["yamnet", "birdnet", "logmel_stats"], "system": ["logistic", "knn"]}
     before = {experiment.name for experiment in planned(study())}
     assert before < {experiment.name for experiment in planned(study(grid=more))}
+
+
+def test_a_layer_that_a_backbone_has_not_is_told_before_anything_runs(study) -> None:
+    grid = {"backbone": ["whisper_tiny", "yamnet"], "layer": ["default", "layer_1+layer_2"]}
+    asked = planned(study(params={}, grid=grid))
+    with pytest.raises(
+        ParameterError, match=r"^yamnet, layer_1\+layer_2: .*layer of yamnet"
+    ) as caught:
+        read_params(ROOT, asked)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_layer_that_experiments_read_is_named_once(study) -> None:
+    grid = {"backbone": ["whisper_tiny"], "layer": ["layer_1+layer_2", "layer_1", "default"]}
+    params = read_params(
+        ROOT, planned(study(params={"protocols.few_shot.k_values": [1]}, grid=grid))
+    )
+    together = layers_together(list(params.values()))
+    assert together == "whisper_tiny.layer_1+whisper_tiny.layer_2+whisper_tiny.default"
+    assert {tuple(each.protocols["few_shot"]["k_values"]) for each in params.values()} == {(1,)}
 
 
 def test_several_grids_are_crossed_by_themselves(study) -> None:

@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +30,17 @@ REFUSED = 3
 """Status of a step that ends with an error of ours, whose line is the last on stderr."""
 
 
-def convert(backbone: KerasBackbone, made: Mapping[str, Any], layer: str, folder: Path) -> None:
-    """Write a layer's network as `MODEL`, and `CHECK` beside it, into a folder.
+def convert(
+    backbone: KerasBackbone, made: Mapping[str, Any], layers: Sequence[str], folder: Path
+) -> None:
+    """Write the network of layers, side by side, as `MODEL`, and `CHECK` beside it, into a folder.
 
     Parameters
     ----------
     backbone : KerasBackbone
     made : mapping
         Options that its like is made with.
-    layer : str
+    layers : sequence of str
     folder : Path
 
     Raises
@@ -49,7 +51,7 @@ def convert(backbone: KerasBackbone, made: Mapping[str, Any], layer: str, folder
     kind = type(backbone)
     with tempfile.TemporaryDirectory(dir=folder) as saved:
         like = json.dumps([kind.__module__, kind.__qualname__, dict(made)])
-        _step(kind.card.name, "save", like, layer, saved)
+        _step(kind.card.name, "save", like, json.dumps(layers), saved)
         os.replace(Path(saved, CHECK), folder / CHECK)
         _step(kind.card.name, "write", saved, str(folder / MODEL))
 
@@ -74,11 +76,11 @@ def _step(name: str, *arguments: str) -> None:
     raise WeightsError(f"{name}: converting the network for LiteRT {why}")
 
 
-def save(like: str, layer: str, folder: str) -> None:
-    """Step 1: a layer's network as a SavedModel, which lies in files, not in memory."""
+def save(like: str, layers: str, folder: str) -> None:
+    """Step 1: the network of layers as a SavedModel, which lies in files, not in memory."""
     module, name, made = json.loads(like)
     backbone: KerasBackbone = getattr(importlib.import_module(module), name)(**made)
-    backbone.save(layer, Path(folder))
+    backbone.save(tuple(json.loads(layers)), Path(folder))
 
 
 def write(saved: str, model: str) -> None:

@@ -93,7 +93,7 @@ class KerasBackbone(Backbone):
             raise WeightsError(f"{self.card.name}: {weights} is not there")
         self._file = Path(weights) if weights else locate(self.published)
         self.weights_hash = sha256_of(self._file)
-        self._networks = {name: Once(partial(self._network, name)) for name in self.layers}
+        self._networks: dict[tuple[str, ...], Once[Run]] = {}
 
     @classmethod
     def weights_here(cls) -> Path | None:
@@ -133,7 +133,12 @@ class KerasBackbone(Backbone):
 
     def embed(self, inputs: FloatArray, *, layer: str = "") -> FloatArray:
         """Embed what the front end gave, (N, ...) -> (N, dim)."""
-        return self._networks[layer or default_layer(self)]()(inputs)
+        return self.embed_layers(inputs, layers=[layer or default_layer(self)])
+
+    def embed_layers(self, inputs: FloatArray, *, layers: Sequence[str]) -> FloatArray:
+        """Embed into several layers in one run, (N, ...) -> (N, sum of their dims)."""
+        wanted = tuple(layers)
+        return self._networks.setdefault(wanted, Once(partial(self._network, wanted)))()(inputs)
 
     def build(self, n_targets: int, *, seed: int) -> Any:
         """The network with its published weights and a classifier of `n_targets`, to be trained.
@@ -182,41 +187,44 @@ class KerasBackbone(Backbone):
         wanted = {n: a for n, a in self.tensors.items() if not n.startswith(beside)}
         return self.arranged(wanted, variables)
 
-    def _network(self, layer: str) -> Run:
+    def _network(self, layers: tuple[str, ...]) -> Run:
+        """What gives these layers side by side."""
         if on_gpu():
-            model, tf = self._keras(layer)
+            model, tf = self._keras(layers)
             call = tf.function(partial(model, training=False), reduce_retracing=True)
             return lambda inputs: np.asarray(call(tf.constant(inputs)))
         return converted(
-            f"{self.card.name}-{layer}-{self.revision}",
+            f"{self.card.name}-{'+'.join(layers)}-{self.revision}",
             self.weights_hash,
-            write=partial(self._convert, layer),
-            read=partial(self._read, layer),
+            write=partial(self._convert, layers),
+            read=partial(self._read, layers),
         )
 
-    def _keras(self, layer: str) -> tuple[Any, Any]:
-        """A Keras model of a layer with the published weights, and TensorFlow."""
+    def _keras(self, layers: tuple[str, ...]) -> tuple[Any, Any]:
+        """A Keras model of layers with the published weights, and TensorFlow."""
         from faunashot.runtimes.keras_network import settle_tensorflow
 
         settle_tensorflow()
         with quiet_native():
             import tensorflow as tf
-            from keras import Model
+            from keras import Model, ops
 
             encoder = self.encoder("float32")
+            outputs = [encoder.outputs[layer] for layer in layers]
+            output = ops.concatenate(outputs, axis=1) if len(outputs) > 1 else outputs[0]
         variables = {name: v for block in encoder.blocks for name, v in block.items()}
-        network = KerasNetwork(Model(encoder.inputs, encoder.outputs[layer]), variables)
+        network = KerasNetwork(Model(encoder.inputs, output), variables)
         self._fill(network)
         self.__dict__.pop("tensors", None)  # hundreds of megabytes, which the network has now
         return network.model, tf
 
-    def _convert(self, layer: str, folder: Path) -> None:
+    def _convert(self, layers: tuple[str, ...], folder: Path) -> None:
         """Write a LiteRT model, and what the network gave in TensorFlow, into a folder."""
-        convert(self, {"hop_s": self.front_end.hop_s, "weights": str(self._file)}, layer, folder)
+        convert(self, {"hop_s": self.front_end.hop_s, "weights": str(self._file)}, layers, folder)
 
-    def save(self, layer: str, folder: Path) -> None:
-        """Write a SavedModel of a layer, and what it gave of a window of noise, into a folder."""
-        model, tf = self._keras(layer)
+    def save(self, layers: tuple[str, ...], folder: Path) -> None:
+        """Write a SavedModel of layers, and what it gave of a window of noise, into a folder."""
+        model, tf = self._keras(layers)
         shape = [None, *model.inputs[0].shape[1:]]
         # A function frees what was used; a model that is called keeps all that its layers give.
         call = tf.function(
@@ -228,13 +236,17 @@ class KerasBackbone(Backbone):
         with quiet_native():
             tf.saved_model.save(module, folder, signatures=call.get_concrete_function())
 
-    def _read(self, layer: str, folder: Path) -> Run:
+    def _read(self, layers: tuple[str, ...], folder: Path) -> Run:
         network = LiteRt((folder / MODEL).read_bytes())
         with np.load(folder / CHECK) as kept:
             expected = kept["expected"]
-        off = float(np.abs(network(self._checked_inputs()) - expected).max())
-        if not off <= CHECK_TOLERANCE * float(np.abs(expected).max()):
-            raise WeightsError(f"{self.card.name}: LiteRT's {layer} is {off:.1e} off")
+        found = network(self._checked_inputs())
+        ends = np.cumsum([self.layers[layer] for layer in layers])[:-1]
+        parts = (np.split(of, ends, axis=1) for of in (found, expected))
+        for layer, ours, theirs in zip(layers, *parts, strict=True):
+            off = float(np.abs(ours - theirs).max())
+            if not off <= CHECK_TOLERANCE * float(np.abs(theirs).max()):
+                raise WeightsError(f"{self.card.name}: LiteRT's {layer} is {off:.1e} off")
         return network
 
     def _checked_inputs(self) -> FloatArray:

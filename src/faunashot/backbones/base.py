@@ -131,6 +131,14 @@ class Backbone(ABC):
         the last bit.
         """
 
+    def embed_layers(self, inputs: FloatArray, *, layers: Sequence[str]) -> FloatArray:
+        """Embed into several layers at once, (N, ...) -> (N, sum of their dims), side by side.
+
+        To the last bit what `embed` gives of each. A network that gives several outputs in one run
+        does it here in one run.
+        """
+        return np.hstack([self.embed(inputs, layer=layer) for layer in layers])
+
 
 @dataclass(frozen=True)
 class ClassList:

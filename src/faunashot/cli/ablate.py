@@ -100,8 +100,8 @@ def _stores(params: Params, reads: str, *, system: str) -> Stores:
 
     from faunashot.data import TARGET
     from faunashot.evaluation import MAIN
+    from faunashot.features.names import FeatureName
     from faunashot.features.store import META
-    from faunashot.params import FeatureName
     from faunashot.pipeline.paths import NOISE_FEATURES, features_of
     from faunashot.protocols.support.grid import Stores
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -40,17 +41,24 @@ def study(
     What has ended well on the commit at hand is not run again, so that a study that was
     interrupted, or got a further value, goes on.
     """
+    from faunashot.features.names import LAYERS
     from faunashot.tracking import store, studies, study_tables
 
     asked = studies.read_study(file, settings=settings or [])
     root = store.root()
     experiments = studies.planned(asked)
+    params = studies.read_params(root, experiments)
     runs = studies.finished(root, experiments)
     missing = [] if only_table else [each for each in experiments if each.name not in runs]
     for number, experiment in enumerate(missing, 1):
         print(f"{number} of {len(missing)}: {experiment.shown}", file=sys.stderr)
         _dvc("exp", "remove", experiment.name, quiet=True)  # one that failed, or of other results
-        _dvc("exp", "run", *(["--queue"] if queue else []), *experiment.arguments())
+        together = studies.layers_together([params[each.name] for each in missing[number - 1 :]])
+        _dvc(
+            *("exp", "run", *(["--queue"] if queue else [])),
+            *experiment.arguments(),
+            environ={LAYERS: together},
+        )
     if queue and missing:
         print("Run them with `dvc queue start -j 2`, then this command again for the table.")
         return
@@ -77,10 +85,11 @@ def study(
         print(f"{csv}: every k; plots: {', '.join(map(str, plots))}")
 
 
-def _dvc(*arguments: str, quiet: bool = False) -> None:
+def _dvc(*arguments: str, quiet: bool = False, environ: Mapping[str, str] | None = None) -> None:
     """Run DVC; what it prints is no answer of ours, so it goes where messages go."""
     streams: dict[str, Any] = {"capture_output": True} if quiet else {"stdout": STDERR}
-    done = subprocess.run(["dvc", *arguments], check=False, **streams)
+    env = {**os.environ, **(environ or {})}
+    done = subprocess.run(["dvc", *arguments], check=False, env=env, **streams)
     if done.returncode and not quiet:
         raise ParameterError(f"dvc {arguments[0]} {arguments[1]} has failed: see above")
 

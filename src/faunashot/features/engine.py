@@ -8,10 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-
 from faunashot.errors import StoreError
 from faunashot.features import cache, shards
+from faunashot.features.beside import LayersBeside
 from faunashot.features.extract import Chunk, EmbeddedChunk, embed
 from faunashot.features.extractors import Extractor
 from faunashot.features.plan import Plan, Shard
@@ -78,13 +77,19 @@ class Engine(Protocol):
         ...
 
 
-def local(extractor: Extractor, *, workers: int | None = None) -> Engine:
-    """Threads of this process, as many as there are processors if not given."""
+def local(
+    extractor: Extractor, *, beside: Sequence[Extractor] = (), workers: int | None = None
+) -> Engine:
+    """Threads of this process, as many as there are processors if not given.
+
+    Further layers `beside` are cached from the same pass, see `LayersBeside`.
+    """
 
     def run(
         shards: Sequence[Shard], plan: Plan, target: ShardTarget, known: ShardIndex
     ) -> Iterator[Progress]:
-        return write_shards(shards, plan, target, known, extractor, workers=workers)
+        work = (shards, plan, target, known, extractor)
+        return write_shards(*work, beside=beside, workers=workers)
 
     return run
 
@@ -165,6 +170,7 @@ def write_shards(
     known: ShardIndex,
     extractor: Extractor,
     *,
+    beside: Sequence[Extractor] = (),
     workers: int | None = None,
 ) -> Iterator[Progress]:
     """Embed the chunks of shards that are not known yet, each once, and write the shards."""
@@ -175,19 +181,21 @@ def write_shards(
                 missing.setdefault(chunk.key, chunk)
     reader = ShardReader(known)
     writer = _Writer(plan, target)
+    layers = LayersBeside(extractor, beside, perturbation=plan.perturbation, missing=missing)
     stream = embed(
-        list(missing.values()), extractor, perturbation=plan.perturbation, workers=workers
+        list(missing.values()), layers.extractor, perturbation=plan.perturbation, workers=workers
     )
 
     def embedded(chunk: Chunk) -> EmbeddedChunk:
         if missing.pop(chunk.key, None) is not None:
-            return next(stream)
+            return layers.split(next(stream))
         (again,) = embed([chunk], extractor, perturbation=plan.perturbation, workers=1)
         return again
 
     with closing(stream):
         for shard in planned:
             yield from _write_shard(shard, reader, writer, embedded)
+            layers.write()
 
 
 def _write_shard(
@@ -228,15 +236,10 @@ class _Writer:
         self, parts: Sequence[EmbeddedChunk], index: ShardIndex
     ) -> tuple[Storage, ShardFacts]:
         """Write a shard, where it is not there; gives where it is."""
-        chunks = [(*part.chunk.key, len(part.windows)) for part in parts]
         key = shards.shard_key(self.derivation, (part.chunk.key for part in parts))
         if key in index.shards:
             return index.shards[key]
-        rows = ShardRows(
-            np.concatenate([part.windows for part in parts]),
-            np.concatenate([part.start_s for part in parts]),
-            np.concatenate([part.end_s for part in parts]),
-        )
+        chunks, rows = shards.as_shard(parts)
         cached, folder = self.target.cached, self.target.folder
         if self.cache_error is None:
             try:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
 from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
-from faunashot.features.extractors import Extractor
+from faunashot.features.extractors import Extractor, side_by_side
 from faunashot.features.spec import FeatureSpec
 from faunashot.features.store import Features, empty_index
 from faunashot.frontends.base import FloatArray
@@ -168,6 +169,28 @@ def embed_clips(
             raise AudioError(f"{done.chunk.source!s}: {done.error}")
         rows.append(done)
     return _features(rows, extractor)
+
+
+def embed_by_each(
+    source: Path | bytes,
+    extractors: Sequence[Extractor],
+    *,
+    pool: ThreadPoolExecutor | None = None,
+) -> list[Features]:
+    """As `embed_recording` by each extractor; layers of one backbone take one pass."""
+    found: list[Features] = []
+    for _, of in groupby(extractors, key=lambda each: id(each.backbone or each)):
+        layers = list(of)
+        if len(layers) == 1:
+            found.append(embed_recording(source, layers[0], pool=pool))
+            continue
+        every = embed_recording(source, side_by_side(layers), pool=pool)
+        parts = np.split(every.windows, np.cumsum([each.dim for each in layers])[:-1], axis=1)
+        found += [
+            replace(every, windows=windows, spec=FeatureSpec.of(each))
+            for each, windows in zip(layers, parts, strict=True)
+        ]
+    return found
 
 
 def embed_recording(

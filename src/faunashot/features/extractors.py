@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from faunashot.audio.reading import Reading
 from faunashot.backbones.base import BACKBONES, Backbone, FloatArray, default_layer, load
 from faunashot.errors import ParameterError
+from faunashot.features.names import BY
 from faunashot.frontends.base import FRONT_ENDS, FrontEnd
 
 FRONT_END = "front_end"
@@ -44,6 +45,8 @@ class Extractor:
         From inputs, (N, ...), to features, (N, dim); loads the weights when it is first called.
     reading : Reading
         How recordings are read for it.
+    backbone : Backbone, optional
+        That it is a layer of; None of what a front end gives.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Extractor:
     front_end: FrontEnd
     network: Callable[[FloatArray], FloatArray]
     reading: Reading = field(default_factory=Reading)
+    backbone: Backbone | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -92,14 +96,26 @@ def extractor(
     options: Mapping[str, Any] | None = None,
     reading: Reading | None = None,
 ) -> Extractor:
-    """Make what yields the features called `name`.
+    """Make what yields the features called `name`; see `extractors`."""
+    (made,) = extractors(name, layers=[layer], options=options, reading=reading)
+    return made
+
+
+def extractors(
+    name: str,
+    *,
+    layers: Sequence[str],
+    options: Mapping[str, Any] | None = None,
+    reading: Reading | None = None,
+) -> list[Extractor]:
+    """Make what yields the features called `name`, one a layer; all of them share the backbone.
 
     Parameters
     ----------
     name : str
         Of a backbone or of a front end.
-    layer : str
-        Of the backbone: one of its `layers`, ``front_end``, or empty for its default layer.
+    layers : sequence of str
+        Of the backbone: of its `layers`, ``front_end``, or empty for its default layer.
     options : mapping, optional
         Its block in ``params.yaml``.
     reading : Reading, optional
@@ -115,14 +131,15 @@ def extractor(
     if name in FRONT_ENDS:
         kind: Any = FRONT_ENDS[name]
         read = kind.Options.read(options or {}, key=f"frontends.{name}")
-        if layer:
+        if any(layers):
             raise ParameterError(f"layer: {name} is a front end, which has no layers")
-        made = of_front_end(kind(**read.model_dump()))
+        made = [of_front_end(kind(**read.model_dump()))]
     elif name in BACKBONES:
-        made = of_layer(load(name, **(options or {})), layer)
+        backbone = load(name, **(options or {}))
+        made = [of_layer(backbone, layer) for layer in layers]
     else:
         raise ParameterError.unknown("backbone", name, feature_names())
-    return replace(made, reading=reading or Reading())
+    return [replace(each, reading=reading or Reading()) for each in made]
 
 
 def of_front_end(front_end: FrontEnd, *, name: str = "", layer: str = "") -> Extractor:
@@ -163,6 +180,20 @@ def of_layer(backbone: Backbone, layer: str = "") -> Extractor:
         dim=backbone.layers[layer],
         front_end=backbone.front_end,
         network=partial(backbone.embed, layer=layer),
+        backbone=backbone,
+    )
+
+
+def side_by_side(layers: Sequence[Extractor]) -> Extractor:
+    """What yields several layers of one backbone in one pass, a row's parts in their order."""
+    first = layers[0]
+    assert first.backbone is not None
+    names = [each.layer for each in layers]
+    return replace(
+        first,
+        layer=BY.join(names),
+        dim=sum(each.dim for each in layers),
+        network=partial(first.backbone.embed_layers, layers=names),
     )
 
 

@@ -82,6 +82,7 @@ def embed_jobs(
     jobs: Sequence[EmbedJob],
     extractor: Extractor,
     *,
+    beside: Sequence[Extractor] = (),
     before_embedding: Callable[[], None] = lambda: None,
 ) -> EmbedSummary:
     """Store the features of recordings that could be read before.
@@ -94,6 +95,8 @@ def embed_jobs(
         One after the other.
     extractor : Extractor
         Of all of them.
+    beside : sequence of Extractor
+        Further layers of its backbone, which are cached where something has to be embedded.
     before_embedding : callable
         Called before each job of which something has to be embedded; of others it is not.
 
@@ -106,7 +109,7 @@ def embed_jobs(
     for job in jobs:
         planned = plan(job.recordings, extractor, perturbation=job.perturbation)
         title = f"{job.name} by {extractor.name}"
-        engine = _announced(local(extractor), before_embedding)
+        engine = _announced(local(extractor, beside=beside), before_embedding)
         stored = shown(title, planned, job.folder, engine, replace=True)
         if stored.bad:
             first = stored.bad[0]

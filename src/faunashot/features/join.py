@@ -1,4 +1,4 @@
-"""Features of several backbones side by side, from their stores: nothing is embedded again."""
+"""Features of several backbones or layers side by side: nothing is embedded again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import StoreError
+from faunashot.features.names import BY
 from faunashot.features.spec import FeatureSpec
 from faunashot.features.store import Features
-
-BY = "+"
-"""Between the names of joined backbones, such as ``yamnet+birdnet``."""
 
 
 def join(parts: Sequence[Features]) -> Features:

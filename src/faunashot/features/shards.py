@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,9 @@ from faunashot.features.spec import Derivation
 from faunashot.files import sha256_of
 from faunashot.frontends.base import FloatArray
 from faunashot.storage import Storage
+
+if TYPE_CHECKING:
+    from faunashot.features.extract import EmbeddedChunk
 
 ARRAY, TIMES = SUFFIXES = "npy", "parquet"
 AT_ONCE = 8
@@ -111,6 +114,18 @@ def write_shard(
     storage.write(f"{key}.{ARRAY}", content)
     storage.write(f"{key}.{TIMES}", packed.getvalue())
     return facts
+
+
+def as_shard(
+    parts: Sequence[EmbeddedChunk],
+) -> tuple[list[tuple[str, ChunkSpan, int]], ShardRows]:
+    """Chunks that are embedded as `write_shard` takes them."""
+    rows = ShardRows(
+        np.concatenate([part.windows for part in parts]),
+        np.concatenate([part.start_s for part in parts]),
+        np.concatenate([part.end_s for part in parts]),
+    )
+    return [(*part.chunk.key, len(part.windows)) for part in parts], rows
 
 
 def shards_in(

@@ -15,11 +15,12 @@ from pathlib import Path
 import pandas as pd
 
 from faunashot.audio.recordings import recordings_in
-from faunashot.backbones.base import BACKBONES
+from faunashot.backbones.base import BACKBONES, default_layer
 from faunashot.data.corpora import create
 from faunashot.data.corpora.base import Clip, Corpus
 from faunashot.data.labels import MULTI_LABEL, clips_a_class
 from faunashot.errors import CorpusError, ParameterError
+from faunashot.features.names import DEFAULT_LAYER
 from faunashot.params import ABSENT, NO_CORPUS, Params
 from faunashot.pipeline.paths import CHECKED
 from faunashot.protocols.base import protocol_of
@@ -54,7 +55,7 @@ def run(params: Params) -> str:
     for name in params.backbone_names:
         if name in BACKBONES:  # raises where weights do not come by themselves
             BACKBONES[name].weights_here()
-    if params.zero_shot_mode == "ontology":
+    if params.zero_shot_mode in ("ontology", "text"):
         _check_class_layer(params)
     protocol_of(params).refuse(design)
     found = {
@@ -79,9 +80,11 @@ def _check_source(params: Params) -> None:
 
 
 def _check_class_layer(params: Params) -> None:
-    """Raise where the layer is none that the backbone's own classes are read from."""
-    wanted = BACKBONES[params.backbone].class_layer
-    if wanted and params.layer != wanted:
+    """Raise where the layer is none that classes, or their names, are read from."""
+    kind = BACKBONES[params.backbone]
+    own = kind.class_layer if params.zero_shot_mode == "ontology" else ""
+    wanted = own or default_layer(kind)
+    if params.layer != wanted and (own or params.layer != DEFAULT_LAYER):
         raise ParameterError(
             f"layer: the classes of {params.backbone} are its layer {wanted}: set layer={wanted}"
         )

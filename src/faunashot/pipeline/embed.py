@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,12 @@ from faunashot.conditions.base import asked_for
 from faunashot.data.ingest import hashed
 from faunashot.evaluation import MAIN
 from faunashot.features import remarks, store
-from faunashot.features.extractors import extractor
+from faunashot.features.extractors import Extractor, extractors
 from faunashot.features.jobs import EmbedJob, embed_jobs
+from faunashot.features.names import FeatureName, layers_named_beside
 from faunashot.features.plan import Recording
 from faunashot.features.store import META
-from faunashot.params import ABSENT, FeatureName, Params
+from faunashot.params import ABSENT, Params
 from faunashot.pipeline.check import no_noise
 from faunashot.pipeline.paths import (
     FEATURES,
@@ -56,16 +58,10 @@ def run(params: Params) -> str:
             if not stage:
                 stage.append(opened.enter_context(_stage_run(params, clips)))
 
-        for features in params.features:
-            source = extractor(
-                features.name,
-                layer=features.layer,
-                options=params.options_of(features.name),
-                reading=params.reading,
-            )
+        for features, source, beside in sources(params):
             wanted = list(jobs(params, clips, features))
             folders += [job.folder for job in wanted]
-            summary = embed_jobs(wanted, source, before_embedding=open_run)
+            summary = embed_jobs(wanted, source, beside=beside, before_embedding=open_run)
             done += summary.lines
             for name, table in clips.items():
                 folder = features_of(MAIN, name, features)
@@ -83,6 +79,24 @@ def run(params: Params) -> str:
                     run.tag(f"{features.folder}.{name}", value)
     remove_others(folders)
     return "; ".join(done)
+
+
+def sources(params: Params) -> Iterator[tuple[FeatureName, Extractor, list[Extractor]]]:
+    """What yields each of the features that the run needs, and layers to be cached beside it.
+
+    Those are the other layers of its backbone that this run needs, or that the variable
+    ``FAUNASHOT_LAYERS`` names: one pass over the audio is enough for all of them.
+    """
+    for name, of in groupby(params.features, key=lambda features: features.name):
+        named = list(of)
+        layers = [features.layer for features in named] + layers_named_beside(name)
+        made = extractors(
+            name, layers=layers, options=params.options_of(name), reading=params.reading
+        )
+        for at, features in enumerate(named):
+            rest = {each.layer: each for each in made[at + 1 :] if each.backbone is not None}
+            rest.pop(made[at].layer, None)
+            yield features, made[at], list(rest.values()) if made[at].backbone else []
 
 
 @contextmanager

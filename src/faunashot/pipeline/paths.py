@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from faunashot.params import FeatureName, Params
+from faunashot.features.names import FeatureName
+from faunashot.params import Params
 
 CLIPS = Path("clips")
 AUDITED = CLIPS / "audited.parquet"

@@ -19,7 +19,8 @@ from faunashot.evaluation import MAIN
 from faunashot.features import store
 from faunashot.features.extractors import extractor
 from faunashot.features.join import join
-from faunashot.params import NO_CORPUS, FeatureName, Params
+from faunashot.features.names import FeatureName
+from faunashot.params import NO_CORPUS, Params
 from faunashot.pipeline.paths import (
     AUDITED,
     FEATURES,

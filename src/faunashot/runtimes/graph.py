@@ -59,8 +59,10 @@ class Graph(ABC):
     sample_rate: int | None = None
 
     @abstractmethod
-    def __call__(self, inputs: FloatArray, *, source: str, output: str) -> FloatArray:
-        """The output of this name for the input `source`; may be called from several threads.
+    def __call__(
+        self, inputs: FloatArray, *, source: str, outputs: Sequence[str]
+    ) -> list[FloatArray]:
+        """Outputs by name for the input `source`, in one run; may be called from several threads.
 
         Raises
         ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,19 @@ class LiteRt:
         self._model = model
         self._free: list[Any] = []  # whose append and pop are atomic
 
-    def __call__(self, inputs: FloatArray, *, output: int | None = None) -> FloatArray:
-        """Output for inputs, (N, ...) -> (N, ...): the first, or the tensor of an index."""
+    def __call__(self, inputs: FloatArray) -> FloatArray:
+        """The first output for inputs, (N, ...) -> (N, ...)."""
+        (found,) = self.run(inputs)
+        return found
+
+    def run(self, inputs: FloatArray, outputs: Sequence[int] = ()) -> list[FloatArray]:
+        """Tensors by their index for inputs, in one run; the first output where none is given."""
         try:
             net = self._free.pop()
         except IndexError:
             net = self.interpreter()
         source = net.get_input_details()[0]
-        index = net.get_output_details()[0]["index"] if output is None else output
+        wanted = outputs or [net.get_output_details()[0]["index"]]
         shape = [len(inputs), *source["shape"][1:]]
         if inputs.ndim == len(shape):
             shape = [*inputs.shape]
@@ -54,9 +59,9 @@ class LiteRt:
             net.allocate_tensors()
         net.set_tensor(source["index"], np.ascontiguousarray(inputs).reshape(shape))
         net.invoke()
-        result = np.asarray(net.get_tensor(index), dtype=np.float32)
+        found = [np.asarray(net.get_tensor(index), dtype=np.float32) for index in wanted]
         self._free.append(net)
-        return result
+        return found
 
     def interpreter(self) -> Any:
         """A new interpreter of the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,12 @@ class LiteRtGraph(Graph):
             raise _unloaded(file, error) from error
         self._indices = {name: int(found["index"]) for name, found in named.items()}
 
-    def __call__(self, inputs: FloatArray, *, source: str, output: str) -> FloatArray:
+    def __call__(
+        self, inputs: FloatArray, *, source: str, outputs: Sequence[str]
+    ) -> list[FloatArray]:
         """As `Graph.__call__`; of a model with several inputs, `source` must be the first."""
         try:
-            return self._model(inputs, output=self._indices[output])
+            return self._model.run(inputs, [self._indices[output] for output in outputs])
         except (ValueError, RuntimeError) as error:
             raise refused(self._file, "run", error) from error
 

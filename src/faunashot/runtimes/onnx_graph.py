@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +73,18 @@ class OnnxGraph(Graph):
         self.outputs = [_port(value) for value in self._session.get_outputs()]
         self._types = {value.name: value.type for value in inputs}
 
-    def __call__(self, inputs: FloatArray, *, source: str, output: str) -> FloatArray:
+    def __call__(
+        self, inputs: FloatArray, *, source: str, outputs: Sequence[str]
+    ) -> list[FloatArray]:
         """As `Graph.__call__`."""
         if self._types[source] not in TYPES:
             raise WeightsError(f"{self._file.name}: {source} takes {self._types[source]}, no audio")
         fed = _cast(inputs, TYPES[self._types[source]])
         try:
-            (found,) = self._session.run([output], {source: fed})
+            found = self._session.run([*outputs], {source: fed})
         except Exception as error:  # as above
             raise refused(self._file, "run", error) from error
-        return np.asarray(found, dtype=np.float32)
+        return [np.asarray(each, dtype=np.float32) for each in found]
 
 
 def _cast(samples: FloatArray, to: type[Any]) -> Any:

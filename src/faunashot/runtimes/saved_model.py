@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -77,14 +77,17 @@ class SavedModelGraph(Graph):
             return self._function
         return self._function.concrete_functions[0]
 
-    def __call__(self, inputs: FloatArray, *, source: str, output: str) -> FloatArray:
+    def __call__(
+        self, inputs: FloatArray, *, source: str, outputs: Sequence[str]
+    ) -> list[FloatArray]:
         """As `Graph.__call__`."""
         fed = self._tf.constant(inputs)
         try:
             made = self._function(**{source: fed}) if self._by_keyword else self._function(fed)
         except Exception as error:  # whatever TensorFlow raises
             raise refused(self._folder, "run", error) from error
-        return np.asarray(_named(made)[output], dtype=np.float32)
+        found = _named(made)
+        return [np.asarray(found[output], dtype=np.float32) for output in outputs]
 
 
 def _arguments(concrete: Any) -> dict[str, Any]:

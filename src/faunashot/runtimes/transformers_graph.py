@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +73,24 @@ class TransformersGraph(Graph):
         labels = getattr(self._model.config, "id2label", None) or {}
         self.labels = tuple(labels[i] for i in sorted(labels))
 
-    def __call__(self, inputs: FloatArray, *, source: str, output: str) -> FloatArray:
+    def __call__(
+        self, inputs: FloatArray, *, source: str, outputs: Sequence[str]
+    ) -> list[FloatArray]:
         """As `Graph.__call__`."""
-        layer = HIDDEN.fullmatch(output)
-        model = self._model if output in OF_HEAD else self._model.base_model
+        of_head = {output in OF_HEAD for output in outputs}
         try:
             fed = self._extract(list(inputs), sampling_rate=self.sample_rate, return_tensors="pt")
+            hidden = any(HIDDEN.fullmatch(output) for output in outputs)
             with self._torch.inference_mode():
-                made = model(**fed, output_hidden_states=layer is not None, return_dict=True)
+                made = {
+                    head: (self._model if head else self._model.base_model)(
+                        **fed, output_hidden_states=hidden, return_dict=True
+                    )
+                    for head in of_head
+                }
         except Exception as error:  # whatever transformers raises
             raise refused(self._folder, "run", error) from error
-        found = _hidden(made, int(layer[1])) if layer else getattr(made, output, None)
-        if found is None:
-            raise ParameterError.unknown("output", output, _names(made))
-        return np.asarray(found.numpy(), dtype=np.float32)
+        return [_output(made[output in OF_HEAD], output) for output in outputs]
 
 
 def imported() -> tuple[Any, Any]:
@@ -150,10 +155,15 @@ def model_of_class(folder: Path, model_class: str) -> Any:
     return model.float().eval()
 
 
-def _hidden(made: Any, at: int) -> Any:
-    """Hidden state `at`, None where there are not so many."""
-    states = getattr(made, "hidden_states", None) or ()
-    return states[at] if at < len(states) else None
+def _output(made: Any, output: str) -> FloatArray:
+    """An output of a model by its name; raises `ParameterError` where it has none."""
+    found = getattr(made, output, None)
+    if layer := HIDDEN.fullmatch(output):
+        states, at = getattr(made, "hidden_states", None) or (), int(layer[1])
+        found = states[at] if at < len(states) else None
+    if found is None:
+        raise ParameterError.unknown("output", output, _names(made))
+    return np.asarray(found.numpy(), dtype=np.float32)
 
 
 def _names(made: Any) -> list[str]:

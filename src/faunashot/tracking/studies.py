@@ -17,7 +17,9 @@ from sklearn.model_selection import ParameterGrid
 
 from faunashot.errors import ParameterError, TrackingError
 from faunashot.evaluation.summary import DRAWS, ENDS
+from faunashot.features.names import BY
 from faunashot.options import Options, first_fault
+from faunashot.params import Params, load_params
 from faunashot.tracking import keys, pairing, store
 from faunashot.tracking.comparison import evaluated_table
 from faunashot.tracking.experiments import (
@@ -28,6 +30,7 @@ from faunashot.tracking.experiments import (
     git_head,
 )
 
+PARAMS = "params.yaml"
 DIFFERENCE = (*(f"difference{end}" for end in (*ENDS, *DRAWS)), "p_value", "p_holm")
 
 
@@ -137,6 +140,29 @@ def planned(study: Study) -> list[Planned]:
             settings = {**study.params, **axes}
             found.append(Planned(f"{study.name}-{keys.digest(settings)[:8]}", axes, settings))
     return found
+
+
+def read_params(root: Path, experiments: Sequence[Planned]) -> dict[str, Params]:
+    """Parameters of each experiment by its name, checked before any of them runs.
+
+    Raises
+    ------
+    ParameterError
+        One of them, which is named, is wrong: a layer that its backbone has not, for instance.
+    """
+    found = {}
+    for experiment in experiments:
+        try:
+            found[experiment.name] = load_params(root / PARAMS, settings=experiment.settings)
+        except ParameterError as error:
+            raise ParameterError(f"{experiment.shown}: {error}") from error
+    return found
+
+
+def layers_together(params: Sequence[Params]) -> str:
+    """Every layer that experiments read, as `faunashot.features.names.LAYERS` takes it."""
+    written = (features.written for each in params for features in each.features)
+    return BY.join(dict.fromkeys(written))
 
 
 def finished(root: Path, experiments: list[Planned]) -> dict[str, Run]:

@@ -88,29 +88,45 @@ class DeclaredBackbone(Backbone):
         WeightsError
             It cannot be loaded or run.
         """
-        layer = layer or default_layer(self)
-        output = self.declaration.layers[layer]
+        return self.embed_layers(inputs, layers=[layer or default_layer(self)])
+
+    def embed_layers(self, inputs: FloatArray, *, layers: Sequence[str]) -> FloatArray:
+        """Embed into several layers in one run, (N, samples) -> (N, sum of their dims).
+
+        Raises as `embed` does.
+        """
+        declared = [(layer, self.declaration.layers[layer]) for layer in layers]
         try:
-            made = self._run(inputs, output_of(self.loaded().graph, layer, output).name)
-            return pooled(made, len(inputs), layer=layer, output=output)
+            graph = self.loaded().graph
+            named = [output_of(graph, layer, output).name for layer, output in declared]
+            outputs = list(dict.fromkeys(named))  # two layers may pool one output in two ways
+            made = dict(zip(outputs, self._run(inputs, outputs), strict=True))
+            parts = [
+                pooled(made[name], len(inputs), layer=layer, output=output)
+                for name, (layer, output) in zip(named, declared, strict=True)
+            ]
         except (ParameterError, WeightsError) as error:
             raise self._of_file(error) from error
+        return np.hstack(parts)
 
-    def _run(self, inputs: FloatArray, output: str) -> FloatArray:
+    def _run(self, inputs: FloatArray, outputs: Sequence[str]) -> list[FloatArray]:
         loaded = self.loaded()
-        call = partial(loaded.graph, source=loaded.source, output=output)
+        call = partial(loaded.graph, source=loaded.source, outputs=outputs)
         if loaded.rows is None:
             return call(self._laid_out(inputs))
         if loaded.rows == 0:
             rows = [call(window) for window in inputs]
-            return np.stack([row if row.ndim > 1 else row[None] for row in rows])
+            return [
+                np.stack([row if row.ndim > 1 else row[None] for row in of])
+                for of in zip(*rows, strict=True)
+            ]
         parts = []
         for at in range(0, len(inputs), loaded.rows):
             part = inputs[at : at + loaded.rows]
             full = np.zeros((loaded.rows, inputs.shape[1]), np.float32)
             full[: len(part)] = part
-            parts.append(call(self._laid_out(full))[: len(part)])
-        return np.concatenate(parts)
+            parts.append([of[: len(part)] for of in call(self._laid_out(full))])
+        return [np.concatenate(of) for of in zip(*parts, strict=True)]
 
     def _laid_out(self, windows: FloatArray) -> FloatArray:
         axis = {"NCT": 1, "NTC": 2}.get(self.declaration.input.layout)

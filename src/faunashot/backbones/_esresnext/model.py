@@ -40,7 +40,7 @@ class FbspBackbone(KerasBackbone):
         image = spectrogram(of, inputs, name=cls.prefix)
         return inputs, embedding(of, image, name=cls.prefix)
 
-    def _keras(self, layer: str) -> tuple[Any, Any]:
-        model, tf = super()._keras(layer)
+    def _keras(self, layers: tuple[str, ...]) -> tuple[Any, Any]:
+        model, tf = super()._keras(layers)
         model.get_layer("wavelets").keep()
         return model, tf

@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 import faunashot
 from faunashot.evaluation import MAIN
 from faunashot.features import store
-from faunashot.features.join import BY, join
+from faunashot.features.join import join
+from faunashot.features.names import BY
 from faunashot.protocols import fine_tune
 from faunashot.protocols.support.table import P, WindowTable
 from faunashot.protocols.support.task import Task, Training

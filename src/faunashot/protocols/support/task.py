@@ -16,6 +16,7 @@ from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
 from faunashot.estimators.examples import Examples, FloatArray
 from faunashot.features.extractors import FRONT_END
+from faunashot.features.names import BY
 from faunashot.progress import tracked
 from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.table import WindowTable, joined
@@ -164,7 +165,7 @@ class Task:
                 f"system: {self.system.name} trains the layers of a backbone, and reads its layer "
                 f"{FRONT_END}, not those of {'.'.join(filter(None, (spec.backbone, spec.layer)))}"
             )
-        self.system.refuse(spec.backbone)
+        self.system.refuse(BY.join(dict.fromkeys(spec.backbone.split(BY))))  # of joined layers one
         return self.system.estimator(seed=self.seed, blocks=self.target.blocks, **settings)
 
     def fit(self, sets: Sequence[Learn], **settings: Any) -> Iterator[Estimator]:
