@@ -236,3 +236,13 @@ def test_what_a_script_imports_of_faunashot_is_there(script: Path) -> None:
                 dotted = f"{node.module}.{alias.name}"
                 module = import_module(node.module)
                 assert hasattr(module, alias.name) or importlib.util.find_spec(dotted), dotted
+
+
+@pytest.mark.slow
+def test_the_networks_in_pytorch_are_the_same_as_ours() -> None:
+    for package in ("torch", "torchlibrosa"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    (row,) = printed("beside_torch", "panns_mobilenet_v1")
+    assert row["difference"] < 2e-5
+    assert row["ours_clips_per_s"] > 0
+    assert row["torch_clips_per_s"] > 0
