@@ -55,7 +55,7 @@ def measured(name: str, weights: str) -> dict[str, Any]:
     own, steps = (resource.getrusage(of).ru_maxrss * 1024 / 1e9 for of in whose)
     return {
         "name": name,
-        "windows_per_s": round(found, 1 if found < 100 else None),
+        "windows_per_s": float(f"{found:.3g}"),
         "peak_gb": round(own, 2),
         "conversion_gb": round(steps, 2) if weights else None,
     }

@@ -80,7 +80,7 @@ def _windows_per_s(name: str) -> float:
     from faunashot.features.extractors import extractor
     from faunashot.features.speed import windows_per_s
 
-    return round(windows_per_s(extractor(name)), 1)
+    return float(f"{windows_per_s(extractor(name)):.3g}")
 
 
 def _short(row: Mapping[str, Any]) -> dict[str, str]:
