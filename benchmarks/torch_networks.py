@@ -273,7 +273,7 @@ class EsresNextFbsp(nn.Module):
 
     window: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, n_classes: int) -> None:
         from scipy.signal.windows import blackmanharris
 
         super().__init__()
@@ -292,7 +292,7 @@ class EsresNextFbsp(nn.Module):
             setattr(self, f"att{n}", Attention(inner, outer, (3, 1) if n % 2 else (1, 5)))
             inner, outer = outer, 2 * outer
         self.att5 = Attention(2048, 2048, (3, 5))
-        self.fc = nn.Linear(2048, 527)
+        self.fc = nn.Linear(2048, n_classes)
 
     def image(self, samples: Tensor) -> Tensor:
         x = (samples * 32768 + 32768) * 2 / 65535 - 1
@@ -314,6 +314,17 @@ class EsresNextFbsp(nn.Module):
         return (x.mean(dim=(2, 3), keepdim=True) * self.att5(x, 1)).flatten(1)
 
 
+class AudioClip(nn.Module):
+    """The audio branch of AudioCLIP, whose classes are the space that it shares with texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.audio = EsresNextFbsp(1024)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        return self.audio.fc(self.audio(samples))
+
+
 def networks() -> dict[str, Any]:
     """What makes each network, by the name of our backbone."""
     return {
@@ -325,7 +336,8 @@ def networks() -> dict[str, Any]:
         "openl3_linear": lambda: OpenL3((32, 24)),
         "openl3_mel128": lambda: OpenL3((16, 24)),
         "openl3_mel256": lambda: OpenL3((32, 24)),
-        "esresnext_fbsp": EsresNextFbsp,
+        "esresnext_fbsp": lambda: EsresNextFbsp(527),
+        "audioclip": AudioClip,
         "whisper_tiny": lambda: whisper(384, 4, 6),
         "whisper_base": lambda: whisper(512, 6, 8),
         "resnet50_mel": resnet50,
@@ -355,9 +367,15 @@ def whisper(width: int, depth: int, heads: int) -> nn.Module:
 
 
 def resnet50() -> nn.Module:
-    """ResNet50 on images, shape (N, 3, bands, frames); that of Keras strides one layer earlier."""
+    """ResNet50 on images of one channel, shape (N, 1, bands, frames), strides where Keras has them.
+
+    Those are in a block's first convolution, in PyTorch's own in its second.
+    """
     from torchvision.models import resnet50 as made
 
     network = made(weights=None)
+    network.conv1 = nn.Conv2d(1, 64, 7, 2, 3)
+    for stage in (network.layer2, network.layer3, network.layer4):
+        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     network.fc = nn.Identity()
     return network

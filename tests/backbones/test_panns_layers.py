@@ -224,6 +224,10 @@ def test_converted_for_litert_it_gives_the_same(
         found[runtime] = backbone.embed(backbone.front_end(clip()))
     expected = found["tensorflow"]
     assert np.abs(found["litert"] - expected).max() < 2e-5 * expected.max()
+    windows = backbone.front_end(np.resize(clip(), 8 * backbone.front_end.window_samples))
+    alone = np.concatenate([backbone.embed(window[None]) for window in windows])
+    for size in (2, 3, 5, 8):  # to the last bit
+        np.testing.assert_array_equal(backbone.embed(windows[-size:]), alone[-size:])
     [folder] = (tmp_path / "litert").iterdir()
     assert {file.name for file in folder.iterdir()} == {MODEL, CHECK}
 
