@@ -252,7 +252,7 @@ class Declaration(Options):
     @property
     def settings(self) -> str:
         """All that an embedding depends on beside the weights, the rate and the window."""
-        of_samples = (self.normalisation, self.peak, self.remove_mean)
+        of_samples = (self.normalisation, self.peak, self.remove_mean, self.padding)
         of_network = (self.runtime, self.signature, self.model_class, self.input, self.layers)
         return repr((*of_network, *of_samples))
 
