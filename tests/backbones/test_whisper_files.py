@@ -168,17 +168,15 @@ def test_nothing_marked_is_all_marked(small: Small) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["litert", "tensorflow"])
-def test_layers_in_one_run_are_those_of_a_run_each(
+def test_a_layer_of_a_run_for_several_is_that_of_its_own_run(
     runtime: str, tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(RUNTIME, runtime)
     monkeypatch.setenv("FAUNASHOT_CACHE", str(tmp_path / "cache"))
     small = of_file(tensors, tmp_path)
-    layers = ["layer_2", "embedding", "layer_1"]
     inputs = small.front_end(noise(45))
-    together = small.embed_layers(inputs, layers=layers)
-    alone = [small.embed(inputs, layer=layer) for layer in layers]
-    np.testing.assert_array_equal(together, np.hstack(alone))
+    together = small.embed_layers(inputs, layers=["embedding", "layer_1"])
+    np.testing.assert_array_equal(together[:, 8:], small.embed(inputs, layer="layer_1"))
 
 
 def test_a_file_of_the_whole_model_gives_the_same(small: Small, tensors, tmp_path: Path) -> None:
