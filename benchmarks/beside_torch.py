@@ -1,6 +1,6 @@
 """Speed of our networks beside the same networks in PyTorch, on two threads.
 
-    pip install torch torchlibrosa torchvision transformers
+    pip install torch torchlibrosa transformers
     python benchmarks/beside_torch.py [NAME ...]
 
 prints JSON, a row a network: clips of 5 s a second, from samples to embeddings, of ours and of

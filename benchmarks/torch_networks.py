@@ -2,7 +2,7 @@
 
 Modules are called as in the published files, so that they take the same weights. Each has a
 ``forward`` from samples, shape (N, samples), to embeddings, shape (N, dim). Needs torch and
-torchlibrosa; Whisper's encoder is that of transformers, ResNet50 that of torchvision.
+torchlibrosa; Whisper's encoder is that of transformers.
 """
 
 # ruff: noqa: D102, N812 - a class says what its `forward` computes; F is what PyTorch calls it
@@ -209,20 +209,28 @@ class OpenL3(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A block of ResNeXt-50: 1x1, 3x3 in 32 groups, 1x1."""
+    """A block of three convolutions, 1x1, 3x3 and 1x1, beside a shortcut.
 
-    def __init__(self, inner: int, outer: int, stride: int, *, first: bool) -> None:
+    ResNeXt-50 has 32 groups of the second, and strides there; ResNet50 as Keras has it one group of
+    half the width, strides in the first, and biases.
+    """
+
+    def __init__(
+        self, inner: int, outer: int, stride: int, *, first: bool, groups: int = 32
+    ) -> None:
         super().__init__()
-        width = outer // 2
-        self.conv1 = nn.Conv2d(inner, width, 1, bias=False)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, groups=32, bias=False)
-        self.conv3 = nn.Conv2d(width, outer, 1, bias=False)
+        plain = groups == 1
+        width = outer // 4 if plain else outer // 2
+        before, within = (stride, 1) if plain else (1, stride)
+        self.conv1 = nn.Conv2d(inner, width, 1, before, bias=plain)
+        self.conv2 = nn.Conv2d(width, width, 3, within, 1, groups=groups, bias=plain)
+        self.conv3 = nn.Conv2d(width, outer, 1, bias=plain)
         self.bn1, self.bn2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
         self.bn3 = nn.BatchNorm2d(outer)
         self.downsample = None
         if first:
             self.downsample = nn.Sequential(
-                nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer)
+                nn.Conv2d(inner, outer, 1, stride, bias=plain), nn.BatchNorm2d(outer)
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -325,6 +333,26 @@ class AudioClip(nn.Module):
         return self.audio.fc(self.audio(samples))
 
 
+class ResNet50(nn.Module):
+    """ResNet50 on images of one channel, shape (N, 1, bands, frames)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 64, 7, 2, 3), nn.BatchNorm2d(64)
+        self.layers = nn.Sequential()
+        inner, outer = 64, 256
+        for n, depth in enumerate((3, 4, 6, 3)):
+            for k in range(depth):
+                stride = 1 if k or not n else 2
+                self.layers.append(Bottleneck(inner, outer, stride, first=not k, groups=1))
+                inner = outer
+            outer *= 2
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = F.max_pool2d(F.relu_(self.bn1(self.conv1(images))), 3, 2, 1)
+        return self.layers(x).mean(dim=(2, 3))
+
+
 def networks() -> dict[str, Any]:
     """What makes each network, by the name of our backbone."""
     return {
@@ -340,7 +368,7 @@ def networks() -> dict[str, Any]:
         "audioclip": AudioClip,
         "whisper_tiny": lambda: whisper(384, 4, 6),
         "whisper_base": lambda: whisper(512, 6, 8),
-        "resnet50_mel": resnet50,
+        "resnet50_mel": ResNet50,
     }
 
 
@@ -364,18 +392,3 @@ def whisper(width: int, depth: int, heads: int) -> nn.Module:
             return self.encoder(mel).last_hidden_state[:, :250].mean(dim=1)
 
     return Pooled()
-
-
-def resnet50() -> nn.Module:
-    """ResNet50 on images of one channel, shape (N, 1, bands, frames), strides where Keras has them.
-
-    Those are in a block's first convolution, in PyTorch's own in its second.
-    """
-    from torchvision.models import resnet50 as made
-
-    network = made(weights=None)
-    network.conv1 = nn.Conv2d(1, 64, 7, 2, 3)
-    for stage in (network.layer2, network.layer3, network.layer4):
-        stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
-    network.fc = nn.Identity()
-    return network
