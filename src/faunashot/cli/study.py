@@ -47,9 +47,9 @@ def study(
     asked = studies.read_study(file, settings=settings or [])
     root = store.root()
     experiments = studies.planned(asked)
-    params = studies.read_params(root, experiments)
     runs = studies.finished(root, experiments)
     missing = [] if only_table else [each for each in experiments if each.name not in runs]
+    params = studies.read_params(root, missing)
     for number, experiment in enumerate(missing, 1):
         print(f"{number} of {len(missing)}: {experiment.shown}", file=sys.stderr)
         _dvc("exp", "remove", experiment.name, quiet=True)  # one that failed, or of other results
