@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from faunashot.backbones import _conversion
 from faunashot.backbones._declared.model import DeclaredBackbone
 from faunashot.backbones._keras import KerasBackbone
 from faunashot.backbones.base import BACKBONES
 from faunashot.errors import WeightsError
 from faunashot.runtimes.keras_network import settle_tensorflow
+
+if TYPE_CHECKING:
+    import pytest
 
 
 @cache
@@ -51,6 +55,15 @@ def is_run(name: str) -> bool:
         return BACKBONES[name].weights_here() is not None
     except WeightsError:
         return False
+
+
+def convert_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare a test two imports of TensorFlow; that the steps run in their own, others try."""
+
+    def step(name: str, function: str, *arguments: str) -> None:
+        getattr(_conversion, function)(*arguments)
+
+    monkeypatch.setattr(_conversion, "_step", step)
 
 
 def made_up_file(name: str, folder: Path) -> Path:

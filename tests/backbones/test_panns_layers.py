@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import made_up_file
+from made_up import convert_in_this_process, made_up_file
 from safetensors.numpy import load_file, save_file
 
 from faunashot.backbones._keras import CHECK, MODEL
@@ -216,6 +216,7 @@ def test_what_is_trained_further_starts_as_what_embeds(
 def test_converted_for_litert_it_gives_the_same(
     mobilenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    convert_in_this_process(monkeypatch)
     monkeypatch.setenv(CACHE, str(tmp_path))
     found = {}
     for runtime in ("tensorflow", "litert"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up import made_up_tensors
+from made_up import convert_in_this_process, made_up_tensors
 from safetensors.numpy import save_file
 from scipy.special import erf, softmax
 
@@ -171,6 +171,7 @@ def test_nothing_marked_is_all_marked(small: Small) -> None:
 def test_a_layer_of_a_run_for_several_is_that_of_its_own_run(
     runtime: str, tensors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    convert_in_this_process(monkeypatch)
     monkeypatch.setenv(RUNTIME, runtime)
     monkeypatch.setenv("FAUNASHOT_CACHE", str(tmp_path / "cache"))
     small = of_file(tensors, tmp_path)
