@@ -128,18 +128,22 @@ class LearnedPooling(Estimator):
         What is made of the windows once, and not fitted, goes to `fixed_`.
         """
 
+    def read(self, H: FloatArray) -> FloatArray:
+        """What the pooling reads of windows beside their projections, (N, D) -> (N, ...)."""
+        return H
+
     @abstractmethod
     def pooled(
-        self, H: FloatArray, projected: FloatArray, bags: Bags, arrays: Arrays
+        self, read: FloatArray, projected: FloatArray, bags: Bags, arrays: Arrays
     ) -> tuple[FloatArray, Backward]:
         """Logits of clips, (n, C), and what leads their gradient back.
 
         Parameters
         ----------
-        H : ndarray, shape (N, D)
-            Windows.
+        read : ndarray, shape (N, ...)
+            What `read` makes of windows.
         projected : ndarray, shape (N, K)
-            The same on the projections.
+            Windows on the projections.
         """
 
     def penalty(self, name: str) -> float:
@@ -174,6 +178,7 @@ class LearnedPooling(Estimator):
     ) -> Arrays:
         start = self.start(H, targets.shape[1]) | {"intercept": np.zeros(targets.shape[1])}
         ends = np.cumsum([array.size for array in start.values()])[:-1]
+        read = self.read(H)
 
         def unpacked(flat: FloatArray) -> Arrays:
             parts = np.split(flat, ends)
@@ -181,7 +186,7 @@ class LearnedPooling(Estimator):
 
         def objective(flat: FloatArray) -> tuple[float, FloatArray]:
             arrays = unpacked(flat)
-            logits, backward = self.pooled(H, H @ arrays["projections"], bags, arrays)
+            logits, backward = self.pooled(read, H @ arrays["projections"], bags, arrays)
             logits = logits + arrays["intercept"]
             loss, of_logits = _loss(logits, targets, several=self.multi_label_)
             of_logits = weight[:, None] * of_logits
@@ -211,7 +216,8 @@ class LearnedPooling(Estimator):
         return Scores(tuple(self.classes_), windows, clips)
 
     def _scores(self, H: FloatArray, bags: Bags) -> FloatArray:
-        logits, _ = self.pooled(H, H @ self.arrays_["projections"], bags, self.arrays_)
+        projected = H @ self.arrays_["projections"]
+        logits, _ = self.pooled(self.read(H), projected, bags, self.arrays_)
         logits = logits + self.arrays_["intercept"]
         return np.asarray(expit(logits) if self.multi_label_ else softmax(logits, axis=1))
 

@@ -63,11 +63,14 @@ class Attentive(LearnedPooling):
             return float(self.options.attention_penalty)
         return super().penalty(name)
 
+    def read(self, H: FloatArray) -> FloatArray:
+        """Principal components of windows, of unit variance, (N, D) -> (N, components)."""
+        return np.asarray(H @ self.fixed_["axes"] - self.fixed_["centre"])
+
     def pooled(
-        self, H: FloatArray, projected: FloatArray, bags: Bags, arrays: Arrays
+        self, read: FloatArray, projected: FloatArray, bags: Bags, arrays: Arrays
     ) -> tuple[FloatArray, Backward]:
         """Projections of each clip's windows, averaged by attention."""
-        read = H @ self.fixed_["axes"] - self.fixed_["centre"]
         content, gate = np.tanh(read @ arrays["content"]), expit(read @ arrays["gate"])
         query = arrays["query"]
         weight, _ = bags.weights(content * gate @ query)

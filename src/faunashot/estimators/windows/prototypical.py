@@ -46,7 +46,7 @@ class Prototypical(LearnedPooling):
         return {"projections": rng.normal(0, 0.01, (H.shape[1], n))}
 
     def pooled(
-        self, H: FloatArray, projected: FloatArray, bags: Bags, arrays: Arrays
+        self, read: FloatArray, projected: FloatArray, bags: Bags, arrays: Arrays
     ) -> tuple[FloatArray, Backward]:
         """Sum over the prototypes of a class of their best match among a clip's windows."""
         sharpness, each = self.options.sharpness, self.options.prototypes
