@@ -74,8 +74,11 @@ def made_up_file(name: str, folder: Path) -> Path:
 
 
 def made_up_tensors(kind: Any) -> dict[str, np.ndarray]:
-    """The tensors of a network as its authors name and lay them out, drawn."""
+    """The tensors of a network as its authors name and lay them out, drawn, each time the same."""
     settle_tensorflow()
+    from keras.utils import set_random_seed
+
+    set_random_seed(0)  # not by what was drawn before
     variables = {n: v for block in kind.encoder("float32").blocks for n, v in block.items()}
     drawn = {n: np.array(v.numpy(), np.float32) for n, v in variables.items()}
     tensors = drawn
