@@ -39,6 +39,10 @@ SHARES = (0.75, 0.5, 0.25, 0.0)
 FORWARD = 4
 """Times as many windows pass through a network at once where none is trained on."""
 
+FAINT = 1e-6
+"""Spread of a dimension of embeddings, of the largest, below which it is rounding: made as wide as
+the others it would drown them once the network is trained."""
+
 EVEN = 0.5
 """Share of the start where nothing chooses it, as the authors of the mean advise."""
 
@@ -282,6 +286,7 @@ class FineTuned(NetworkClassifier):
     def _start_at_probe(self, embeddings: npt.NDArray[np.float32], learn: Windows) -> None:
         """Set the classifier to the logistic regression on the embeddings."""
         scaler = StandardScaler().fit(embeddings)
+        scaler.scale_[scaler.scale_ < FAINT * scaler.scale_.max()] = 1.0
         kernel, bias = self._probe(scaler.transform(embeddings), learn)
         classifier = {
             "standard/moving_mean": scaler.mean_,
