@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from faunashot.audio.reading import Channel, Reading
 from faunashot.errors import ParameterError
-from faunashot.features.names import BY, FeatureName, feature_names, refuse_unknown_layers
+from faunashot.features.names import BY, FeatureName, joined_features, refuse_unknown_layers
 from faunashot.options import Options, first_fault
 from faunashot.registry import Registry
 
@@ -201,7 +201,7 @@ class Params(Options):
         """The features that the system reads; of several they are joined."""
         if self.varied_system.features == "front_end":
             return [FeatureName(self.backbone, "front_end")]
-        return feature_names(self.backbone, self.layer)
+        return joined_features(self.backbone, self.layer)
 
     def options_of(self, name: str) -> dict[str, Any]:
         """Options of a backbone or front end, its defaults among them."""

@@ -18,7 +18,7 @@ from faunashot.features.join import join
 from faunashot.features.names import (
     LAYERS,
     FeatureName,
-    feature_names,
+    joined_features,
     layers_named_beside,
     refuse_unknown_layers,
 )
@@ -133,7 +133,7 @@ def test_a_recording_that_is_served_takes_one_pass_and_knows_its_blocks(deep, re
     ],
 )
 def test_layers_are_written_with_a_plus(backbone, layer, expected):
-    assert [name.folder for name in feature_names(backbone, layer)] == expected
+    assert [name.folder for name in joined_features(backbone, layer)] == expected
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_layers_are_written_with_a_plus(backbone, layer, expected):
 )
 def test_layers_that_say_too_little_are_refused(backbone, layer, said):
     with pytest.raises(ParameterError, match=f"(?i){said}"):
-        feature_names(backbone, layer)
+        joined_features(backbone, layer)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_stage_embeds_what_a_study_needs_beside_what_it_needs(deep, monkeypatc
     )
     monkeypatch.setenv(LAYERS, "net.high+net.low")
     params = SimpleNamespace(
-        features=feature_names("net", "low+middle"), options_of=lambda name: {}, reading=None
+        features=joined_features("net", "low+middle"), options_of=lambda name: {}, reading=None
     )
     found = [
         (features.layer, source.layer, [each.layer for each in beside])

@@ -36,7 +36,7 @@ class FeatureName(NamedTuple):
         return f"{self.name}.{self.layer or DEFAULT_LAYER}"
 
 
-def feature_names(backbone: str, layer: str) -> list[FeatureName]:
+def joined_features(backbone: str, layer: str) -> list[FeatureName]:
     """The features that a run joins: backbone by backbone, and the layers of each as written.
 
     Parameters
@@ -54,7 +54,7 @@ def feature_names(backbone: str, layer: str) -> list[FeatureName]:
 
     Examples
     --------
-    >>> [name.folder for name in feature_names("yamnet+ast", "ast.layer_3+ast.layer_6")]
+    >>> [name.folder for name in joined_features("yamnet+ast", "ast.layer_3+ast.layer_6")]
     ['yamnet', 'ast.layer_3', 'ast.layer_6']
     """
     backbones = backbone.split(BY)

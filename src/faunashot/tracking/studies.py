@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from pydantic import ValidationError, field_validator
 from sklearn.model_selection import ParameterGrid
 
+from faunashot.changed import PARAMS
 from faunashot.errors import ParameterError, TrackingError
 from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.features.names import BY
@@ -30,7 +31,6 @@ from faunashot.tracking.experiments import (
     git_head,
 )
 
-PARAMS = "params.yaml"
 DIFFERENCE = (*(f"difference{end}" for end in (*ENDS, *DRAWS)), "p_value", "p_holm")
 
 
