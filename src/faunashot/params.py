@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from faunashot.audio.reading import Channel, Reading
 from faunashot.errors import ParameterError
 from faunashot.features.names import BY, FeatureName, joined_features, refuse_unknown_layers
+from faunashot.older_params import MOVED, moved_keys
 from faunashot.options import Options, first_fault
 from faunashot.registry import Registry
 
@@ -266,27 +267,6 @@ class Params(Options):
         return self.varied_system.full_name(self.backbone)
 
 
-MOVED: dict[str, str] = {
-    "protocol.curve": "is protocols.few_shot.k_values now",
-    "protocol.episodes": "is protocols.few_shot.episodes now",
-    "protocol.source_clips": "is protocols.few_shot.source_clips now",
-    "protocol.zero_shot": "is protocols.zero_shot.mode now",
-    "protocol.class_map": "is protocols.zero_shot.class_map now",
-    "protocol.shuffles": "is protocols.zero_shot.shuffles now",
-    "protocol.false_alarm_rate": "is unknown.false_alarm_rate now",
-    "audio.equalise": "is conditions.equalised.score now",
-    "audio.equaliser": "stands in conditions.equalised now",
-    "noise.test_snr_db": "is conditions.noise.snr_db now",
-    "evaluation.level": "is evaluation.confidence_level now",
-    "evaluation.draws": "is evaluation.n_bootstrap now",
-    "backbones.logmel": "is frontends.logmel_stats now",
-    "backbones.logmel_frames": "is frontends.logmel_frames now",
-    "backbones.yamnet_patches": "is gone: backbone=yamnet, whose front end end_to_end reads",
-    "corpora.*.root": "is gone: set root (of the corpus), or source_root (of the source)",
-}
-"""What has become of each key of older versions."""
-
-
 def load_params(
     file: Path = Path("params.yaml"), *, settings: Mapping[str, Any] | None = None
 ) -> Params:
@@ -310,7 +290,7 @@ def load_params(
         raise ParameterError(f"{file} holds no keys: it should begin with `corpus: NAME`")
     for key, value in (settings or {}).items():
         _set(data, key, value)
-    if moved := [f"{file}: {key} {MOVED[pattern]}" for key, pattern in _moved(data)]:
+    if moved := [f"{file}: {key} {MOVED[pattern]}" for key, pattern in moved_keys(data)]:
         raise ParameterError("\nfaunashot: ".join(moved))
     try:
         return Params.model_validate(data)
@@ -326,21 +306,6 @@ def _set(block: dict[str, Any], key: str, value: Any) -> None:
             block[name] = {}
         block = block[name]
     block[last] = value
-
-
-def _moved(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Keys of older versions that a file has, each with its pattern in `MOVED`."""
-    for pattern in MOVED:
-        found: list[tuple[str, Any]] = [("", data)]
-        for part in pattern.split("."):
-            found = [
-                (f"{key}.{name}".lstrip("."), value)
-                for key, block in found
-                if isinstance(block, Mapping)
-                for name, value in block.items()
-                if part in ("*", name)
-            ]
-        yield from ((key, pattern) for key, _ in found)
 
 
 def _read_blocks(key: str, blocks: Mapping[str, Any], registry: Registry[Any]) -> None:
