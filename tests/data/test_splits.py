@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from faunashot.data.splits import Split, Splits, draw_support, held_back, refuse_leak
+from faunashot.data.draws import draw_support
+from faunashot.data.splits import Split, Splits, held_back, refuse_leak
 from faunashot.errors import SplitError
 
 FIVE_FOLDS = "\n".join(f"c{n} {'owl' if n % 2 else 'cat'} {1 + n // 4} g{n}" for n in range(20))

@@ -11,7 +11,8 @@ import pandas as pd
 from pydantic import Field
 
 from faunashot import options
-from faunashot.data.splits import Split, draw_support, held_back
+from faunashot.data.draws import draw_support
+from faunashot.data.splits import Split, held_back
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator
 from faunashot.estimators.calibration import clip_temperature
