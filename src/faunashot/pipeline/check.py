@@ -48,7 +48,7 @@ def run(params: Params) -> str:
         source=tables[params.source],
         system=params.varied_system,
         seed=params.seed,
-        official=params.protocol.folds == "official",
+        folds=params.protocol.honest_folds,
         transfer=params.protocol.transfer,
     )
     design.kind.require()

@@ -120,7 +120,7 @@ def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
         source=table_of(params, clips, SOURCE),
         system=params.varied_system,
         seed=params.seed,
-        official=params.protocol.folds == "official",
+        folds=params.protocol.honest_folds,
         transfer=params.protocol.transfer,
         training=Training(backbone, checkpoints(stage), on_epoch, noise),
         test_conditions={c.name: table_of(params, clips, TARGET, c.name) for c in scored_only},

@@ -138,7 +138,7 @@ class FewShot(Protocol):
             rotations=[Rotation(e.number, e.labelled(self.k), e.split.test) for e in each if whole],
             learned_from=learned,
             facts={"episodes": self.settings.episodes, "test_folds": len(splits)},
-            notes=[*notes(counts, k_values), *left_out],
+            notes=[*splits.notes, *notes(counts, k_values), *left_out],
         )
 
     def refuse(self, design: Design) -> None:
