@@ -89,7 +89,7 @@ def test_a_part_without_clips_is_refused_in_one_line(folds, said):
 def test_a_corpus_without_a_study_is_refused_in_one_line(part):
     clips = clips_in([*"12", "10"])
     clips = clips.drop(columns="part") if part else clips.assign(part=None)
-    with pytest.raises(SplitError, match="no study is known .*; set protocol.folds=official$"):
+    with pytest.raises(SplitError, match=r"no study is known .*; set protocol\.folds=official$"):
         published(clips)
 
 
