@@ -156,6 +156,12 @@ class Params(Options):
 
         _known("protocol.name", self.protocol.name, PROTOCOLS)
         _read_blocks("protocols", self.protocols, PROTOCOLS)
+        if self.protocol.folds == "random" and not PROTOCOLS[self.protocol.name].scores_every_fold:
+            named = [name for name, kind in PROTOCOLS.classes().items() if kind.scores_every_fold]
+            raise ParameterError(
+                f"protocol.folds: random is scored beside folds of which each is scored; set "
+                f"protocol.name to {' or '.join(named)}"
+            )
 
     def _check_features(self) -> None:
         from faunashot.backbones.base import BACKBONES, offering

@@ -305,11 +305,11 @@ def test_a_channel_may_be_chosen(root, write, ingested):
         assert (len(done.clips), done.bad) == (1, [])
 
 
-def test_what_a_part_of_a_corpus_lacks_is_counted_and_said(root, make):
+def test_what_a_part_of_a_corpus_lacks_is_counted_and_said(root, make, write):
     make("urbansound8k", root)
     (root / "audio/fold10/9-8-0-2.wav").unlink()
     for name in ("7-3-0-0", "7-3-0-1"):
-        sf.write(root / f"audio/fold5/{name}.wav", np.full(800, 0.1), 8000)
+        write(f"audio/fold5/{name}.wav", tone())
     found = ingest(create("urbansound8k"), root)
     report = found.report()
     assert (report["clips"], report["missing"], report["bad"]) == (2, 1, [])
@@ -321,6 +321,6 @@ def test_what_a_part_of_a_corpus_lacks_is_counted_and_said(root, make):
     )
 
 
-def test_a_whole_corpus_lacks_nothing(root, make):
+def test_a_whole_corpus_lacks_nothing(root, make, write):
     make("demo", root)
     assert ingest(create("demo"), root).lacking() == ""

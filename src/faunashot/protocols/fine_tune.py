@@ -25,6 +25,8 @@ from faunashot.systems.record import Temperature
 class FineTune(Protocol):
     """Folds rotated: learn on three, choose on one, score the fifth."""
 
+    scores_every_fold = True
+
     def run(self, task: Task) -> Outcome:
         """Choose, learn and score in each rotation, then learn from all clips what is served.
 
