@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -78,8 +79,24 @@ def _make_urbansound8k(root: Path) -> None:
     _touch(root / "audio", "fold5/7-3-0-0.wav", "fold5/7-3-0-1.wav", "fold10/9-8-0-2.wav")
 
 
+def _make_audioset(root: Path) -> None:
+    """A dog and a cat in each part, each known by one label."""
+    nodes = [("/m/0jbk", "Animal", ["/m/0bt9lr", "/m/01yrx"])]
+    nodes += [("/m/0bt9lr", "Dog", []), ("/m/01yrx", "Cat", [])]
+    of = [{"id": at, "name": name, "child_ids": below} for at, name, below in nodes]
+    (root / "ontology.json").write_text(json.dumps(of))
+    for number, name in enumerate(("balanced_train_segments.csv", "eval_segments.csv")):
+        lines = ["# YTID, start_seconds, end_seconds, positive_labels"]
+        for letter, (at, *_) in zip("dc", nodes[1:], strict=True):
+            video = f"{letter * 10}{number}"
+            lines.append(f'{video}, 30.000, 40.000, "{at}"')
+            _touch(root / "audio", f"{video}.wav")
+        (root / name).write_text("\n".join(lines))
+
+
 _MAKERS: dict[str, Callable[[Path], None]] = {
     "animals_sounds": _make_animals_sounds,
+    "audioset": _make_audioset,
     "demo": _make_demo,
     "esc50": _make_esc50,
     "folder": _make_folder,

@@ -105,6 +105,8 @@ class Corpus:
     missing : list of Clip
         Clips of the wanted classes that the corpus' table lists and whose files are not there, as
         in a part of a corpus: counted, and no problem.
+    notes : list of str
+        What else is to be told of the clips, a line each.
     official_folds : tuple of str
         All folds of the whole corpus, where their names are fixed.
     published_parts : mapping of str to str
@@ -133,6 +135,7 @@ class Corpus:
         self.options = self.Options.read(options, key=f"corpora.{self.name}")
         self.problems: list[tuple[str, str]] = []
         self.missing: list[Clip] = []
+        self.notes: list[str] = []
 
     def clips(self, root: Path) -> Iterator[Clip]:
         """Yield the clips of the wanted classes under `root`, sorted by path.
@@ -145,7 +148,7 @@ class Corpus:
         CorpusError
             `root` does not hold the published layout.
         """
-        self.problems, self.missing = [], []
+        self.problems, self.missing, self.notes = [], [], []
         if not root.is_dir():
             raise self.not_here(root, "there is no such folder")
         entries = sorted(self.entries(root), key=lambda clip: clip.path)
