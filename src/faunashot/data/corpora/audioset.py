@@ -87,22 +87,27 @@ class AudioSet(Corpus):
             As of every corpus, or no class is left.
         """
         found = list(super().clips(root))
-        counts = Counter(name for clip in found for name in self._names(clip))
         in_part = {
             part: {name for clip in found if clip.fold == part for name in self._names(clip)}
             for part in (TRAIN, TEST)
         }
-        in_all = {name for name, n in counts.items() if n == len(found)} if len(counts) > 1 else ()
-        why = dict.fromkeys(in_all, "all clips have it")
         if all(in_part.values()):
-            why |= dict.fromkeys(in_part[TRAIN] - in_part[TEST], "no clip to be scored has it")
+            why = dict.fromkeys(in_part[TRAIN] - in_part[TEST], "no clip to be scored has it")
             why |= dict.fromkeys(in_part[TEST] - in_part[TRAIN], "no clip to learn from has it")
-        self.notes += [f"class {name} is left out: {why[name]}" for name in sorted(why)]
-        if counts.keys() == why.keys() and why:
+            found = self._without(found, why)
+        counts = Counter(name for clip in found for name in self._names(clip))
+        if len(counts) > 1:
+            in_all = (name for name, n in counts.items() if n == len(found))
+            found = self._without(found, dict.fromkeys(in_all, "all clips have it"))
+        if self.notes and not found:
             raise CorpusError(f"{root}: {self.name} has no class to tell apart; {self.notes[0]}")
-        for clip in found:
-            if kept := [name for name in self._names(clip) if name not in why]:
-                yield replace(clip, label=join_names(kept))
+        yield from found
+
+    def _without(self, clips: list[Clip], why: dict[str, str]) -> list[Clip]:
+        """Clips less some classes, of which a note says why, and less clips of these alone."""
+        self.notes += [f"class {name} is left out: {why[name]}" for name in sorted(why)]
+        kept = ((clip, [n for n in self._names(clip) if n not in why]) for clip in clips)
+        return [replace(clip, label=join_names(names)) for clip, names in kept if names]
 
     def entries(self, root: Path) -> Iterator[Clip]:
         """Yield the segments whose recordings are there."""
