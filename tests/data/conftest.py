@@ -94,9 +94,37 @@ def _make_audioset(root: Path) -> None:
         (root / name).write_text("\n".join(lines))
 
 
+def _make_beans(root: Path) -> None:
+    """The whales of BEANS: a row in each part."""
+    rows = {"train": ("Beluga", "Narwhal"), "valid": ("Beluga",), "test": ("Narwhal",)}
+    for part, labels in rows.items():
+        paths = [f"audio/{part}{n}.wav" for n in range(len(labels))]
+        _touch(root / "data/watkins", *paths)
+        of = ((n, f"data/watkins/{paths[n]}", label) for n, label in enumerate(labels))
+        table = root / f"data/watkins/annotations.{part}.csv"
+        _write_table(table, ("", "path", "label"), *of)
+
+
+def _make_birdset(root: Path) -> None:
+    """Two focal recordings of two birds, and a segment of a soundscape of each."""
+    focal = pd.DataFrame(
+        {"filepath": ["XC1.ogg", "XC2.ogg"], "ebird_code": ["gcrfin", "whcspa"]},
+    )
+    names = [f"HSN_001_20150708_061805_00{n}_005.ogg" for n in (0, 5)]
+    heard = pd.Index(names, name="filepath")
+    scape = pd.DataFrame({"ebird_code_multilabel": [["gcrfin"], ["whcspa"]]}, index=heard)
+    (root / "HSN").mkdir()
+    focal.to_parquet(root / "HSN/HSN_metadata_train.parquet")
+    scape.to_parquet(root / "HSN/HSN_metadata_test_5s.parquet")
+    _touch(root / "HSN", *(f"train/{name}" for name in focal["filepath"]))
+    _touch(root / "HSN", *(f"test_5s/{name}" for name in names))
+
+
 _MAKERS: dict[str, Callable[[Path], None]] = {
     "animals_sounds": _make_animals_sounds,
     "audioset": _make_audioset,
+    "beans": _make_beans,
+    "birdset": _make_birdset,
     "demo": _make_demo,
     "esc50": _make_esc50,
     "folder": _make_folder,

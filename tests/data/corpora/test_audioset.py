@@ -164,7 +164,7 @@ def test_a_class_that_tells_nothing_is_left_out_and_told(published: Path) -> Non
     ]
     write_segments(published / "tables/balanced_train_segments.csv", TRAIN_ROWS[1:2])
     write_segments(published / "tables/eval_segments.csv", EVAL_ROWS[2:])
-    with pytest.raises(CorpusError, match="no class to tell apart; class Cat is left out: no clip"):
+    with pytest.raises(CorpusError, match="no class to tell apart: class Cat is left out: no clip"):
         listed(published)
 
 

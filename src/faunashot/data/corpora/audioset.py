@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -79,35 +78,8 @@ class AudioSet(Corpus):
     options: AudioSetOptions
 
     def clips(self, root: Path) -> Iterator[Clip]:
-        """Yield the clips of the wanted classes, less classes that tell nothing of them.
-
-        Raises
-        ------
-        CorpusError
-            As of every corpus, or no class is left.
-        """
-        found = list(super().clips(root))
-        in_part = {
-            part: {name for clip in found if clip.fold == part for name in self._names(clip)}
-            for part in (TRAIN, TEST)
-        }
-        if all(in_part.values()):
-            why = dict.fromkeys(in_part[TRAIN] - in_part[TEST], "no clip to be scored has it")
-            why |= dict.fromkeys(in_part[TEST] - in_part[TRAIN], "no clip to learn from has it")
-            found = self._without(found, why)
-        counts = Counter(name for clip in found for name in self._names(clip))
-        if len(counts) > 1:
-            in_all = (name for name, n in counts.items() if n == len(found))
-            found = self._without(found, dict.fromkeys(in_all, "all clips have it"))
-        if self.notes and not found:
-            raise CorpusError(f"{root}: {self.name} has no class to tell apart; {self.notes[0]}")
-        yield from found
-
-    def _without(self, clips: list[Clip], why: dict[str, str]) -> list[Clip]:
-        """Clips less some classes, of which a note says why, and less clips of these alone."""
-        self.notes += [f"class {name} is left out: {why[name]}" for name in sorted(why)]
-        kept = ((clip, [n for n in self._names(clip) if n not in why]) for clip in clips)
-        return [replace(clip, label=join_names(names)) for clip, names in kept if names]
+        """Yield the clips of the wanted classes, see `Corpus.scorable`."""
+        yield from self.scorable(super().clips(root))
 
     def entries(self, root: Path) -> Iterator[Clip]:
         """Yield the segments whose recordings are there."""
