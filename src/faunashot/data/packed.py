@@ -35,7 +35,7 @@ from faunashot.progress import progress
 from faunashot.targets import class_names, target_matrix
 
 FORMAT = 1
-AT_ONCE = 32
+AT_ONCE = 64
 """Clips that are decoded before they are written: what a killed process packs again."""
 
 BY_CLIP = ("clip_id", "label", "group", "fold")
