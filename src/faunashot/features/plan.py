@@ -22,7 +22,7 @@ from faunashot.files import sha256_of
 SHARD_WINDOWS = 4_096
 """Windows of a shard: what a killed run loses at most, and what is in memory at once."""
 
-SHARD_BYTES = 2**28
+SHARD_BYTES = 2**27
 """The same of waveforms, whose windows are long."""
 
 
