@@ -17,6 +17,7 @@ from faunashot.data import packed
 from faunashot.data.corpora import create
 from faunashot.data.packed import Packed, pack
 from faunashot.errors import CorpusError, StoreError
+from faunashot.estimators.examples import Examples
 
 RATE = 4_000
 LABELS = ["owl", "frog;owl", "", "frog"]
@@ -61,6 +62,16 @@ def test_what_was_packed_comes_back(root: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(rows[0], samples_of(3)[:2_000])
     np.testing.assert_array_equal(rows[1], np.pad(samples_of(0), (0, 500)))
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["meadow.h5"]
+
+
+def test_what_learns_from_arrays_reads_it_where_it_lies(root: Path, tmp_path: Path) -> None:
+    pack(meadow(), root, tmp_path / "meadow.h5", **SETTINGS)
+    found = Packed(tmp_path / "meadow.h5")
+    how = {"groups": found.groups, "multi_label": found.multi_label}
+    examples = Examples.of_rows(found.waveforms, found.labels, **how)
+    assert np.shares_memory(examples.features.windows, found.waveforms)
+    np.testing.assert_array_equal(examples.select([3, 1]).windows(), found.read([3, 1]))
+    np.testing.assert_array_equal(examples.targets, found.targets)
 
 
 def test_any_hdf5_reader_reads_it(root: Path, tmp_path: Path) -> None:
