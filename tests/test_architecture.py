@@ -29,7 +29,7 @@ LAYERS = [
     {"download", "registry"},
     {"storage"},
     {"changed", "files", "native", "progress"},
-    {"options", "targets"},
+    {"older_params", "options", "targets"},
     {"errors", "wording"},
 ]
 """Rooms from the top of the house to its foundations: a room may import those of lower layers."""
