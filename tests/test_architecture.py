@@ -29,8 +29,8 @@ LAYERS = [
     {"download", "registry"},
     {"storage"},
     {"changed", "files", "native", "progress"},
-    {"options", "targets"},
-    {"errors", "older_params", "wording"},
+    {"older_params", "options", "targets"},
+    {"errors", "wording"},
 ]
 """Rooms from the top of the house to its foundations: a room may import those of lower layers."""
 

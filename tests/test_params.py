@@ -249,7 +249,7 @@ def test_random_folds_are_for_what_scores_every_fold(tmp_path, name):
     with pytest.raises(ParameterError, match=r"set protocol\.name to fine_tune$"):
         load_params(file, settings=shuffled)
     found = load_params(file, settings={**shuffled, "protocol.name": "fine_tune"})
-    assert found.protocol.honest_folds == "official"
+    assert found.protocol.folds == "random"
 
 
 @pytest.mark.parametrize("key", ["seed", "protocol", "protocol.k", "root", "noise.root"])

@@ -45,11 +45,6 @@ class ProtocolParams(Options):
     transfer: Literal["joint", "sequential", "background"]
     folds: Folds
 
-    @property
-    def honest_folds(self) -> Folds:
-        """The folds whose figures are the run's: where random ones are asked for, the official."""
-        return "official" if self.folds == "random" else self.folds
-
 
 class UnknownParams(Options):
     """Of the answer `unknown`, where the source is background."""

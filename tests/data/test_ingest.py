@@ -316,8 +316,8 @@ def test_what_a_part_of_a_corpus_lacks_is_counted_and_said(root, make, write):
     assert report["missing_first"] == ["audio/fold10/9-8-0-2.wav"]
     assert report["missing_folds"] == ["1", "2", "3", "4", "6", "7", "8", "9", "10"]
     assert found.lacking() == (
-        "1 clips that its table lists have no file, the first is audio/fold10/9-8-0-2.wav; "
-        "no good clip in fold 1, 2, 3, 4, 6, 7, 8, 9, 10"
+        "files that its table lists and that are not there: 1, the first is "
+        "audio/fold10/9-8-0-2.wav; folds without a good clip: 1, 2, 3, 4, 6, 7, 8, 9, 10"
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from faunashot.data.corpora.base import TEST, TRAIN, VALIDATION
-from faunashot.data.splits import Splits
+from faunashot.data.splits import Splits, honest_folds
 from faunashot.errors import SplitError
 
 PARTS = {**dict.fromkeys("12345678", TRAIN), "9": VALIDATION, "10": TEST}
@@ -123,8 +123,14 @@ def test_random_folds_are_as_many_as_the_official_and_none_is_called_like_one(n_
     assert splits.notes == []
 
 
-def test_random_folds_beside_fixed_parts_score_every_clip():
-    clips = clips_in([*"12", "9", "10"])
-    splits = Splits(clips.assign(fold=clips["part"]), seed=0, folds="random")
-    assert len(splits) == 5
-    assert sum(len(split.test) for split in splits) == len(clips)
+def test_beside_random_folds_stand_those_that_score_every_clip_and_leave_each_class_learned():
+    rotating = clips_in("123")
+    fixed = clips_in([*"12", "9", "10"])
+    fixed = fixed.assign(fold=fixed["part"])
+    lacking = rotating.assign(label=rotating["label"].mask(rotating["fold"] == "3", "hen"))
+    for clips, honest in ((rotating, "official"), (fixed, "grouped"), (lacking, "grouped")):
+        assert honest_folds("random", clips, seed=0) == honest
+        splits = Splits(clips, seed=0, folds="random")
+        assert len(splits) == len(Splits(clips, seed=0, folds=honest))
+        assert sum(len(split.test) for split in splits) == len(clips)
+        assert honest_folds("published", clips, seed=0) == "published"

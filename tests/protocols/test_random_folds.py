@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from faunashot.data.corpora.base import TEST, TRAIN, VALIDATION
+from faunashot.data.splits import honest_folds
 from faunashot.evaluation import LEAKING, MAIN
 from faunashot.evaluation.summary import summarise
 from faunashot.pipeline.train import altered_tasks
@@ -37,6 +39,7 @@ def copied(clips, of_values, task) -> Task:
 def run(params) -> Run:
     def with_folds(task: Task, folds: str) -> Outcome:
         asked = params(name="fine_tune", folds=folds)
+        task = replace(task, folds=honest_folds(folds, task.target.clips, seed=task.seed))
         altered = altered_tasks(asked, task.target.clips, task)
         return run_protocol(task, asked, task.target.spec, altered=altered)
 
@@ -72,12 +75,14 @@ def test_what_is_served_is_that_of_honest_folds(copied, run):
     assert honest.facts == beside.facts
 
 
-def test_beside_a_fixed_test_part_the_same_clips_are_scored(clips, task, run):
+def test_beside_a_fixed_test_part_every_clip_is_scored_on_both_sides(clips, task, run):
     found = clips({"cat": 20, "dog": 20})
     found = found.assign(fold=found["fold"].map(lambda fold: TEST if fold == "5" else TRAIN))
     outcome = run(task(found), "random")
     parts = dict(list(outcome.held_out.groupby("condition")))
-    assert set(parts[LEAKING]["clip_id"]) == set(parts[MAIN]["clip_id"])
+    for part in parts.values():
+        assert sorted(part["clip_id"]) == sorted(found["clip_id"])
+    assert outcome.notes[-1] == "random folds, which leak, stand beside grouped ones"
     assert outcome.held_out["k"].nunique() == 1
 
 

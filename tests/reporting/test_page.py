@@ -136,7 +136,7 @@ def test_what_a_part_of_a_corpus_lacks_is_told() -> None:
         for lack in ({"missing": 0, "missing_folds": []}, {"missing": 3, "missing_folds": ["9"]})
     )
     assert set(part) - set(whole) == {
-        "urban: 3 clips are listed and have no file; folds without a clip: 9"
+        "urban: files that its table lists and that are not there: 3; folds without a good clip: 9"
     }
 
 

@@ -47,6 +47,7 @@ def ablate(
     if queue:
         _queue(system, chosen.backbone, list(variants(chosen)), every)
         return
+    from faunashot.data.splits import honest_folds
     from faunashot.evaluation.systems_plots import ablation_figure
     from faunashot.progress import progress
     from faunashot.protocols.support import ablation, grid
@@ -54,9 +55,8 @@ def ablate(
     from faunashot.tracking.runs import stage_run
 
     data = _stores(params, chosen.backbone, system=system)
-    of_cells = ablation.cells(
-        chosen, chosen.backbone, seeds=every, folds=params.protocol.honest_folds
-    )
+    folds = honest_folds(params.protocol.folds, data.clips, seed=params.seed)
+    of_cells = ablation.cells(chosen, chosen.backbone, seeds=every, folds=folds)
     classes = sorted(set(data.clips["label"]))
     tables: dict[tuple[str, int], Any] = {}
     with (

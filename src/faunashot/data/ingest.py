@@ -118,12 +118,13 @@ class Ingested:
 
     def lacking(self) -> str:
         """What a part of a corpus lacks of the whole, in a line; empty where it is whole."""
-        files = ""
+        said = []
         if self.missing:
-            first = f"the first is {self.missing[0]}"
-            files = f"{len(self.missing)} clips that its table lists have no file, {first}"
-        folds = f"no good clip in fold {', '.join(self.missing_folds)}" * bool(self.missing_folds)
-        return "; ".join(filter(None, (files, folds)))
+            count = f"{len(self.missing)}, the first is {self.missing[0]}"
+            said.append(f"files that its table lists and that are not there: {count}")
+        if self.missing_folds:
+            said.append(f"folds without a good clip: {', '.join(self.missing_folds)}")
+        return "; ".join(said)
 
     def not_heard(self) -> list[str]:
         """Lines of what a network may not hear, with counts."""

@@ -56,7 +56,7 @@ class Splits:
         "official": those of the corpus, made where it has none. "published": the parts of a study,
         of which that for training alone is learned from. "grouped": made of all clips even where
         the corpus has folds, which is for choosing without looking at its test part; such figures
-        compare with no others. "random": as many as the official ones, but each clip is taken for
+        compare with no others. "random": as many as the `honest_folds`, but each clip is taken for
         a recording of its own. Copies of what is scored are then learned from: never for a result,
         only to say what that leak would be worth.
 
@@ -173,10 +173,10 @@ class Splits:
         return grouped_folds(self._clips, seed=self._seed)
 
     def _random(self) -> pd.Series:
-        honest = Splits(self._clips.reset_index(), seed=self._seed)
+        clips, seed = self._clips.reset_index(), self._seed
+        honest = Splits(clips, seed=seed, folds=honest_folds("random", clips, seed=seed))
         self._clips = self._clips.assign(group=self._clips.index)
-        n_folds = len(honest) if len(honest) > 1 else N_FOLDS
-        return "random-" + grouped_folds(self._clips, seed=self._seed, n_folds=n_folds)
+        return "random-" + grouped_folds(self._clips, seed=seed, n_folds=len(honest))
 
     def _published(self) -> pd.Series:
         """The parts of the study; where none validates, clips of the last training fold do."""
@@ -266,6 +266,31 @@ class Splits:
             raise SplitError(f"fold {split.name}: nothing is left to learn from")
         if not split.test:
             raise SplitError(f"fold {split.name}: nothing is left to score")
+
+
+def honest_folds(folds: Folds, clips: pd.DataFrame, *, seed: int) -> Folds:
+    """The folds whose figures are a run's: those that are asked for, or where they leak others.
+
+    Beside random folds, which score every clip, stand the official ones where they do so too and
+    leave every class to be learned; else folds are made of all clips, recordings kept together.
+
+    Parameters
+    ----------
+    folds : str
+        That are asked for.
+    clips : DataFrame
+        As `Splits` takes them.
+    seed : int
+        Of folds that are made.
+    """
+    if folds != "random":
+        return folds
+    try:
+        official = Splits(clips, seed=seed)
+        can_be_learned = len(official) > 1 and not official._unlearnable()
+    except SplitError:
+        can_be_learned = False
+    return "official" if can_be_learned else "grouped"
 
 
 def grouped_folds(clips: pd.DataFrame, *, seed: int, n_folds: int = N_FOLDS) -> pd.Series:

@@ -19,6 +19,7 @@ from faunashot.backbones.base import BACKBONES, default_layer
 from faunashot.data.corpora import create
 from faunashot.data.corpora.base import TEST, TRAIN, Clip, Corpus
 from faunashot.data.labels import MULTI_LABEL, clips_a_class
+from faunashot.data.splits import honest_folds
 from faunashot.errors import CorpusError, ParameterError
 from faunashot.features.names import DEFAULT_LAYER
 from faunashot.params import ABSENT, NO_CORPUS, Params
@@ -50,7 +51,7 @@ def run(params: Params) -> str:
         source=tables[params.source],
         system=params.varied_system,
         seed=params.seed,
-        folds=params.protocol.honest_folds,
+        folds=honest_folds(params.protocol.folds, tables[params.corpus], seed=params.seed),
         transfer=params.protocol.transfer,
     )
     design.kind.require()

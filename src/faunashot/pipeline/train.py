@@ -14,6 +14,7 @@ import pandas as pd
 
 from faunashot.conditions.base import asked_for
 from faunashot.data import SOURCE, TARGET
+from faunashot.data.splits import honest_folds
 from faunashot.estimators.kinds import packages_of
 from faunashot.evaluation import MAIN
 from faunashot.features import store
@@ -115,12 +116,13 @@ def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
         return np.asarray(store.load(NOISE_FEATURES / features.folder).windows)
 
     scored_only = [c for c in asked_for(params.conditions) if c.perturbs and not c.refits]
+    target = table_of(params, clips, TARGET)
     return Task(
-        target=table_of(params, clips, TARGET),
+        target=target,
         source=table_of(params, clips, SOURCE),
         system=params.varied_system,
         seed=params.seed,
-        folds=params.protocol.honest_folds,
+        folds=honest_folds(params.protocol.folds, target.clips, seed=params.seed),
         transfer=params.protocol.transfer,
         training=Training(backbone, checkpoints(stage), on_epoch, noise),
         test_conditions={c.name: table_of(params, clips, TARGET, c.name) for c in scored_only},

@@ -73,8 +73,8 @@ def _ingest(ingested: Mapping[str, Any]) -> Iterator[str]:
         missing, folds = found.get("missing", 0), found.get("missing_folds", [])
         if missing or folds:
             yield (
-                f"{name}: {missing} clips are listed and have no file; folds without a clip: "
-                f"{', '.join(folds) or 'none'}"
+                f"{name}: files that its table lists and that are not there: {missing}; folds "
+                f"without a good clip: {', '.join(folds) or 'none'}"
             )
         yield from (f"bad: {b['path']}: {b['reason']}" for b in found["bad"][:20])
 

@@ -10,9 +10,12 @@ from faunashot.data.corpora.urbansound8k import UrbanSound8K
 from faunashot.data.ingest import located
 from faunashot.data.splits import Splits
 from faunashot.errors import CorpusError
+from faunashot.params import load_params
+from faunashot.pipeline import check
 
 Make = Callable[[str, Path], None]
 
+COMMITTED = Path(__file__).resolve().parents[3] / "params.yaml"
 HEADER = "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
 CLASSES = UrbanSound8K.class_sets["urban"]
 
@@ -131,6 +134,40 @@ def test_a_table_without_salience_works(root: Path, make: Make) -> None:
     )
     (clip,) = UrbanSound8K().clips(root)
     assert clip.salience is None
+
+
+@pytest.mark.parametrize(
+    ("folds", "said"),
+    [
+        ((1, 2, 9), "no clip is in fold 10, which protocol.folds=published has scored"),
+        ((9, 10), "no clip is in fold 1 or 2 or 3 or 4 or 5 or 6 or 7 or 8, which"),
+        ((1, 3, 10), ""),
+    ],
+)
+def test_a_part_of_the_study_that_is_not_here_is_told_before_anything_is_done(
+    root: Path, touch: Callable[..., None], monkeypatch: pytest.MonkeyPatch, folds, said
+) -> None:
+    rows = [
+        (f"{n}-{c}-{f}-0.wav", f"{n}{c}{f}", f, CLASSES[c])
+        for f in folds
+        for c in (3, 8)
+        for n in (1, 2)
+    ]
+    (root / "metadata").mkdir()
+    text = "\n".join(",".join(map(str, row)) for row in rows)
+    (root / "metadata/UrbanSound8K.csv").write_text(f"slice_file_name,fsID,fold,class\n{text}\n")
+    touch(root / "audio", *(f"fold{row[2]}/{row[0]}" for row in rows))
+    (root / "data/none").mkdir(parents=True)
+    monkeypatch.chdir(root)
+    settings = {"corpus": "urbansound8k", "root": str(root), "backbone": "logmel_stats"}
+    settings |= {"protocol.name": "fine_tune", "protocol.folds": "published"}
+    params = load_params(COMMITTED, settings=settings)
+    if not said:
+        assert check.run(params) == "urbansound8k: 12 clips of 2 classes listed"
+        return
+    with pytest.raises(CorpusError, match=said) as raised:
+        check.run(params)
+    assert str(raised.value).endswith("add it, or set protocol.folds=official")
 
 
 def test_fetch_says_how_and_where(root: Path) -> None:

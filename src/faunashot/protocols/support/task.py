@@ -181,9 +181,7 @@ class Task:
         return tracked(fitted, f"learning {self.system.name}", total=len(sets))
 
     def of_each(self, splits: Sequence[Split], function: Callable[[Split], Result]) -> list[Result]:
-        """What a function that fits estimators gives of each split; of two side by side where it
-        is sooner done.
-        """
+        """What a function that fits gives of each split, of two at once where that is sooner."""
         beside = self.estimator().fits_beside_others(min(len(split.train) for split in splits))
         run = Parallel(n_jobs=2 if beside else 1, backend="threading")
         return list(run(delayed(function)(split) for split in splits))
