@@ -25,4 +25,5 @@ class PannsCnn14(Panns):
     @classmethod
     def convolutions(cls, of: PublishedLayers, *images: Any) -> Any:
         """Six blocks, the last without pooling."""
-        return cnn14_blocks(of, *images)
+        (image,) = images
+        return cnn14_blocks(of, image)

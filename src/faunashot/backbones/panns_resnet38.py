@@ -32,7 +32,8 @@ class PannsResNet38(Panns):
     @classmethod
     def convolutions(cls, of: PublishedLayers, *images: Any) -> Any:
         """A block, four residual stages of which all but the first halve the image, a block."""
-        x = conv_block(of, *images, "conv_block1", 64)
+        (image,) = images
+        x = conv_block(of, image, "conv_block1", 64)
         for stage, (filters, blocks) in enumerate(STAGES, 1):
             of.block()
             for nth in range(blocks):

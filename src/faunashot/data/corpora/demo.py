@@ -116,7 +116,9 @@ def generate_soundscapes(root: Path, n_clips: int, *, seed: int = 42) -> None:
     from faunashot.audio.soundscapes import soundscapes
 
     columns = ("path", *_COLUMNS[1:])
-    _write(root, soundscapes(n_clips, seed=seed), table="labels.csv", columns=columns, below="audio/")
+    _write(
+        root, soundscapes(n_clips, seed=seed), table="labels.csv", columns=columns, below="audio/"
+    )
 
 
 def _write(

@@ -60,7 +60,7 @@ class NetworkClassifier(Estimator):
     least_k = 5
     threads_setting = "threads"
     multi_label = True
-    packages = ("tensorflow",)
+    packages: ClassVar[tuple[str, ...]] = ("tensorflow",)
 
     classes_: npt.NDArray[Any]
     network_: Network
@@ -275,9 +275,7 @@ def validated(
     }
 
 
-def mean_average_precision(
-    scores: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_]
-) -> float:
+def mean_average_precision(scores: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_]) -> float:
     """Mean average precision over the classes that occur, of clips, shape (n, C); 0 of none."""
     from sklearn.metrics import average_precision_score
 

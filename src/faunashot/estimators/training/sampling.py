@@ -111,7 +111,8 @@ class Sampled:
         last = self._end[clips] - 1
         before = np.concatenate([[0.0], self._covered[self._end - 1]])[clips]
         drawn = before + rng.random(len(clips)) * (self._covered[last] - before)
-        return self._by_clip[np.minimum(np.searchsorted(self._covered, drawn, "right"), last)]
+        at = np.minimum(np.searchsorted(self._covered, drawn, "right"), last)
+        return np.asarray(self._by_clip[at])
 
     def _drawn(self, rng: np.random.Generator) -> tuple[Any, ...]:
         how, n = self._how, self._how.batch_size

@@ -47,7 +47,7 @@ class Windows:
 
     Attributes
     ----------
-    X : ndarray, shape (N, dim)
+    X : ndarray or WindowRows, shape (N, dim)
         Features; only rows are read from it, so it may be a memory map.
     target : ndarray, shape (N, C)
         Which classes the clip of each is of, 0 and 1; none where it is of others.
@@ -57,15 +57,13 @@ class Windows:
         Number of the clip of each.
     """
 
-    X: FloatArray | WindowRows
+    X: Any
     target: FloatArray
     share: npt.NDArray[np.float64]
     clip_of: npt.NDArray[np.intp]
 
     @classmethod
-    def of(
-        cls, examples: Examples, classes: Collection[str], *, read_now: bool = True
-    ) -> Windows:
+    def of(cls, examples: Examples, classes: Collection[str], *, read_now: bool = True) -> Windows:
         """The windows of clips with targets of `classes`, read now, or when their rows are."""
         target = np.zeros((len(examples), len(classes)), np.float32)
         for column, name in enumerate(classes):

@@ -23,7 +23,12 @@ from faunashot.estimators.training.classifier import (
 )
 from faunashot.estimators.training.keras_fit import Fit, Recipe
 from faunashot.estimators.training.losses import cross_entropy
-from faunashot.estimators.training.panns import as_waveforms, augmented, waveform_network
+from faunashot.estimators.training.panns import (
+    WaveformNetwork,
+    as_waveforms,
+    augmented,
+    waveform_network,
+)
 from faunashot.estimators.training.sampling import Draws, Sampled, Sampling
 from faunashot.estimators.training.windows import Windows
 from faunashot.runtimes.devices import copies_on, mirrored
@@ -107,6 +112,7 @@ class FromWaveforms(NetworkClassifier):
     KIND = "from_waveforms"
     packages = ("tensorflow", "librosa")
     options: Options
+    network_: WaveformNetwork
 
     def fit(
         self,
@@ -161,7 +167,6 @@ class FromWaveforms(NetworkClassifier):
             variables,
             partial(cross_entropy, multi_label=self.multi_label_),
             training=True,
-            peak=1.0,
             callbacks=[] if held is None else [stops],
             forward=augmented(self.network_, mixup=self.options.mixup > 0),
             reads=self._reads(),
