@@ -54,11 +54,12 @@ def panns_kind(name: str) -> type[Panns]:
     ParameterError
         There is none.
     """
-    found = BACKBONES[name] if name in BACKBONES else None
-    if found is None or not issubclass(found, Panns):
-        every = [one for one in BACKBONES if issubclass(BACKBONES[one], Panns)]
-        raise ParameterError.unknown("network", name, every)
-    return found
+    if name in BACKBONES:
+        found = BACKBONES[name]
+        if issubclass(found, Panns):
+            return found
+    every = [one for one in BACKBONES if issubclass(BACKBONES[one], Panns)]
+    raise ParameterError.unknown("network", name, every)
 
 
 def waveform_network(
@@ -144,7 +145,7 @@ def augmented(
         hidden = _covered(frames, spectrogram.shape[1])[:, :, None, None]
         hidden |= _covered(bands, spectrogram.shape[2])[:, None, :, None]
         masked = tf.where(hidden, tf.zeros([], spectrogram.dtype), spectrogram)
-        images = [mixed(image, share) for image in [masked] + images[1:]]
+        images = [mixed(image, share) for image in [masked, *images[1:]]]
         return network.tagger(images, training=True), mixed(target, share), mixed(weight, share)
 
     return forward
