@@ -64,9 +64,7 @@ def main(folder: Path) -> None:
     patch.setattr(Sampled, "__call__", twice)
     patch.setattr(network, "DROPOUT", 0.0)
     patch.setattr(network, "DENSE_DROPOUT", 0.0)
-    one, two = (
-        [facts["loss"] for facts in trained(learn, devices=n).history_] for n in (1, 2)
-    )
+    one, two = ([facts["loss"] for facts in trained(learn, devices=n).history_] for n in (1, 2))
     np.testing.assert_allclose(one, two, rtol=1e-3)
     assert one[-1] < one[0]
 

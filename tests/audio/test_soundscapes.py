@@ -67,3 +67,7 @@ def test_clips_have_none_to_three_animals_and_some_classes_are_rarer(silent: Non
 def test_what_is_out_of_range_is_refused() -> None:
     with pytest.raises(ParameterError, match="must not be negative"):
         next(soundscapes(-1))
+    with pytest.raises(ParameterError, match=r"'cwo'.*did you mean 'cow'"):
+        next(soundscapes(1, classes=["dog", "cat", "cwo"]))
+    with pytest.raises(ParameterError, match="classes: 2; a recording has up to three animals"):
+        next(soundscapes(1, classes=["dog", "cat", "dog"]))
