@@ -14,6 +14,7 @@ import pytest
 from tiny_panns import RATE, SAMPLES, calls, model, use_tiny
 from windowed import of_rows, rows_of, windowed
 
+from faunashot.audio.soundscapes import soundscapes
 from faunashot.backbones._panns.front_end import PannsLogMel, PannsLogMel16k
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import TrainingContext
@@ -220,3 +221,32 @@ def test_mobilenet_learns_animals_that_call_at_once() -> None:
     made.fit(calls(400, seed=0), validation=calls(100, seed=1))
     test = calls(200, seed=2)
     assert mean_average_precision(made.predict(test).clips, test.targets > 0) > 0.9
+
+
+LONG_CLASSES = ("dog", "insects", "rooster", "cow", "frog")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.skipif("FAUNASHOT_LONG" not in os.environ, reason="half an hour; FAUNASHOT_LONG=1")
+def test_mobilenet_learns_animals_of_synthetic_soundscapes() -> None:
+    """The same of five animals in their surroundings, by places that it has not learned from."""
+    made = list(soundscapes(2000, classes=LONG_CLASSES, duration_s=2.0, sample_rate=RATE))
+    X = np.stack([(one.audio * 32767).round().astype(np.int16) for one in made])
+    whole = windowed(X, [one.label for one in made], multi_label=True)
+    spec = replace(whole.features.spec, window_s=2.0)
+    whole = replace(whole, features=replace(whole.features, spec=spec))
+    fold = np.array([one.fold for one in made])
+    learn, held, test = (
+        whole.select(np.flatnonzero(np.isin(fold, of))) for of in ((1, 2, 3), (4,), (5,))
+    )
+    fitted = FromWaveforms(
+        network="panns_mobilenet_v1",
+        steps=2000,
+        steps_per_epoch=100,
+        batch_size=16,
+        mixup=0.0,
+        mask_frames=16,
+    )
+    fitted.fit(learn, validation=held)
+    assert mean_average_precision(fitted.predict(test).clips, test.targets > 0) > 0.9
