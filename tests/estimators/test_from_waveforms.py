@@ -152,9 +152,9 @@ def test_what_was_cut_off_ends_as_if_it_had_not_been_and_is_kept(
             raise Killed
 
     whole = model().fit(learn, validation=learn)
+    dying = TrainingContext(checkpoint=file, on_epoch=killed)
     with pytest.raises(Killed):
-        context = TrainingContext(checkpoint=file, on_epoch=killed)
-        model().fit(learn, validation=learn, context=context)
+        model().fit(learn, validation=learn, context=dying)
     resumed = model().fit(learn, validation=learn, context=TrainingContext(checkpoint=file))
     for name, array in whole.network_.arrays().items():
         np.testing.assert_array_equal(resumed.network_.arrays()[name], array, err_msg=name)

@@ -27,7 +27,9 @@ def synth(
         raise ParameterError(f"{out} exists already; name a folder that does not")
     if multi_label:
         generate_soundscapes(out, clips, seed=seed)
-        note(f"read it with corpus=folder root={out} corpora.folder.multi_label=true")
+        note(
+            f"Next: dvc exp run -S corpus=folder -S root={out} -S +corpora.folder.multi_label=true"
+        )
     else:
         generate(out, clips, seed=seed)
     print(f"{clips} synthetic clips in {out}")
