@@ -63,8 +63,8 @@ def test_average_precision_is_scikit_learn_s_on_what_both_have_scored() -> None:
     assert whole["map"]["difference"] == pytest.approx((ours - theirs).mean(), abs=2e-4)
     assert 0 < whole["map"]["difference_low"] < whole["map"]["difference"]
     assert found.left_out == [
-        "general alone has 1 further classes, rain among them",
-        "general alone has scored 10 further clips",
+        "classes that general alone knows: 1, such as rain",
+        "clips that general alone has scored: 10",
     ]
     assert "70 clips of 35 source recordings" in found.pairing
     assert json.loads(json.dumps(asdict(found), allow_nan=False)) == asdict(found)
@@ -115,7 +115,7 @@ def test_of_one_label_a_clip_those_of_other_classes_are_left_out() -> None:
     (found,) = by_class(runs)
     assert [row["clips"] for row in found.classes] == [20, 20, 20]
     assert [row["label"] for row in found.overall] == ["map"]
-    assert "general alone has scored 20 further clips" in found.left_out
+    assert "clips that general alone has scored: 20" in found.left_out
 
 
 def test_what_shares_nothing_or_disagrees_is_refused_in_a_line() -> None:
@@ -142,7 +142,13 @@ def test_the_command_prints_a_row_a_class_and_draws_both(
     file = tmp_path / "classes.png"
     compare_classes.compare_classes(["general", "special"], plot=file, as_json=False)
     shown = capsys.readouterr().out
-    for text in ("special less general", "mAP", "d-prime", "owl", "Left out: general alone has 1"):
+    for text in (
+        "special less general",
+        "mAP",
+        "d-prime",
+        "owl",
+        "Left out: classes that general alone knows: 1",
+    ):
         assert text in shown
     assert file.read_bytes()[:4] == b"\x89PNG"
     compare_classes.compare_classes(["general", "special"], plot=None, as_json=True)

@@ -115,9 +115,9 @@ def _left_out(run: ScoredRun, shared: Sequence[str], clips: int) -> list[str]:
     others = sorted(set(run.classes) - set(shared))
     said = []
     if others:
-        said.append(f"{run.name} alone has {len(others)} further classes, {others[0]} among them")
+        said.append(f"classes that {run.name} alone knows: {len(others)}, such as {others[0]}")
     if clips:
-        said.append(f"{run.name} alone has scored {clips} further clips")
+        said.append(f"clips that {run.name} alone has scored: {clips}")
     return said
 
 

@@ -73,6 +73,8 @@ def class_effect_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
     ParameterError
         If a column is missing, or there are no rows.
     """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     need_columns(table, "class_effect", COLUMNS)
     given = table if "system" in table else table.assign(system="")
     figure, axes = one_panel(8.4, 5.2)
@@ -98,6 +100,9 @@ def class_effect_figure(table: pd.DataFrame, *, title: str = "") -> Figure:
         marker = MARKERS[number % len(MARKERS)]
         axes.scatter(clips, of[OF_SCORES], color=colour, marker=marker, label=system, zorder=3)
     axes.set(xscale="log", xlabel="clips of the class, of those scored", ylim=(0, 1.08))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda clips, _: f"{clips:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("average precision")
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     if "system" in table:
