@@ -124,7 +124,7 @@ class FromWaveforms(NetworkClassifier):
     ) -> FromWaveforms:
         """Learn from the windows of clips, which are read as they are drawn; see the base class."""
         spec = train.features.spec
-        if spec.dim != round(spec.sample_rate * spec.window_s):
+        if spec.dim != round(spec.sample_rate * spec.window_s * spec.time_expansion):
             raise ParameterError(
                 f"backbone: {self.KIND} reads waveforms, such as the front end waveform gives, not "
                 f"the {spec.dim} values of a window of {spec.backbone}"
@@ -138,46 +138,52 @@ class FromWaveforms(NetworkClassifier):
         return Windows.of(examples, self.classes_, read_now=False)
 
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
-        from keras import callbacks, optimizers
-
         deterministic_tensorflow(self.options.threads)
         strategy = mirrored(self.options.devices)
-        if strategy is not None and self.options.batch_size % strategy.num_replicas_in_sync:
-            raise ParameterError(
-                f"batch_size: {self.options.batch_size} windows cannot be dealt to "
-                f"{strategy.num_replicas_in_sync} devices"
-            )
+        self._refuse_uneven(1 if strategy is None else strategy.num_replicas_in_sync)
         with copies_on(strategy):
             self._build()
-            optimizer: Any = optimizers.Adam(
-                self.options.learning_rate, epsilon=EPSILON, amsgrad=True
-            )
-            if training_precision() == "mixed_float16":
-                optimizer = optimizers.LossScaleOptimizer(optimizer)
-            variables = self.network_.model.trainable_variables
-            optimizer.build(variables)
-        settings = {**self.options.model_dump(), "seed": self.seed}
-        how = Sampling(**{name: settings[name] for name in Sampling._fields})
-        frames, bands = self.network_.images.outputs[0].shape[1:3]
-        stops = callbacks.EarlyStopping(
-            "validation_map", mode="max", patience=self.options.patience
-        )
+            optimizer = self._adam()
         recipe = Recipe(
             optimizer,
-            variables,
+            self.network_.model.trainable_variables,
             partial(cross_entropy, multi_label=self.multi_label_),
             training=True,
-            callbacks=[] if held is None else [stops],
+            callbacks=[] if held is None else [self._stopping()],
             forward=augmented(self.network_, mixup=self.options.mixup > 0),
             reads=self._reads(),
             strategy=strategy,
         )
+        settings = {**self.options.model_dump(), "seed": self.seed}
+        how = Sampling(**{name: settings[name] for name in Sampling._fields})
+        batches = Sampled(learn, how, shape=self.network_.images.outputs[0].shape[1:3])
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
         self.history_ = []
-        batches = Sampled(learn, how, shape=(frames, bands))
         fit = Fit(self, batches, evaluate=lambda: self._evaluated(held), context=context, kept=kept)
         epochs = -(-self.options.steps // self.options.steps_per_epoch)
         fit(recipe, epochs=epochs, state=kept.read())
+
+    def _refuse_uneven(self, devices: int) -> None:
+        if self.options.batch_size % devices:
+            raise ParameterError(
+                f"batch_size: {self.options.batch_size} windows cannot be dealt to {devices} "
+                "devices"
+            )
+
+    def _adam(self) -> Any:
+        from keras import optimizers
+
+        optimizer: Any = optimizers.Adam(self.options.learning_rate, epsilon=EPSILON, amsgrad=True)
+        if training_precision() == "mixed_float16":  # whose small gradients would be 0
+            optimizer = optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(self.network_.model.trainable_variables)
+        return optimizer
+
+    def _stopping(self) -> Any:
+        from keras import callbacks
+
+        patience = self.options.patience
+        return callbacks.EarlyStopping("validation_map", mode="max", patience=patience)
 
     def _reads(self) -> Draws:
         """What a step reads."""
