@@ -20,6 +20,7 @@ from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.training.classifier import mean_average_precision
+from faunashot.estimators.training.panns import waveform_network
 from faunashot.estimators.training.sampling import Sampled, Sampling
 from faunashot.estimators.training.windows import Windows
 from faunashot.estimators.windows.from_waveforms import FromWaveforms
@@ -134,6 +135,24 @@ def test_the_graph_hears_what_the_front_end_does() -> None:
         inputs = Input((len(samples),))
         found = np.asarray(Model(inputs, _log_mel(inputs, kind.sample_rate))(samples[None]))[0]
         np.testing.assert_allclose(found, kind(hop_s=5.0).log_mel(samples), atol=2e-3)
+
+
+@pytest.mark.slow
+def test_networks_have_the_published_size_and_read_windows_of_any_length() -> None:
+    for name, n_trained, n_images in [
+        ("panns_mobilenet_v1", 4_796_303, 1),
+        ("panns_cnn14", 80_753_615, 1),
+        ("panns_resnet38", 73_783_247, 1),
+        ("panns_wavegram", 81_065_487, 2),
+    ]:
+        made = waveform_network(
+            name, 527, samples=33_333, rate_hz=32_000, precision="float32", seed=0
+        )
+        trained = made.model.trainable_variables
+        assert sum(int(np.prod(variable.shape)) for variable in trained) == n_trained
+        assert made.images.outputs[0].shape == (None, 107, 64, 1)
+        assert len(made.images.outputs) == n_images
+        assert made.model.output_shape == (None, 527)
 
 
 class Killed(Exception):

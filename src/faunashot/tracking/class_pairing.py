@@ -44,12 +44,14 @@ class ClassComparison:
     def points(self) -> pd.DataFrame:
         """What `plots.class_effect.class_effect_figure` draws of both."""
         table = pd.DataFrame(self.classes)
+        occurs = table[table["clips"] > 0]
         parts = []
         for side, name in ((B, self.against), (A, self.experiment)):
-            columns = {f"{side}{end}": f"{OF_SCORES}{end}" for end in ("", "_low", "_high")}
-            part = table[["label", "clips", *columns]].rename(columns=columns)
-            parts.append(part[part["clips"] > 0].assign(system=name))
-        return pd.concat(parts, ignore_index=True).astype(dict.fromkeys(columns.values(), float))
+            drawn = occurs[["label", "clips"]].assign(system=name)
+            for end in ("", "_low", "_high"):
+                drawn[f"{OF_SCORES}{end}"] = occurs[f"{side}{end}"].astype(float)
+            parts.append(drawn)
+        return pd.concat(parts, ignore_index=True)
 
 
 def by_class(runs: Sequence[ScoredRun]) -> list[ClassComparison]:
