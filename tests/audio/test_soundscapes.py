@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faunashot.audio.soundscapes import soundscapes
-from faunashot.audio.synth import CLASSES, Recording
+from faunashot.audio.synth import CLASSES, Recorder, Recording
 from faunashot.errors import ParameterError
 
 RATE = 16_000
@@ -62,6 +62,22 @@ def test_clips_have_none_to_three_animals_and_some_classes_are_rarer(silent: Non
     assert times[CLASSES[0]] > 2 * times[CLASSES[-1]]
     assert set(Counter(one.fold for one in made)) == {1, 2, 3, 4, 5}
     assert len({one.name for one in made}) == 2000
+
+
+def test_which_animals_there_are_does_not_say_what_the_recorder_is(
+    monkeypatch: pytest.MonkeyPatch, silent: None
+) -> None:
+    peaks = []
+    drawn = Recorder.drawn
+
+    def noted(who: np.random.Generator) -> Recorder:
+        peaks.append(drawn(who))
+        return peaks[-1]
+
+    monkeypatch.setattr(Recorder, "drawn", noted)
+    n = [len(one.label.split(";")) for one in soundscapes(400, sample_rate=RATE)]
+    for of_recorder in np.transpose(peaks):
+        assert abs(np.corrcoef(of_recorder, n)[0, 1]) < 0.15
 
 
 def test_what_is_out_of_range_is_refused() -> None:

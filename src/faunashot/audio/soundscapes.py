@@ -84,7 +84,7 @@ def soundscapes(
                         n_samples,
                         sample_rate,
                     )
-                    for part in range(len(labels) + 1)
+                    for part in range(1, len(labels) + 2)  # a seed that ends in 0 is no other
                 ]
                 yield Recording(
                     name=f"soundscape-{number:05d}.ogg",
