@@ -41,8 +41,8 @@ def use_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def model(**settings: Any) -> FromWaveforms:
     """A short training with all that is drawn."""
-    short = {"steps": 6, "steps_per_epoch": 2, "batch_size": 8, "mask_frames": 8, "seed": 3}
-    return FromWaveforms(**{**short, **settings})
+    short = {"steps": 6, "steps_per_epoch": 2, "batch_size": 8, "mask_frames": 8, "decay": True}
+    return FromWaveforms(**{"seed": 3, **short, **settings})
 
 
 def calls(n: int, *, seed: int, several: bool = True) -> Examples:

@@ -175,6 +175,7 @@ def test_what_was_cut_off_ends_as_if_it_had_not_been_and_is_kept(
     with pytest.raises(Killed):
         model().fit(learn, validation=learn, context=dying)
     resumed = model().fit(learn, validation=learn, context=TrainingContext(checkpoint=file))
+    assert resumed.history_[2]["learning_rate"] < resumed.history_[0]["learning_rate"]
     for name, array in whole.network_.arrays().items():
         np.testing.assert_array_equal(resumed.network_.arrays()[name], array, err_msg=name)
     other = of_rows(learn, rows_of(learn).copy())
@@ -250,7 +251,7 @@ LONG_CLASSES = ("dog", "insects", "rooster", "cow", "frog")
 @pytest.mark.skipif("FAUNASHOT_LONG" not in os.environ, reason="half an hour; FAUNASHOT_LONG=1")
 def test_mobilenet_learns_animals_of_synthetic_soundscapes() -> None:
     """The same of five animals in their surroundings, by places that it has not learned from."""
-    made = list(soundscapes(2000, classes=LONG_CLASSES, duration_s=2.0, sample_rate=RATE))
+    made = list(soundscapes(2500, classes=LONG_CLASSES, duration_s=2.0, sample_rate=RATE))
     X = np.stack([(one.audio * 32767).round().astype(np.int16) for one in made])
     whole = windowed(X, [one.label for one in made], multi_label=True)
     spec = replace(whole.features.spec, window_s=2.0)
@@ -261,11 +262,12 @@ def test_mobilenet_learns_animals_of_synthetic_soundscapes() -> None:
     )
     fitted = FromWaveforms(
         network="panns_mobilenet_v1",
-        steps=2000,
+        steps=1500,
         steps_per_epoch=100,
         batch_size=16,
         mixup=0.0,
         mask_frames=16,
+        decay=True,
     )
     fitted.fit(learn, validation=held)
     assert mean_average_precision(fitted.predict(test).clips, test.targets > 0) > 0.9

@@ -74,6 +74,9 @@ class FromWaveforms(NetworkClassifier):
             panns_mobilenet_v1.
         learning_rate : float
             Of Adam.
+        decay : bool
+            Whether the rate falls to 0 as half a cosine over the steps, which trainings of few
+            steps gain from; it stays as it is in the paper.
         steps : int
             Batches to learn from, at most; the last epoch is a whole one.
         steps_per_epoch : int
@@ -97,6 +100,7 @@ class FromWaveforms(NetworkClassifier):
 
         network: str = "panns_cnn14"
         learning_rate: float = Field(1e-3, ge=1e-9)
+        decay: bool = False
         steps: int = Field(20_000, ge=1)
         steps_per_epoch: int = Field(1_000, ge=1)
         patience: int = Field(5, ge=1)
@@ -160,8 +164,11 @@ class FromWaveforms(NetworkClassifier):
         kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
         self.history_ = []
         fit = Fit(self, batches, evaluate=lambda: self._evaluated(held), context=context, kept=kept)
-        epochs = -(-self.options.steps // self.options.steps_per_epoch)
-        fit(recipe, epochs=epochs, state=kept.read())
+        fit(recipe, epochs=self._epochs, state=kept.read())
+
+    @property
+    def _epochs(self) -> int:
+        return -(-self.options.steps // self.options.steps_per_epoch)
 
     def _refuse_uneven(self, devices: int) -> None:
         if self.options.batch_size % devices:
@@ -173,7 +180,11 @@ class FromWaveforms(NetworkClassifier):
     def _adam(self) -> Any:
         from keras import optimizers
 
-        optimizer: Any = optimizers.Adam(self.options.learning_rate, epsilon=EPSILON, amsgrad=True)
+        rate: Any = self.options.learning_rate
+        if self.options.decay:
+            steps = self._epochs * self.options.steps_per_epoch
+            rate = optimizers.schedules.CosineDecay(rate, steps)
+        optimizer: Any = optimizers.Adam(rate, epsilon=EPSILON, amsgrad=True)
         if training_precision() == "mixed_float16":  # whose small gradients would be 0
             optimizer = optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(self.network_.model.trainable_variables)
