@@ -243,26 +243,24 @@ def test_mobilenet_learns_animals_that_call_at_once() -> None:
     assert mean_average_precision(made.predict(test).clips, test.targets > 0) > 0.9
 
 
-LONG_CLASSES = ("dog", "insects", "rooster", "cow", "frog")
+LONG_CLASSES = ("insects", "cow", "rooster")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.skipif("FAUNASHOT_LONG" not in os.environ, reason="half an hour; FAUNASHOT_LONG=1")
+@pytest.mark.skipif("FAUNASHOT_LONG" not in os.environ, reason="minutes; FAUNASHOT_LONG=1")
 def test_mobilenet_learns_animals_of_synthetic_soundscapes() -> None:
-    """The same of five animals in their surroundings, by places that it has not learned from."""
-    made = list(soundscapes(2500, classes=LONG_CLASSES, duration_s=2.0, sample_rate=RATE))
+    """The same of three animals in their surroundings, at places that it has not learned from."""
+    made = list(soundscapes(2000, classes=LONG_CLASSES, duration_s=1.0, sample_rate=RATE))
     X = np.stack([(one.audio * 32767).round().astype(np.int16) for one in made])
     whole = windowed(X, [one.label for one in made], multi_label=True)
-    spec = replace(whole.features.spec, window_s=2.0)
-    whole = replace(whole, features=replace(whole.features, spec=spec))
     fold = np.array([one.fold for one in made])
     learn, held, test = (
         whole.select(np.flatnonzero(np.isin(fold, of))) for of in ((1, 2, 3), (4,), (5,))
     )
     fitted = FromWaveforms(
         network="panns_mobilenet_v1",
-        steps=1500,
+        steps=700,
         steps_per_epoch=100,
         batch_size=16,
         mixup=0.0,
