@@ -18,6 +18,7 @@ from embedding import embed_windows
 
 from faunashot.cli.main import COMMANDS, main
 from faunashot.data.corpora import CORPORA
+from faunashot.data.corpora.folder import Folder
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.head import make_head
 from faunashot.features.extractors import extractor
@@ -430,6 +431,16 @@ def test_synth_writes_a_corpus_of_the_wanted_size_and_never_over_one(faunashot, 
     assert answer.out == "20 synthetic clips in made\n"
     assert len(list((tmp_path / "made" / "audio").iterdir())) == 20
     assert one_line(faunashot("synth", "made")).startswith("made exists already")
+
+
+def test_synth_writes_several_animals_a_clip_as_the_corpus_folder_reads_them(faunashot, tmp_path):
+    answer = faunashot("synth", "made", "--clips", "20", "--multi-label")
+    assert "corpora.folder.multi_label=true" in answer.out.replace("\n", "")
+    clips = list(Folder(multi_label=True).clips(tmp_path / "made"))
+    assert len(clips) == 20
+    assert any(";" in clip.label for clip in clips)
+    assert len({clip.group for clip in clips}) < 20
+    assert {clip.fold for clip in clips} == {"1", "2", "3", "4", "5"}
 
 
 def test_an_unknown_command_names_the_nearest(faunashot):

@@ -104,7 +104,13 @@ def test_classes_have_their_figures_and_there_is_no_confusion(once) -> None:
     assert found.per_class["support"].tolist() == support.tolist()
     assert found.confusion is None
     assert found.calibration is None
-    assert list(plot_tables(found)) == ["per_class"]
+    precision = average_precision_score(truth, once[COLUMNS], average=None)
+    np.testing.assert_allclose(found.per_class["average_precision"], precision, atol=1e-4)
+    low, high = (found.per_class[f"average_precision_{end}"] for end in ("low", "high"))
+    assert ((low < precision) & (precision < high)).all()
+    drawn = plot_tables(found)
+    assert list(drawn) == ["per_class", "class_effect"]
+    assert drawn["class_effect"]["clips"].tolist() == support.tolist()
 
 
 def test_a_clip_is_taken_for_every_class_that_is_as_probable_as_not(once) -> None:

@@ -326,10 +326,11 @@ def test_several_labels_a_clip_leave_out_what_needs_one(
     summary = scored(multi_label=True)
     evaluate.write(summary, summary.figures, title="t")
     assert {file.stem for file in Path("plots").glob("*.csv")} == {
-        *("conditions", "curve", "per_class")
+        *("conditions", "curve", "per_class", "class_effect")
     }
     titles = {title for each in yaml.safe_load(DVC_LIST.read_text())["plots"] for title in each}
-    assert titles == {"Macro-F1 against k", "F1 by class"}
+    ranked = "Average precision by clips of the class"
+    assert titles == {"Macro-F1 against k", "F1 by class", ranked}
     shown = page(summary)
     assert "Calibration error" not in shown
     assert "<td>mAUC</td>" in shown

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Recording:
     name : str
         File name, such as ``dog-0007.ogg``.
     label : str
-        One of `CLASSES`, or `BACKGROUND`.
+        One of `CLASSES`, or `BACKGROUND`; of a soundscape those of all its animals, joined.
     fold : int
         Fold, from 1.
     group : str
@@ -63,7 +64,7 @@ def _coloured(scene: Scene, slope: float, corner_hz: float) -> Samples:
     return noise / float(noise.std())
 
 
-def _surroundings(scene: Scene) -> Samples:
+def surroundings(scene: Scene) -> Samples:
     """Unit-power background: a drawn mix of noise, wind, rain, hum, far birds and insects."""
     who, now, n, rate = scene.who, scene.now, scene.n_samples, scene.sample_rate
     t = np.arange(n) / rate
@@ -121,20 +122,59 @@ def _loudness(audio: Samples, sample_rate: int) -> float:
     return float(np.sqrt(np.quantile(np.mean(frames**2, axis=1), 0.9)) + 1e-9)
 
 
+class Place(NamedTuple):
+    """Where an animal is: how far away, and how far above the surroundings of unit power."""
+
+    distance_m: float
+    snr_db: float
+
+    @classmethod
+    def drawn(
+        cls,
+        who: np.random.Generator,
+        *,
+        farthest_m: float = 80,
+        snr_db: tuple[float, float] = (11, 8),
+    ) -> Place:
+        """A place up to so many metres away, of a level with this mean and spread."""
+        return cls(between((1, farthest_m), who.random()), who.normal(*snr_db))
+
+
+class Recorder(NamedTuple):
+    """A recorder: the band that it takes, and the peak of what it writes."""
+
+    low_hz: float
+    high_hz: float
+    peak: float
+
+    @classmethod
+    def drawn(cls, who: np.random.Generator) -> Recorder:
+        """A recorder of any quality."""
+        low_hz, high_hz = between((30, 200), who.random()), between((3000, 11_000), who.random())
+        return cls(low_hz, high_hz, who.uniform(0.1, 0.95))
+
+    def __call__(self, audio: Samples, sample_rate: int) -> NDArray[np.float32]:
+        """What it makes of audio."""
+        band = (self.low_hz, min(self.high_hz, 0.48 * sample_rate))
+        sos = signal.butter(2, band, "bandpass", fs=sample_rate, output="sos")
+        taken = signal.sosfilt(sos, audio)
+        return np.asarray(taken * self.peak / np.abs(taken).max(), dtype=np.float32)
+
+
+def arriving(label: str, scene: Scene, place: Place) -> Samples:
+    """The voice of an animal as it arrives from its place."""
+    heard = _propagate(scene, voice(label, scene), place.distance_m)
+    arrived: Samples = heard * 10 ** (place.snr_db / 20) / _loudness(heard, scene.sample_rate)
+    return arrived
+
+
 def _record(label: str, scene: Scene) -> NDArray[np.float32]:
     """Voice and surroundings, through a recorder of drawn bandwidth and gain."""
-    who = scene.who
-    distance_m, snr_db = between((1, 80), who.random()), who.normal(11, 8)
-    low_hz, high_hz = between((30, 200), who.random()), between((3000, 11_000), who.random())
-    peak = who.uniform(0.1, 0.95)
-    audio = _surroundings(scene)
+    place, recorder = Place.drawn(scene.who), Recorder.drawn(scene.who)
+    audio = surroundings(scene)
     if label != BACKGROUND:
-        heard = _propagate(scene, voice(label, scene), distance_m)
-        audio += heard * 10 ** (snr_db / 20) / _loudness(heard, scene.sample_rate)
-    band = (low_hz, min(high_hz, 0.48 * scene.sample_rate))
-    sos = signal.butter(2, band, "bandpass", fs=scene.sample_rate, output="sos")
-    audio = signal.sosfilt(sos, audio)
-    return np.asarray(audio * peak / np.abs(audio).max(), dtype=np.float32)
+        audio += arriving(label, scene, place)
+    return recorder(audio, scene.sample_rate)
 
 
 def synthesise(

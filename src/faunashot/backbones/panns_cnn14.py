@@ -23,6 +23,7 @@ class PannsCnn14(Panns):
     published = panns_file("Cnn14_mAP=0.431.pth", md5="541141fa2ee191a88f24a3219fff024e")
 
     @classmethod
-    def convolutions(cls, of: PublishedLayers, image: Any) -> Any:
+    def convolutions(cls, of: PublishedLayers, *images: Any) -> Any:
         """Six blocks, the last without pooling."""
+        (image,) = images
         return cnn14_blocks(of, image)

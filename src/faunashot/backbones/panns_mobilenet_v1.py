@@ -35,8 +35,9 @@ class PannsMobileNetV1(Panns):
     classifiers: ClassVar = {CLASSIFIER: (527, 1024)}
 
     @classmethod
-    def convolutions(cls, of: PublishedLayers, image: Any) -> Any:
+    def convolutions(cls, of: PublishedLayers, *images: Any) -> Any:
         """A convolution, and thirteen that are taken apart into one a channel and a 1x1."""
+        (image,) = images
         of.block()
         x = of.conv(image, "features.0.0", FIRST, 3, pad=1)
         x = _normalised(of, _pooled(of, x, 2), "features.0.2")

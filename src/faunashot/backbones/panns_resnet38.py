@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from faunashot.backbones._panns.model import Panns, panns_card, panns_file
-from faunashot.backbones._panns.network import conv_block
+from faunashot.backbones._panns.network import DROPOUT, conv_block
 from faunashot.backbones.base import Cost
 from faunashot.runtimes.published_layers import PublishedLayers
 
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 """Filters and residual blocks of each stage."""
+
+RESIDUAL_DROPOUT = 0.1
+"""Share of values that are dropped between the two convolutions of a residual block."""
 
 
 class PannsResNet38(Panns):
@@ -27,15 +30,17 @@ class PannsResNet38(Panns):
     published = panns_file("ResNet38_mAP=0.434.pth", md5="bf12f36aaabac4e0855e22d3c3239c1b")
 
     @classmethod
-    def convolutions(cls, of: PublishedLayers, image: Any) -> Any:
+    def convolutions(cls, of: PublishedLayers, *images: Any) -> Any:
         """A block, four residual stages of which all but the first halve the image, a block."""
+        (image,) = images
         x = conv_block(of, image, "conv_block1", 64)
         for stage, (filters, blocks) in enumerate(STAGES, 1):
             of.block()
             for nth in range(blocks):
                 name = f"resnet.layer{stage}.{nth}"
                 x = _residual(of, x, name, filters, halve=stage > 1 and nth == 0)
-        return conv_block(of, _halved(of, x), "conv_block_after1", 2048, pool=None)
+        x = of.dropout(_halved(of, x), DROPOUT)
+        return conv_block(of, x, "conv_block_after1", 2048, pool=None)
 
 
 def _residual(of: PublishedLayers, x: Any, name: str, filters: int, *, halve: bool) -> Any:
@@ -44,7 +49,7 @@ def _residual(of: PublishedLayers, x: Any, name: str, filters: int, *, halve: bo
     if halve:
         x = _halved(of, x)
     branch = of.batch_norm(of.conv(x, f"{name}.conv1", filters, 3, pad=1), f"{name}.bn1")
-    branch = layers.ReLU(dtype=of.precision)(branch)
+    branch = of.dropout(layers.ReLU(dtype=of.precision)(branch), RESIDUAL_DROPOUT)
     branch = of.batch_norm(of.conv(branch, f"{name}.conv2", filters, 3, pad=1), f"{name}.bn2")
     if halve:
         x = of.conv(x, f"{name}.downsample.1", filters, 1)

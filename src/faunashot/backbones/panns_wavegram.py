@@ -6,7 +6,7 @@ from typing import Any
 
 from faunashot.backbones._panns.front_end import PannsLogMel, PannsWaveLogMel
 from faunashot.backbones._panns.model import Panns, panns_card, panns_file
-from faunashot.backbones._panns.network import cnn14_blocks, conv_block, spectrogram_image
+from faunashot.backbones._panns.network import cnn14_blocks, conv_block
 from faunashot.backbones.base import Cost
 from faunashot.runtimes.published_layers import PublishedLayers
 
@@ -33,23 +33,31 @@ class PannsWavegram(Panns):
     front_end_class = PannsWaveLogMel
 
     @classmethod
-    def trunk(cls, of: PublishedLayers, inputs: Any) -> Any:
-        """Both branches, (N, 250, 32, 64) each, and CNN14 from its second block on."""
+    def split(cls, inputs: Any) -> tuple[Any, Any]:
+        """The spectrogram and the waveform of each row."""
         from keras import layers
 
         n = PannsLogMel.window_samples
-        of.block()
-        learned = _wavegram(of, layers.Reshape((n, 1))(inputs[:, :n]))
-        log_mel = layers.Reshape(PannsLogMel.shape)(inputs[:, n:])
-        of.block()
-        x = cls.convolutions(of, spectrogram_image(of, log_mel))
-        x = layers.Concatenate(dtype=of.precision)([x, learned])
-        return cnn14_blocks(of, x, first=2)
+        return layers.Reshape(PannsLogMel.shape)(inputs[:, n:]), inputs[:, :n]
 
     @classmethod
-    def convolutions(cls, of: PublishedLayers, image: Any) -> Any:
-        """The first block of CNN14, of the spectrogram alone."""
-        return conv_block(of, image, "conv_block1", 64)
+    def images(cls, of: PublishedLayers, spectrogram: Any, waveform: Any) -> list[Any]:
+        """The normalised spectrogram and the wavegram, (N, 250, 32, 64)."""
+        from keras import layers
+
+        of.block()
+        learned = _wavegram(of, layers.Reshape((waveform.shape[1], 1))(waveform))
+        return [*super().images(of, spectrogram, waveform), learned]
+
+    @classmethod
+    def convolutions(cls, of: PublishedLayers, *images: Any) -> Any:
+        """The first block of CNN14 on the spectrogram, the others on both."""
+        from keras import layers
+
+        image, learned = images
+        x = conv_block(of, image, "conv_block1", 64)
+        x = layers.Concatenate(dtype=of.precision)([x, learned])
+        return cnn14_blocks(of, x, first=2)
 
 
 def _wavegram(of: PublishedLayers, waveform: Any) -> Any:

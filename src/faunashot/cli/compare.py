@@ -32,12 +32,29 @@ def compare(
         list[str] | None,
         typer.Option(help="Show this metric, such as map, rather than macro_f1; repeatable."),
     ] = None,
+    classes: Annotated[
+        bool,
+        typer.Option(
+            "--classes",
+            help="Class by class, on the classes and clips that both have scored; the first is "
+            "what the others are compared with, such as a general model.",
+        ),
+    ] = False,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw macro-F1 against k of all of them to this PNG.")
+        Path | None,
+        typer.Option(
+            help="Draw macro-F1 against k of all of them to this PNG; of --classes, average "
+            "precision against clips of the class."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print one row an experiment, newest first; or how those that are named differ."""
+    if classes:
+        from faunashot.cli.compare_classes import compare_classes
+
+        compare_classes(names or [], plot=plot, as_json=as_json)
+        return
     if names:
         _compare_named(names, plot=plot, as_json=as_json)
         return

@@ -12,7 +12,7 @@ import pandas as pd
 from faunashot.evaluation.labels import FloatArray, IntArray
 from faunashot.evaluation.metrics import metric_values
 from faunashot.evaluation.metrics.base import Metric
-from faunashot.evaluation.scored import ScoredClips, ratios
+from faunashot.evaluation.scored import BoolArray, ScoredClips
 from faunashot.evaluation.uncertainty import Figures, group_codes
 
 
@@ -71,6 +71,12 @@ class ScoredEpisodes:
         """How many episodes there are, E."""
         return int(self.episode.max()) + 1
 
+    @property
+    def of_one_recording(self) -> BoolArray:
+        """Classes of one recording, or none, which says nothing of how they differ, shape (C,)."""
+        of_row = self.recording[self.clips.part]
+        return np.array([np.unique(of_row[rows]).size < 2 for rows in self.clips.targets.T])
+
     @cached_property
     def each(self) -> list[tuple[IntArray, ScoredClips]]:
         """Of each episode its recordings, and its clips by them."""
@@ -112,7 +118,7 @@ class ScoredEpisodes:
         times, episodes : ndarray, shapes (D, G) and (D, E)
             How often each recording, in all episodes alike, and each episode counts.
         with_classes : bool
-            Whether precision, recall and F1 of classes are added, shape (D, C).
+            Whether figures of classes are added, shape (D, C), see `WeightedClips.of_classes`.
 
         Returns
         -------
@@ -122,17 +128,17 @@ class ScoredEpisodes:
         alone = self.n_episodes == 1
         pooled = {name: m for name, m in metrics.items() if alone or m.pooled_over_episodes}
         averaged = {name: metric for name, metric in metrics.items() if name not in pooled}
+        together = self.clips.weighted(times[:, self.recording] * episodes[:, self.episode])
         of_each: list[dict[str, FloatArray]] = []
         for recordings, clips in self.each:
-            weighted = clips.weighted(times[:, recordings])
-            of_classes = ratios(weighted.counts) if with_classes else {}
+            weighted = together if alone else clips.weighted(times[:, recordings])
+            of_classes = weighted.of_classes if with_classes else {}
             of_each.append({**metric_values(averaged, weighted), **of_classes})
         found = {
             name: _mean(np.stack([one[name] for one in of_each], axis=1), episodes)
             for name in of_each[0]
         }
         if pooled:
-            together = self.clips.weighted(times[:, self.recording] * episodes[:, self.episode])
             found |= metric_values(pooled, together)
             chance = {name: metric.chance(together) for name, metric in pooled.items()}
             found |= {f"{name} by chance": of for name, of in chance.items() if of is not None}

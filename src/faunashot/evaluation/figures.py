@@ -12,7 +12,7 @@ from faunashot.evaluation.episodes import ScoredEpisodes
 from faunashot.evaluation.labels import FloatArray
 from faunashot.evaluation.metrics import metric_values, metrics_for
 from faunashot.evaluation.metrics.base import Metric
-from faunashot.evaluation.scored import OF_CLASS
+from faunashot.evaluation.scored import OF_CLASS, OF_SCORES
 from faunashot.evaluation.uncertainty import (
     Interval,
     bootstrap,
@@ -32,7 +32,8 @@ class Intervals(NamedTuple):
     draws : dict of str to Interval
         The same with the interval over draws alone; empty where there is no second episode.
     of_class : DataFrame
-        One row a class: label, then `OF_CLASS` with ``_low`` and ``_high``, as in `overall`.
+        One row a class: label, then `OF_CLASS`, and of scores the average precision, each with
+        ``_low`` and ``_high``, as in `overall`.
     """
 
     overall: dict[str, Interval]
@@ -77,6 +78,7 @@ def clip_intervals(
         clips, classes, multi_label=multi_label, with_scores=with_scores
     )
     mirrored = {name: metric.range for name, metric in metrics.items() if metric.biased_upwards}
+    mirrored[OF_SCORES] = (0.0, 1.0)
     ends = bootstrap(
         lambda times, episodes: scored.values(metrics, times, episodes, with_classes=True),
         scored.n_recordings,
@@ -101,11 +103,10 @@ def clip_intervals(
 def _of_class(
     scored: ScoredEpisodes, ends: Mapping[str, FloatArray], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """Figures of classes; one recording says nothing of how much recordings differ."""
-    of_row = scored.recording[scored.clips.part]
-    alone = np.array([np.unique(of_row[rows]).size < 2 for rows in scored.clips.targets.T])
+    """Figures of classes."""
+    alone = scored.of_one_recording
     columns: dict[str, object] = {"label": list(classes)}
-    for name in OF_CLASS:
+    for name in (name for name in (*OF_CLASS, OF_SCORES) if name in ends):
         value, low, high = ends[name]
         columns |= {
             # a class that no clip is of has the figures that nothing right earns, and no interval

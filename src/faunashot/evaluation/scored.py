@@ -57,6 +57,9 @@ class Counts(NamedTuple):
 OF_CLASS = ("precision", "recall", "f1")
 """Figures that every class has of its own, by the names that `Counts` has them under."""
 
+OF_SCORES = "average_precision"
+"""The figure of a class that needs probabilities."""
+
 
 @dataclass(frozen=True)
 class ScoredClips:
@@ -170,6 +173,21 @@ class WeightedClips:
     def counts(self) -> Counts:
         """Counts of each weighting, shape (D, C): all that most metrics of labels need."""
         return Counts(*(self.times @ self.clips.counts_by_part))
+
+    @cached_property
+    def average_precision(self) -> FloatArray:
+        """Of every class against the rest, shape (D, C); NaN where no clip of it counts."""
+        from faunashot.evaluation.metrics.map import average_precision
+
+        return average_precision(self.targets, self.probabilities, self.weights)
+
+    @property
+    def of_classes(self) -> dict[str, FloatArray]:
+        """Figures of every class by name, shape (D, C), those of scores where there are some."""
+        found = ratios(self.counts)
+        if self.probabilities.size:
+            found[OF_SCORES] = self.average_precision
+        return found
 
 
 def counts_by(targets: BoolArray, predicted: BoolArray, part: IntArray) -> FloatArray:

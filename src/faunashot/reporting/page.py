@@ -134,14 +134,19 @@ def _curve(curve: pd.DataFrame) -> str:
 
 
 def _classes(per_class: Mapping[str, Mapping[str, Any]]) -> str:
+    ranked = any("average_precision" in of for of in per_class.values())
+    of_scores = ["average_precision"] if ranked else []
     rows = [
         [
             *(label, *(decimals(of[name]) for name in ("precision", "recall", "f1"))),
-            *(interval(of, "f1"), of["support"]),
+            interval(of, "f1"),
+            *(text for name in of_scores for text in (decimals(of[name]), interval(of, name))),
+            of["support"],
         ]
         for label, of in per_class.items()
     ]
-    return _table(["", "precision", "recall", "F1", INTERVAL, "clips"], rows)
+    ranking = [text for _ in of_scores for text in ("average precision", INTERVAL)]
+    return _table(["", "precision", "recall", "F1", INTERVAL, *ranking, "clips"], rows)
 
 
 def _salience(by_salience: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -12,6 +12,9 @@ import numpy.typing as npt
 EPSILON = 1e-5
 """Of PyTorch's normalisations; Keras' own is a hundred times as large."""
 
+MOMENTUM = 0.9
+"""Of the same: what a batch in training leaves of the statistics so far."""
+
 COUNTER = ".num_batches_tracked"
 """How names of tensors of PyTorch's normalisations end that nothing is computed from."""
 
@@ -30,10 +33,13 @@ class PublishedLayers:
     blocks : list of dict
         Variables by published name, a mapping for each part of the network that is trained at a
         rate of its own, from the lowest.
+    drops : bool
+        Whether `dropout` drops anything: where a network is trained from the start.
     """
 
     precision: str = "float32"
     blocks: list[dict[str, Any]] = field(default_factory=list)
+    drops: bool = False
 
     def block(self) -> None:
         """Begin the next part."""
@@ -97,7 +103,9 @@ class PublishedLayers:
         """Batch normalisation of the last axis, its statistics as they are."""
         from keras import layers
 
-        made = layers.BatchNormalization(epsilon=epsilon, dtype=self.precision, name=_plain(name))
+        made = layers.BatchNormalization(
+            momentum=MOMENTUM, epsilon=epsilon, dtype=self.precision, name=_plain(name)
+        )
         return self.note(
             made,
             x,
@@ -106,6 +114,12 @@ class PublishedLayers:
             moving_mean=f"{name}.running_mean",
             moving_variance=f"{name}.running_var",
         )
+
+    def dropout(self, x: Any, rate: float) -> Any:
+        """Drop a share of the values in training, if the network is to drop any."""
+        from keras import layers
+
+        return layers.Dropout(rate, dtype=self.precision)(x) if self.drops else x
 
     def layer_norm(self, x: Any, name: str, *, epsilon: float = EPSILON) -> Any:
         """Layer normalisation of the last axis."""

@@ -163,18 +163,19 @@ def saved(runs: Sequence[ScoredRun]) -> list[dict[str, Any]]:
     return rows
 
 
-def pair(run: ScoredRun, first: ScoredRun) -> Pair:
+def pair(run: ScoredRun, first: ScoredRun, *, of_one_corpus: bool = True) -> Pair:
     """Bring what two runs said of the same clips together.
 
     Where one of them scored every clip once, as fine_tune does, and the other in episodes, the
-    clips of each episode are compared with what the first said of them.
+    clips of each episode are compared with what the first said of them. Both have to be of one
+    corpus, unless told otherwise.
 
     Raises
     ------
     TrackingError
         They cannot be paired; says what differs.
     """
-    if what := _unlike(first, run):
+    if what := _unlike(first, run, of_one_corpus=of_one_corpus):
         raise TrackingError(f"{first.name} and {run.name} cannot be paired: {what}")
     tables = [run.predictions, first.predictions]
     drawn = [each.is_drawn for each in (run, first)]
@@ -208,8 +209,8 @@ def _pairing(run: ScoredRun, first: ScoredRun, table: pd.DataFrame) -> str:
     return said
 
 
-def _unlike(a: ScoredRun, b: ScoredRun) -> str:
-    if a.facts["corpus"] != b.facts["corpus"]:
+def _unlike(a: ScoredRun, b: ScoredRun, *, of_one_corpus: bool) -> str:
+    if of_one_corpus and a.facts["corpus"] != b.facts["corpus"]:
         return f"corpus {a.facts['corpus']} against {b.facts['corpus']}"
     if apart := set(a.classes) ^ set(b.classes):
         where = a.name if min(apart) in a.classes else b.name

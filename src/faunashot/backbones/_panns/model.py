@@ -81,7 +81,8 @@ class Panns(KerasBackbone):
 
         of = PublishedLayers(precision)
         inputs = Input(cls.front_end_class.shape, name="windows")
-        outputs = {"embedding": embedding(of, cls.trunk(of, inputs))}
+        images = cls.images(of, *cls.split(inputs))
+        outputs = {"embedding": embedding(of, cls.convolutions(of, *images))}
         return Encoder(inputs, outputs, of.blocks)
 
     @classmethod
@@ -97,15 +98,23 @@ class Panns(KerasBackbone):
         return tensors
 
     @classmethod
-    def trunk(cls, of: PublishedLayers, inputs: Any) -> Any:
-        """What is below the pooling, here of spectrograms, (N, 501, 64)."""
+    def split(cls, inputs: Any) -> tuple[Any, Any]:
+        """What the front end gave as spectrograms, (N, 501, 64), and waveforms, (N, 160000)."""
+        return inputs, None
+
+    @classmethod
+    def images(cls, of: PublishedLayers, spectrogram: Any, waveform: Any) -> list[Any]:
+        """What the convolutions read, here the normalised spectrogram, (N, 501, 64, 1), alone.
+
+        Spectrograms and waveforms may be of any length.
+        """
         of.block()
-        return cls.convolutions(of, spectrogram_image(of, inputs))
+        return [spectrogram_image(of, spectrogram)]
 
     @classmethod
     @abstractmethod
-    def convolutions(cls, of: PublishedLayers, image: Any) -> Any:
-        """What is between the normalised spectrogram, (N, 501, 64, 1), and the pooling."""
+    def convolutions(cls, of: PublishedLayers, *images: Any) -> Any:
+        """What is between `images` and the pooling."""
 
     @cached_property
     def class_list(self) -> ClassList:

@@ -9,6 +9,9 @@ from faunashot.runtimes.published_layers import PublishedLayers
 CNN14 = (64, 128, 256, 512, 1024, 2048)
 """Filters of CNN14's blocks."""
 
+DROPOUT, DENSE_DROPOUT = 0.2, 0.5
+"""Shares of values that are dropped after a block, and before the dense layer."""
+
 
 def spectrogram_image(of: PublishedLayers, inputs: Any) -> Any:
     """Spectrograms, (N, time, mel), normalised band by band: images of one channel."""
@@ -36,7 +39,9 @@ def conv_block(
     for nth in (1, 2):
         x = of.conv(x, f"{name}.conv{nth}", filters, 3, pad=1)
         x = layers.ReLU(dtype=of.precision)(of.batch_norm(x, f"{name}.bn{nth}"))
-    return x if pool is None else layers.AveragePooling2D(pool, dtype=of.precision)(x)
+    if pool is not None:
+        x = layers.AveragePooling2D(pool, dtype=of.precision)(x)
+    return of.dropout(x, DROPOUT)
 
 
 def embedding(of: PublishedLayers, x: Any) -> Any:
@@ -46,5 +51,5 @@ def embedding(of: PublishedLayers, x: Any) -> Any:
     of.block()
     bands = ops.mean(x, axis=2)
     pooled = ops.max(bands, axis=1) + ops.mean(bands, axis=1)
-    dense = of.dense(pooled, "fc1", x.shape[-1])
+    dense = of.dense(of.dropout(pooled, DENSE_DROPOUT), "fc1", x.shape[-1])
     return layers.ReLU(dtype="float32", name="embedding")(dense)

@@ -6,9 +6,9 @@ import csv
 import io
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from faunashot.data.corpora.base import ClassNames, Clip, Corpus, CorpusOptions
 from faunashot.data.corpora.esc50 import Esc50
 from faunashot.download import new_folder
 from faunashot.errors import CorpusError
+
+if TYPE_CHECKING:
+    from faunashot.audio.synth import Recording
 
 _TABLE = "clips.csv"
 _COLUMNS = ("filename", "label", "fold", "group")
@@ -102,15 +105,40 @@ def generate(root: Path, n_clips: int, *, seed: int = 42) -> None:
     """
     from faunashot.audio.synth import recordings  # SciPy's filters, which reading does not need
 
+    _write(root, recordings(n_clips, seed=seed), table=_TABLE, columns=_COLUMNS)
+
+
+def generate_soundscapes(root: Path, n_clips: int, *, seed: int = 42) -> None:
+    """Write recordings of several animals each, as the corpus ``folder`` reads them.
+
+    As `generate`, which see; it needs the corpus' option ``multi_label``.
+    """
+    from faunashot.audio.soundscapes import soundscapes
+
+    columns = ("path", *_COLUMNS[1:])
+    _write(
+        root, soundscapes(n_clips, seed=seed), table="labels.csv", columns=columns, below="audio/"
+    )
+
+
+def _write(
+    root: Path,
+    made: Iterable[Recording],
+    *,
+    table: str,
+    columns: Sequence[str],
+    below: str = "",
+) -> None:
+    """Write recordings into ``audio/``, and a table that lists them by their path `below` it."""
     with new_folder(root, error=CorpusError) as fresh:
         (fresh / "audio").mkdir()
-        with (fresh / _TABLE).open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(_COLUMNS)
-            for number, made in enumerate(recordings(n_clips, seed=seed)):
-                packed = _vorbis(made.audio, made.sample_rate, serial=number)
-                (fresh / "audio" / made.name).write_bytes(packed)
-                table.writerow((made.name, made.label, made.fold, made.group))
+        with (fresh / table).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(columns)
+            for number, one in enumerate(made):
+                packed = _vorbis(one.audio, one.sample_rate, serial=number)
+                (fresh / "audio" / one.name).write_bytes(packed)
+                rows.writerow((f"{below}{one.name}", one.label, one.fold, one.group))
 
 
 def _vorbis(audio: NDArray[np.float32], sample_rate: int, *, serial: int) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from faunashot.runtimes.keras_network import Network
@@ -34,11 +36,22 @@ class NetworkArchitecture(ABC):
 
     def with_weights(self, n_classes: int, *, seed: int) -> Network:
         """Build the network with weights drawn from `seed`; the same ones in any process."""
-        before = random.getstate()
-        random.seed(seed)  # from which Keras draws the seeds of layers that are given none
-        try:
+        with keras_draws(seed):
             model = self.build(n_classes)
-        finally:
-            random.setstate(before)
-        names = (f"{at:03d}/{variable.name}" for at, variable in enumerate(model.variables))
-        return Network(model, dict(zip(names, model.variables, strict=True)))
+        return Network(model, numbered(model.variables))
+
+
+@contextmanager
+def keras_draws(seed: int) -> Iterator[None]:
+    """Make layers whose weights are drawn from `seed`, and what they draw in training."""
+    before = random.getstate()
+    random.seed(seed)  # from which Keras draws the seeds of layers that are given none
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+def numbered(variables: Sequence[Any]) -> dict[str, Any]:
+    """Keras variables by their number and name."""
+    return {f"{at:03d}/{variable.name}": variable for at, variable in enumerate(variables)}

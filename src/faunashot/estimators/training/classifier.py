@@ -60,7 +60,7 @@ class NetworkClassifier(Estimator):
     least_k = 5
     threads_setting = "threads"
     multi_label = True
-    packages = ("tensorflow",)
+    packages: ClassVar[tuple[str, ...]] = ("tensorflow",)
 
     classes_: npt.NDArray[Any]
     network_: Network
@@ -127,10 +127,14 @@ class NetworkClassifier(Estimator):
         self.classes_ = np.asarray(train.classes)[present]
         if len(self.classes_) < 2:
             raise ParameterError("a network needs clips of at least two classes to learn from")
-        learn = Windows.of(train, self.classes_)
-        held = None if validation is None else Windows.of(validation, self.classes_)
+        learn = self._windows(train)
+        held = None if validation is None else self._windows(validation)
         self._train(learn, held, context or TrainingContext())
         return self
+
+    def _windows(self, examples: Examples) -> Windows:
+        """What is learned from, or chosen on."""
+        return Windows.of(examples, self.classes_)
 
     @abstractmethod
     def _train(self, learn: Windows, held: Windows | None, context: TrainingContext) -> None:
@@ -220,17 +224,25 @@ class NetworkClassifier(Estimator):
         return model
 
     def _pooled(self, held: Windows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Probabilities of clips, shape (n, C), and which class each is of.
+        """What `validated` takes of clips."""
+        return self._as_choices(*self._clips(held))
 
-        Those of a clip are the mean over its windows by their weight. Where clips carry several
-        labels each of them is a choice by itself, of shape (n * C, 2): without and with it.
+    def _clips(self, held: Windows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Probabilities of clips, shape (n, C), and which classes each is of.
+
+        Those of a clip are the mean over its windows by their weight.
         """
         clip_of, weight = held.clip_of, held.weight
         _, first = np.unique(clip_of, return_index=True)
         pooled = np.zeros((len(first), len(self.classes_)))
         np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
         pooled /= np.bincount(clip_of, weight)[:, None]
-        hit = held.target[first] > 0
+        return pooled, held.target[first] > 0
+
+    def _as_choices(
+        self, pooled: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """As they are; or of several labels a clip, (n * C, 2): each label without and with it."""
         if self.multi_label_:
             pooled = np.stack([1 - pooled, pooled], axis=-1).reshape(-1, 2)
             hit = np.stack([~hit, hit], axis=-1).reshape(-1, 2)
@@ -261,6 +273,16 @@ def validated(
         "validation_loss": float(-np.log(np.fmax(own, LEAST)).mean()),
         "validation_accuracy": float(hit[np.arange(len(hit)), pooled.argmax(axis=1)].mean()),
     }
+
+
+def mean_average_precision(scores: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_]) -> float:
+    """Mean average precision over the classes that occur, of clips, shape (n, C); 0 of none."""
+    from sklearn.metrics import average_precision_score
+
+    occur = hit.any(axis=0)
+    if not occur.any():
+        return 0.0
+    return float(average_precision_score(hit[:, occur], scores[:, occur]))
 
 
 def in_parts(function: Callable[[slice], Any], n: int, *, at_once: int) -> npt.NDArray[np.float32]:

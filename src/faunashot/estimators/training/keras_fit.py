@@ -15,6 +15,7 @@ from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, State
 from faunashot.progress import progress
+from faunashot.runtimes.devices import on_each
 
 if TYPE_CHECKING:
     from faunashot.estimators.training.classifier import NetworkClassifier
@@ -27,12 +28,12 @@ class Batch(NamedTuple):
 
     Attributes
     ----------
-    inputs : ndarray, shape (N, ...)
+    inputs : ndarray, shape (N, ...), or several of them
     target : ndarray, shape (N, C)
     weight : ndarray, shape (N,)
     """
 
-    inputs: FloatArray
+    inputs: Any
     target: FloatArray
     weight: FloatArray
 
@@ -64,6 +65,13 @@ class Recipe:
         What the optimizer's learning rate is a share of.
     callbacks : sequence of keras.callbacks.Callback
         That change the learning rate or stop, by the facts of the epochs so far alone.
+    forward : callable, optional
+        Of a batch's inputs, targets and weights gives logits, and the targets and weights of their
+        rows; the network itself, if not given.
+    reads : nested tf.TensorSpec, optional
+        Of a batch's inputs; those of the network, if not given.
+    strategy : tf.distribute.Strategy, optional
+        Under which the network and the optimizer were made, where there are several devices.
     """
 
     optimizer: Any
@@ -72,6 +80,9 @@ class Recipe:
     training: bool
     peak: float = 1.0
     callbacks: Sequence[Any] = ()
+    forward: Callable[[Any, Any, Any], tuple[Any, Any, Any]] | None = None
+    reads: Any = None
+    strategy: Any = None
 
     @property
     def learning_rate(self) -> float:
@@ -186,11 +197,17 @@ class Fit:
 
         recipe, network = self._recipe, self._model.network_.model
         scaled = isinstance(recipe.optimizer, keras.optimizers.LossScaleOptimizer)
+        devices = 1 if recipe.strategy is None else recipe.strategy.num_replicas_in_sync
+
+        def itself(inputs: Any, target: Any, weight: Any) -> tuple[Any, Any, Any]:
+            return network(inputs, training=recipe.training), target, weight
+
+        forward = recipe.forward or itself
 
         def step(inputs: Any, target: Any, weight: Any) -> Any:
             with tf.GradientTape() as tape:
-                each = recipe.loss(network(inputs, training=recipe.training), target)
-                loss = tf.reduce_mean(weight * each)
+                logits, target, weight = forward(inputs, target, weight)
+                loss = tf.reduce_mean(weight * recipe.loss(logits, target)) / devices
                 to_minimise = recipe.optimizer.scale_loss(loss)
             gradient = tape.gradient(to_minimise, recipe.variables)
             recipe.optimizer.apply(gradient, recipe.variables)
@@ -198,8 +215,12 @@ class Fit:
                 return loss
             return loss + 0 * tf.linalg.global_norm(gradient)
 
-        shapes = ([None, *network.input_shape[1:]], network.output_shape, [None])
-        return tf.function(step).get_concrete_function(*map(tf.TensorSpec, shapes))
+        def everywhere(*batch: Any) -> Any:
+            return on_each(recipe.strategy, step, batch)
+
+        reads = recipe.reads or tf.TensorSpec([None, *network.input_shape[1:]])
+        others = map(tf.TensorSpec, (network.output_shape, [None]))
+        return tf.function(everywhere).get_concrete_function(reads, *others)
 
     def _resume(self, state: State | None) -> None:
         """Tell the callbacks of the epochs so far, and go on with the optimizer as it was."""

@@ -13,6 +13,33 @@ from faunashot.estimators.examples import Examples
 
 FloatArray = npt.NDArray[np.float32]
 
+SOME = 64
+"""Windows that stand for all of a corpus that is too large to be hashed."""
+
+
+class WindowRows:
+    """Windows of clips as rows, each of which stays on disk until it is asked for.
+
+    Parameters
+    ----------
+    examples : Examples
+    """
+
+    def __init__(self, examples: Examples) -> None:
+        self._windows, self._rows = examples.features.windows, examples.rows
+        self.shape = (len(self._rows), examples.features.spec.dim)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> npt.NDArray[Any]:
+        """Rows by a slice or their numbers, as they are stored."""
+        return np.asarray(self._windows[self._rows[key]])
+
+    def some(self) -> npt.NDArray[Any]:
+        """Windows evenly apart, the first and the last among them."""
+        return self[np.unique(np.linspace(0, len(self) - 1, SOME).astype(int))]
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -20,7 +47,7 @@ class Windows:
 
     Attributes
     ----------
-    X : ndarray, shape (N, dim)
+    X : ndarray or WindowRows, shape (N, dim)
         Features; only rows are read from it, so it may be a memory map.
     target : ndarray, shape (N, C)
         Which classes the clip of each is of, 0 and 1; none where it is of others.
@@ -30,14 +57,14 @@ class Windows:
         Number of the clip of each.
     """
 
-    X: FloatArray
+    X: Any
     target: FloatArray
     share: npt.NDArray[np.float64]
     clip_of: npt.NDArray[np.intp]
 
     @classmethod
-    def of(cls, examples: Examples, classes: Collection[str]) -> Windows:
-        """The windows of clips, read now, with targets of `classes`."""
+    def of(cls, examples: Examples, classes: Collection[str], *, read_now: bool = True) -> Windows:
+        """The windows of clips with targets of `classes`, read now, or when their rows are."""
         target = np.zeros((len(examples), len(classes)), np.float32)
         for column, name in enumerate(classes):
             if name in examples.classes:
@@ -47,7 +74,8 @@ class Windows:
             share = share * examples.clip_weights[examples.clip_of]
         ids = np.repeat(np.asarray(examples.clip_ids), examples.counts)
         clip_of = np.unique(ids, return_inverse=True)[1]
-        return cls(examples.windows(), target[examples.clip_of], share, clip_of)
+        X = examples.windows() if read_now else WindowRows(examples)
+        return cls(X, target[examples.clip_of], share, clip_of)
 
     @property
     def weight(self) -> FloatArray:
@@ -56,5 +84,6 @@ class Windows:
 
     @property
     def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """All of it, to be hashed."""
-        return self.X, self.target, self.share, self.clip_of
+        """All of it, to be hashed; of windows that are not read yet, some."""
+        X = self.X.some() if isinstance(self.X, WindowRows) else self.X
+        return X, self.target, self.share, self.clip_of
