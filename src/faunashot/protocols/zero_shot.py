@@ -164,8 +164,8 @@ def class_map(
     Parameters
     ----------
     vocabulary : str
-        Of the table that comes with faunashot; where none of that name does, a class is
-        mapped to those of the backbone that are spelled as it is.
+        Of the table that comes with faunashot, if one of that name does. A class that it does not
+        list is mapped to those of the backbone that are spelled as it is.
     known : sequence of str
         The backbone's classes.
     wanted : sequence of str
@@ -178,14 +178,13 @@ def class_map(
     ParameterError
         A table cannot be read, or maps a name that the backbone does not know.
     """
-    file = resources.files("faunashot.protocols").joinpath(f"classmaps/{vocabulary}.csv")
     table: dict[str, list[str]] = {}
+    for name in known:
+        table.setdefault(spelled(name), []).append(name)
+    file = resources.files("faunashot.protocols").joinpath(f"classmaps/{vocabulary}.csv")
     if file.is_file():
         with resources.as_file(file) as path:
-            table = read_class_map(path, known)
-    else:  # that of another package's backbone
-        for name in known:
-            table.setdefault(spelled(name), []).append(name)
+            table |= read_class_map(path, known)
     if extra is not None:
         table |= read_class_map(extra, known)
     return {label: table.get(spelled(label)) for label in wanted}
