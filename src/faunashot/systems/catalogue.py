@@ -60,6 +60,8 @@ class System:
         that the system decides.
     windows_per_clip : int
         Windows of a labelled clip that a head learns beside its mean, for a half of its weight.
+    augment : dict
+        What it sets of `faunashot.audio.altered.Augmentation`, where ``params.yaml`` does not.
     """
 
     name: str
@@ -73,6 +75,7 @@ class System:
     features: Literal["embedding", "front_end"] = "embedding"
     protocol: dict[str, Any] = field(default_factory=dict)
     windows_per_clip: int = 0
+    augment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def estimator_class(self) -> type[Estimator]:
