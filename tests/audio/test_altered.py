@@ -42,7 +42,8 @@ def test_a_copy_differs_in_level_alone_where_that_alone_is_asked_for() -> None:
         copy, _ = AlteredCopy(number, gain_db=6.0, shift=0.0, snr_db=())(call(), RATE)
         gains.append(level_db(copy) - level_db(call()))
         np.testing.assert_allclose(copy, call() * 10 ** (gains[-1] / 20), atol=1e-6)
-    assert -6 <= min(gains) < -3 and 3 < max(gains) <= 6
+    assert -6 <= min(gains) < -3
+    assert 3 < max(gains) <= 6
 
 
 def test_noise_lies_as_far_below_the_sound_as_is_asked_for() -> None:
@@ -65,7 +66,8 @@ def test_what_is_loud_does_not_clip_and_what_is_silent_stays_so() -> None:
     loud, silent = 4.9 * call(), np.zeros(100, np.float32)
     for number in range(1, 9):
         copy, _ = AlteredCopy(number, 20.0, 0.1, (10.0, 10.0))(loud, RATE)
-        assert copy.dtype == np.float32 and np.abs(copy).max() <= 1
+        assert copy.dtype == np.float32
+        assert np.abs(copy).max() <= 1
         assert not AlteredCopy(number, 20.0, 0.1, (10.0, 10.0))(silent, RATE)[0].any()
 
 
