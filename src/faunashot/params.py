@@ -221,6 +221,9 @@ class Params(Options):
         of_backbone = name in BACKBONES
         kind: Any = BACKBONES[name] if of_backbone else FRONT_ENDS[name]
         block = (self.backbones if of_backbone else self.frontends).get(name, {})
+        system = self.varied_system
+        if name == system.backbone:
+            block = {**system.backbone_options, **block}
         read: dict[str, Any] = kind.Options.read(block, key=name).model_dump()
         return read
 

@@ -201,7 +201,9 @@ def write(outcome: Outcome, params: Params) -> None:
 def described(params: Params) -> dict[str, Any]:
     """The system, with the altered copies that it learned from or is scored on, if any."""
     system, used = asdict(params.varied_system), params.augmentation
-    del system["augment"]
+    for name in ("augment", "backbone_options"):
+        if not system[name]:
+            del system[name]
     if used.copies or used.tta_shifts:
         system["augment"] = used.model_dump(mode="json")
     return system
