@@ -15,12 +15,10 @@ from faunashot.errors import ParameterError
 from faunashot.runtimes.published_layers import PublishedLayers
 
 
-class FbspOptions(
-    window_options(  # type: ignore[misc]
-        WINDOW_S, window_s=(Annotated[float, Field(ge=0.5, le=WINDOW_S)], WINDOW_S)
-    )
-):
+class FbspOptions(window_options(WINDOW_S)):  # type: ignore[misc]
     """Length of a window, step between windows, and weights in place of the published ones."""
+
+    window_s: Annotated[float, Field(ge=0.5, le=WINDOW_S)] = WINDOW_S
 
     @model_validator(mode="after")
     def _drops_nothing(self) -> Self:

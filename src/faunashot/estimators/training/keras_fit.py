@@ -60,6 +60,10 @@ class Recipe:
         Of logits and targets, shape (N, C), gives the loss of each row, shape (N,).
     training : bool
         Whether layers drop out and learn statistics.
+    head : list of keras.Variable
+        Those of `variables` that alone are trained in the first `head_epochs` epochs.
+    head_epochs : int
+        In them nothing drops out and no statistics are learned.
     peak : float
         What the optimizer's learning rate is a share of.
     callbacks : sequence of keras.callbacks.Callback
@@ -70,6 +74,8 @@ class Recipe:
     variables: list[Any]
     loss: Callable[[Any, Any], Any]
     training: bool
+    head: Sequence[Any] = ()
+    head_epochs: int = 0
     peak: float = 1.0
     callbacks: Sequence[Any] = ()
 
@@ -167,19 +173,20 @@ class Fit:
         import keras
 
         recipe, network = self._recipe, self._model.network_.model
-        step = self._step()
+        step = self._step(recipe.variables, training=recipe.training)
+        of_head = self._step(recipe.head, training=False) if recipe.head_epochs else step
 
         def train_function(iterator: Any) -> dict[str, Any]:
             batch, waited = next(self._coming)
             self._waited += waited
-            return {"loss": step(*batch)}
+            return {"loss": (of_head if self._number <= recipe.head_epochs else step)(*batch)}
 
         model = keras.Model(network.input, network.output)
         model.compile(recipe.optimizer, jit_compile=False, auto_scale_loss=False)
         model.train_function = train_function
         return model
 
-    def _step(self) -> Any:
+    def _step(self, variables: Sequence[Any], *, training: bool) -> Any:
         """A step as a function of inputs, targets and weights, that gives the loss."""
         import keras
         import tensorflow as tf
@@ -189,11 +196,11 @@ class Fit:
 
         def step(inputs: Any, target: Any, weight: Any) -> Any:
             with tf.GradientTape() as tape:
-                each = recipe.loss(network(inputs, training=recipe.training), target)
+                each = recipe.loss(network(inputs, training=training), target)
                 loss = tf.reduce_mean(weight * each)
                 to_minimise = recipe.optimizer.scale_loss(loss)
-            gradient = tape.gradient(to_minimise, recipe.variables)
-            recipe.optimizer.apply(gradient, recipe.variables)
+            gradient = tape.gradient(to_minimise, variables)
+            recipe.optimizer.apply(gradient, variables)
             if scaled:  # which leaves out steps whose gradient is not finite
                 return loss
             return loss + 0 * tf.linalg.global_norm(gradient)

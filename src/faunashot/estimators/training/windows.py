@@ -27,13 +27,16 @@ class Windows:
     share : ndarray, shape (N,)
         Weight of each in learning; that of a clip is shared among its windows.
     clip_of : ndarray of int, shape (N,)
-        Number of the clip of each.
+        Number of the clip of each; altered copies of a clip count as that clip.
+    examples : Examples
+        The clips that they are windows of.
     """
 
     X: FloatArray
     target: FloatArray
     share: npt.NDArray[np.float64]
     clip_of: npt.NDArray[np.intp]
+    examples: Examples
 
     @classmethod
     def of(cls, examples: Examples, classes: Collection[str]) -> Windows:
@@ -47,7 +50,7 @@ class Windows:
             share = share * examples.clip_weights[examples.clip_of]
         ids = np.repeat(np.asarray(examples.clip_ids), examples.counts)
         clip_of = np.unique(ids, return_inverse=True)[1]
-        return cls(examples.windows(), target[examples.clip_of], share, clip_of)
+        return cls(examples.windows(), target[examples.clip_of], share, clip_of, examples)
 
     @property
     def weight(self) -> FloatArray:
