@@ -54,7 +54,3 @@ def test_copies_are_embedded_learned_from_scored_and_served(copy):
     assert np.abs(alone[0] - alone[1]).max() > 1e-4
     assert list(together.values()) != pytest.approx(alone[0][0].tolist(), abs=1e-5)
     assert done.stderr.count("embedded now") >= 6
-    change(copy, augment={"copies": None}, conditions__equalised__score=False)
-    again = call(copy, "dvc", "repro", "embed")
-    assert again.returncode == 0, again.stderr
-    assert [each.name for each in (copy / "features").iterdir()] == ["main"]
