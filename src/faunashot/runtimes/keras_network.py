@@ -97,6 +97,24 @@ class LayeredNetwork(Network):
     frozen: int = 0
     marked: bool = False
 
+    def classifier(self) -> LayeredNetwork:
+        """The classifier alone, which reads embeddings; its variables are those of the network."""
+        from keras import Input, Model
+
+        own = self.layers[-1]
+        ids = {id(variable) for variable in own.values()}
+        logits = embeddings = Input(self.body.output_shape[1:])
+        for layer in self.model.layers:
+            if ids & {id(variable) for variable in layer.variables}:
+                logits = layer(logits)
+        return LayeredNetwork(
+            Model(embeddings, logits),
+            own,
+            Model(embeddings, embeddings),
+            [own],
+            "float32",
+        )
+
 
 def _listed(names: Collection[str]) -> str:
     first = ", ".join(sorted(names)[:LISTED])
