@@ -6,6 +6,7 @@ import pytest
 
 from faunashot.backbones.base import BACKBONES, offering
 from faunashot.errors import ParameterError
+from faunashot.estimators.training.panns import panns_kind
 from faunashot.frontends.base import FRONT_ENDS
 from faunashot.systems.catalogue import System, systems
 
@@ -25,6 +26,13 @@ def test_settings_of_a_system_are_those_of_its_estimator(name: str) -> None:
     made = systems()[name].estimator(seed=0)
     for setting, value in systems()[name].settings.items():
         assert getattr(made.options, setting) == value
+
+
+@pytest.mark.parametrize("name", [n for n in systems() if n.endswith("-scratch")])
+def test_panns_from_the_start_are_networks_that_there_are(name: str) -> None:
+    network = systems()[name].estimator(seed=0).options.network
+    assert panns_kind(network).card.name == network
+    assert name == network.replace("_", "-") + "-scratch"
 
 
 def test_a_system_is_refused_by_what_it_is_for() -> None:
