@@ -16,7 +16,7 @@ RATE = 16_000
 
 @pytest.fixture(scope="module")
 def corpus() -> list[Recording]:
-    return list(soundscapes(10, sample_rate=RATE))
+    return list(soundscapes(4, sample_rate=RATE))
 
 
 @pytest.fixture
@@ -53,15 +53,15 @@ def test_a_place_that_was_recorded_twice_has_its_animals_with_other_calls(
 
 
 def test_clips_have_none_to_three_animals_and_some_classes_are_rarer(silent: None) -> None:
-    made = list(soundscapes(2000, sample_rate=RATE))
+    made = list(soundscapes(600, sample_rate=RATE))
     named = [tuple(filter(None, one.label.split(";"))) for one in made]
     share = Counter(map(len, named))
-    assert [share[n] / 2000 for n in range(4)] == pytest.approx([0.1, 0.4, 0.3, 0.2], abs=0.04)
+    assert [share[n] / 600 for n in range(4)] == pytest.approx([0.1, 0.4, 0.3, 0.2], abs=0.06)
     times = Counter(name for names in named for name in names)
     assert set(times) == set(CLASSES)
     assert times[CLASSES[0]] > 2 * times[CLASSES[-1]]
     assert set(Counter(one.fold for one in made)) == {1, 2, 3, 4, 5}
-    assert len({one.name for one in made}) == 2000
+    assert len({one.name for one in made}) == 600
 
 
 def test_which_animals_there_are_does_not_say_what_the_recorder_is(
