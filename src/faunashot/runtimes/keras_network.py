@@ -72,8 +72,8 @@ class LayeredNetwork(Network):
     """A pretrained network with a classifier on its embedding, which is trained by depth.
 
     The classifier is ``standard``, a batch normalisation without scale and centre that
-    standardises the embedding, and ``logits``, a dense layer. Statistics of batch normalisation
-    are never trained: call it with ``training=False``.
+    standardises the embedding, and ``logits``, a dense layer. It is called with ``training=False``,
+    but by a training that lets statistics of batch normalisation learn.
 
     Attributes
     ----------
