@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
+from faunashot.audio.altered import Shift
 from faunashot.estimators.calibration import temper
 from faunashot.features.extract import embed_clips
 from faunashot.features.extractors import extractor
+from faunashot.features.store import Features
 from faunashot.protocols.fine_tune import FineTune
 from faunashot.protocols.support.scoring import scored
 from faunashot.protocols.support.table import WindowTable
@@ -63,15 +66,32 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, 
 
 
 SOURCE = extractor("logmel_stats", options={"hop_s": 0.5})
+SHIFTS = [0.1, -0.1]
+
+
+@pytest.fixture(scope="module")
+def shifted(recordings: tuple[pd.DataFrame, WindowTable]) -> list[Features]:
+    """Features of the recordings moved in time."""
+    clips = list(zip(recordings[0]["clip_id"], recordings[0]["file"], strict=True))
+    return [embed_clips(clips, SOURCE, perturbation=Shift(share)) for share in SHIFTS]
+
+
+def test_shifted_copies_count_in_both(recordings, shifted, tmp_path: Path):
+    agree(replace(system("standardised"), grid={}), False, recordings, tmp_path, shifted=shifted)
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["one label", "several"])
 @pytest.mark.parametrize("of", SYSTEMS, ids=lambda of: of.name)
 def test_one_code_path_scores_them(of, several, recordings, tmp_path: Path):
+    agree(of, several, recordings, tmp_path)
+
+
+def agree(of, several, recordings, tmp_path: Path, *, shifted: Sequence[Features] = ()) -> None:
+    """Train a system, and compare what is served of recordings with what is scored of them."""
     clips, table = recordings
     if several:
-        labelled = clips.assign(label=clips["labels"], multi_label=True)
-        table = WindowTable(labelled, table.features, multi_label=True)
+        clips = clips.assign(label=clips["labels"], multi_label=True)
+    table = WindowTable(clips, table.features, multi_label=several, shifted=shifted)
     task = Task(table, table.none(), of, seed=1)
     outcome = FineTune().run(task)
     made_with = BackboneRecord(
@@ -80,6 +100,7 @@ def test_one_code_path_scores_them(of, several, recordings, tmp_path: Path):
     record = TrainedSystem(
         estimator=outcome.estimator.KIND,
         backbones=[made_with],
+        shifts=SHIFTS if shifted else [],
         classes=outcome.classes,
         multi_label=several,
         temperature=outcome.temperature,

@@ -23,6 +23,7 @@ from faunashot.options import Options, first_fault
 from faunashot.registry import Registry
 
 if TYPE_CHECKING:
+    from faunashot.audio.altered import Augmentation
     from faunashot.systems.catalogue import System
 
 NO_CORPUS = "none"
@@ -102,6 +103,7 @@ class Params(Options):
     unknown: UnknownParams
     ingest: IngestParams
     audio: AudioParams = Field(default_factory=AudioParams)
+    augment: Block = Field(default_factory=dict)
     conditions: Block
     noise: NoiseParams
     evaluation: EvaluationParams
@@ -117,11 +119,18 @@ class Params(Options):
             return given
         return {name: {} if block is None else block for name, block in given.items()}
 
+    @field_validator("augment")
+    @classmethod
+    def _given(cls, augment: Block) -> Block:
+        """What is set; null is for what the system has."""
+        return {name: value for name, value in augment.items() if value is not None}
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Params:
         self._check_corpora()
         self._check_protocols()
         self._check_features()
+        _ = self.augmentation
         from faunashot.conditions.base import asked_for
 
         asked_for(self.conditions)
@@ -219,8 +228,18 @@ class Params(Options):
         of_backbone = name in BACKBONES
         kind: Any = BACKBONES[name] if of_backbone else FRONT_ENDS[name]
         block = (self.backbones if of_backbone else self.frontends).get(name, {})
+        system = self.varied_system
+        if name == system.backbone:
+            block = {**system.backbone_options, **block}
         read: dict[str, Any] = kind.Options.read(block, key=name).model_dump()
         return read
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """Copies of clips that are learned from and scored: the system's own, but what is set."""
+        from faunashot.audio.altered import Augmentation
+
+        return Augmentation.of(self.varied_system.augment, self.augment)
 
     @property
     def reading(self) -> Reading:

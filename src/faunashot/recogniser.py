@@ -15,8 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from faunashot.audio.altered import Shift
 from faunashot.audio.encode import as_wav
 from faunashot.audio.headers import examine
+from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.reading import Reading
 from faunashot.backbones.base import Backbone, load
 from faunashot.errors import AudioError, ParameterError, StoreError
@@ -201,8 +203,8 @@ class Recogniser:
         if isinstance(source, np.ndarray):
             source = as_wav(source, sample_rate)
         source = Path(source) if isinstance(source, str) else source
-        features = self.features(source)
-        found = self.scores(features)
+        features, *shifted = self.views(source)
+        found = self.scores(features, *shifted)
         (share,) = self._shares(found.clips)
         unknown_score = None
         label = self._label(share)
@@ -290,30 +292,58 @@ class Recogniser:
         AudioError
             It cannot be decoded.
         """
-        features = self.features(source)
-        for at in range(0, len(features.index), AT_ONCE):
-            span = slice(at, at + AT_ONCE)
-            index = features.index.iloc[span].reset_index(drop=True)
-            part = replace(features, windows=features.windows[span], index=index)
-            scores = self.scores(part).windows
+        views = self.views(source)
+        for at in range(0, len(views[0].index), AT_ONCE):
+            parts = [
+                replace(
+                    view,
+                    windows=view.windows[at : at + AT_ONCE],
+                    index=view.index.iloc[at : at + AT_ONCE].reset_index(drop=True),
+                )
+                for view in views
+            ]
+            index, scores = parts[0].index, self.scores(*parts).windows
             for start, end, row in zip(index["start_s"], index["end_s"], scores, strict=True):
                 yield float(start), float(end), self._named(row)
 
-    def features(self, recording: Path | bytes) -> Features:
+    def features(
+        self, recording: Path | bytes, *, perturbation: Perturbation | None = None
+    ) -> Features:
         """Features of the windows of a recording."""
-        return join(embed_by_each(recording, self.extractors, pool=self._pool))
+        return join(
+            embed_by_each(recording, self.extractors, perturbation=perturbation, pool=self._pool)
+        )
 
-    def scores(self, features: Features) -> Scores:
+    def views(self, recording: Path | bytes) -> list[Features]:
+        """Features of the windows of a recording, and of its shifted copies where it has some.
+
+        Raises
+        ------
+        AudioError
+            It cannot be decoded, or its header says another length than it has, by which the
+            copies have other windows.
+        """
+        shifts = (None, *map(Shift, self.record.shifts))
+        views = [self.features(recording, perturbation=shift) for shift in shifts]
+        if len({len(view.index) for view in views}) > 1:
+            raise AudioError("its header says another length than it has: it cannot be shifted")
+        return views
+
+    def scores(self, features: Features, *shifted: Features) -> Scores:
         """Tempered scores of `classes` in the windows of one recording, and in all of it.
 
         They are what `faunashot.protocols` scores a clip with: the estimator pools its windows,
-        and the pooled score is tempered.
+        what it says of shifted copies is averaged, and the pooled score is tempered.
         """
         if self.estimator.reads_class_scores:
-            features = class_score_features(features, self._own_backbone)
+            features, *shifted = (  # type: ignore[assignment]
+                class_score_features(view, self._own_backbone) for view in (features, *shifted)
+            )
         multi_label = self.record.multi_label
-        examples = Examples.of_recording(features, self.classes, multi_label=multi_label)
-        plain = self.estimator.predict(examples)
+        examples = Examples.of_recording(
+            features, self.classes, multi_label=multi_label, shifted=shifted
+        )
+        plain = self.estimator.averaged(examples)
         temperature = 1.0 if self.record.temperature is None else self.record.temperature.value
         windows, clips = (
             temper(

@@ -12,7 +12,9 @@ from safetensors.numpy import save_file
 
 from faunashot.backbones._esresnext.front_end import FbspSamples
 from faunashot.backbones.base import load
-from faunashot.errors import WeightsError
+from faunashot.errors import ParameterError, WeightsError
+from faunashot.features.extractors import FRONT_END, of_layer
+from faunashot.features.spec import FeatureSpec
 from faunashot.runtimes.keras_network import deterministic_tensorflow
 
 
@@ -28,6 +30,31 @@ def test_samples_are_on_the_networks_scale() -> None:
     assert (window.shape, window.dtype) == ((1, 220_500), np.float32)
     expected = [-1, 2 * 49_152 / 65_535 - 1, 1, 1 / 65_535, 1 / 65_535]
     np.testing.assert_allclose(window[0, [0, 1, 2, 3, -1]], expected, atol=2e-7)
+
+
+def test_windows_of_another_length_are_other_features(tmp_path) -> None:
+    file = tmp_path / "any.safetensors"
+    save_file({"fc.bias": np.ones(50, np.float32)}, file)
+    plain, short = (
+        load("esresnext_fbsp", weights=str(file), **options)
+        for options in ({}, {"window_s": 0.96, "hop_s": 0.48})
+    )
+    specs = [FeatureSpec.of(of_layer(made, FRONT_END)) for made in (plain, short)]
+    assert [(of.window_s, of.hop_s, of.dim) for of in specs] == [
+        (5.0, 5.0, 220_500),
+        (0.96, 0.48, 42_336),
+    ]
+    assert [(made.made_with.get("window_s"), made.variant) for made in (plain, short)] == [
+        (None, ""),
+        (0.96, "-0.96s"),
+    ]
+
+
+def test_a_step_that_drops_audio_is_refused_in_a_line() -> None:
+    with pytest.raises(
+        ParameterError, match=r"hop_s: a step of 5 s is longer than window_s, 0\.96"
+    ):
+        load("esresnext_fbsp", window_s=0.96)
 
 
 def test_weights_of_other_classes_have_no_scores(tmp_path) -> None:
@@ -99,14 +126,18 @@ def test_adaptive_windows_overlap_where_the_size_is_odd(tf, size: tuple[int, int
 
 @pytest.mark.slow
 def test_every_part_can_be_trained(tf, tmp_path) -> None:
-    made: Any = load("esresnext_fbsp", weights=str(made_up_file("esresnext_fbsp", tmp_path)))
+    file = str(made_up_file("esresnext_fbsp", tmp_path))
+    made: Any = load("esresnext_fbsp", weights=file, window_s=0.96, hop_s=0.48)
     network = made.build(3, seed=0)
     assert network.frozen == 1
+    assert network.model.input_shape == (None, 42_336)
+    assert network.model.get_layer("spectrogram").output.shape == (None, 341, 74, 3)
     assert set(network.layers[0]) == {"fbsp.m", "fbsp.fb", "fbsp.fc"}
-    samples = np.random.default_rng(0).normal(0, 0.1, 220_500).astype(np.float32)
+    samples = np.random.default_rng(0).normal(0, 0.1, 60_000).astype(np.float32)
+    assert made.front_end(samples).shape == (2, 42_336)
     with tf.GradientTape() as tape:
         logits = network.model(made.front_end(samples), training=False)
-        loss = tf.nn.softmax_cross_entropy_with_logits([[0.0, 1.0, 0.0]], logits)
+        loss = tf.nn.softmax_cross_entropy_with_logits(2 * [[0.0, 1.0, 0.0]], logits)
     trained = [[v.value for v in layer.values() if v.trainable] for layer in network.layers]
     for gradients in tape.gradient(loss, trained):
         assert all(np.isfinite(gradient).all() for gradient in gradients)

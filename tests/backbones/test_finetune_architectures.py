@@ -44,6 +44,7 @@ IN_PART = ("resnet50_mel", "esresnext_fbsp")
 has few processor seconds."""
 
 HERE = {"epochs": 2, "stop_at": 2, "batch_size": 1, "accumulate": 2}
+HERE |= {"without_gpu": "same", "start": "probe", "head_epochs": 0}
 """In place of the system's: a step an epoch, at which all clips count."""
 STILL = {"masks": 0, "label_smoothing": 0.0, "start_share": 0.0, "C": 1e-4}
 """So that the loss of each epoch is of the same windows, and not the least to begin with."""

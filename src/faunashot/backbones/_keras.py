@@ -106,6 +106,20 @@ class KerasBackbone(Backbone):
     def encoder(cls, precision: str) -> Encoder:
         """The network, with weights that are drawn."""
 
+    def made(self, precision: str) -> Encoder:
+        """The network as its options want it, with weights that are drawn."""
+        return self.encoder(precision)
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """Options that another process makes the same backbone with."""
+        return {"hop_s": self.front_end.hop_s, "weights": str(self._file)}
+
+    @property
+    def variant(self) -> str:
+        """What the name of its converted network says of options that the network depends on."""
+        return ""
+
     @classmethod
     def arranged(cls, tensors: Tensors, variables: Mapping[str, Any]) -> Tensors:
         """Published tensors as Keras' variables hold them, here in PyTorch's layout."""
@@ -154,7 +168,7 @@ class KerasBackbone(Backbone):
 
         settle_tensorflow()
         precision = training_precision()
-        encoder = self.encoder(precision)
+        encoder = self.made(precision)
         network = with_classifier(
             encoder.inputs,
             encoder.outputs[default_layer(self)],
@@ -194,7 +208,7 @@ class KerasBackbone(Backbone):
             call = tf.function(partial(model, training=False), reduce_retracing=True)
             return lambda inputs: np.asarray(call(tf.constant(inputs)))
         return converted(
-            f"{self.card.name}-{'+'.join(layers)}-{self.revision}",
+            f"{self.card.name}-{'+'.join(layers)}-{self.revision}{self.variant}",
             self.weights_hash,
             write=partial(self._convert, layers),
             read=partial(self._read, layers),
@@ -209,7 +223,7 @@ class KerasBackbone(Backbone):
             import tensorflow as tf
             from keras import Model, ops
 
-            encoder = self.encoder("float32")
+            encoder = self.made("float32")
             outputs = [encoder.outputs[layer] for layer in layers]
             output = ops.concatenate(outputs, axis=1) if len(outputs) > 1 else outputs[0]
         variables = {name: v for block in encoder.blocks for name, v in block.items()}
@@ -220,7 +234,7 @@ class KerasBackbone(Backbone):
 
     def _convert(self, layers: tuple[str, ...], folder: Path) -> None:
         """Write a LiteRT model, and what the network gave in TensorFlow, into a folder."""
-        convert(self, {"hop_s": self.front_end.hop_s, "weights": str(self._file)}, layers, folder)
+        convert(self, self.made_with, layers, folder)
 
     def save(self, layers: tuple[str, ...], folder: Path) -> None:
         """Write a SavedModel of layers, and what it gave of a window of noise, into a folder."""

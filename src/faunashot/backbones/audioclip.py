@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from faunashot.backbones._audioclip.text import PARTS, TextTransformer
 from faunashot.backbones._audioclip.tokens import MERGES, Tokeniser, read_merges
+from faunashot.backbones._esresnext.front_end import FbspSamples
 from faunashot.backbones._esresnext.model import FbspBackbone
 from faunashot.backbones._keras import PACKAGES, Encoder
 from faunashot.backbones.base import Card, Cost, FloatArray
@@ -33,9 +34,11 @@ class AudioClip(FbspBackbone):
     Parameters
     ----------
     hop_s : float
-        Step between windows of 5 s, in seconds.
+        Step between windows in seconds.
     weights : str
         A file of the same tensors in place of the published one.
+    window_s : float
+        Length of a window in seconds, 5 unless given.
 
     References
     ----------
@@ -69,12 +72,12 @@ class AudioClip(FbspBackbone):
     prefix = "audio."
 
     @classmethod
-    def encoder(cls, precision: str) -> Encoder:
-        """The network from samples, (N, 220500), to embeddings."""
+    def encoder(cls, precision: str, *, shape: tuple[int, ...] = FbspSamples.shape) -> Encoder:
+        """The network from samples, (N, *shape), to embeddings."""
         from keras import layers
 
         of = PublishedLayers(precision)
-        inputs, pooled = cls.pooled(of)
+        inputs, pooled = cls.pooled(of, shape=shape)
         embedding = of.dense(pooled, "audio.fc", cls.layers["embedding"])
         embedding = layers.Activation("linear", dtype="float32", name="embedding")(embedding)
         return Encoder(inputs, {"embedding": embedding, "penultimate": pooled}, of.blocks)

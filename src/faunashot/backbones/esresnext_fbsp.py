@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 
 from faunashot.backbones._audioset import class_names
+from faunashot.backbones._esresnext.front_end import FbspSamples
 from faunashot.backbones._esresnext.model import FbspBackbone
 from faunashot.backbones._keras import PACKAGES, Encoder, dense
 from faunashot.backbones.base import Card, ClassList, Cost, FloatArray
@@ -24,10 +25,12 @@ class EsresnextFbsp(FbspBackbone):
     Parameters
     ----------
     hop_s : float
-        Step between windows of 5 s, in seconds.
+        Step between windows in seconds.
     weights : str
         A file of the same tensors in place of the published one; of other classes than AudioSet's
         it gives embeddings alone.
+    window_s : float
+        Length of a window in seconds, 5 unless given.
 
     References
     ----------
@@ -62,10 +65,10 @@ class EsresnextFbsp(FbspBackbone):
     classifiers: ClassVar = {CLASSIFIER: (527, 2048)}
 
     @classmethod
-    def encoder(cls, precision: str) -> Encoder:
-        """The network from samples, (N, 220500), to embeddings."""
+    def encoder(cls, precision: str, *, shape: tuple[int, ...] = FbspSamples.shape) -> Encoder:
+        """The network from samples, (N, *shape), to embeddings."""
         of = PublishedLayers(precision)
-        inputs, pooled = cls.pooled(of)
+        inputs, pooled = cls.pooled(of, shape=shape)
         return Encoder(inputs, {"embedding": pooled}, of.blocks)
 
     @cached_property

@@ -137,6 +137,16 @@ class Estimator(ABC):
         """Scores of clips alone, shape (n, C), for those to whom windows are further work."""
         return self.predict(examples).clips
 
+    def averaged(self, examples: Examples) -> Scores:
+        """Scores of windows and clips, averaged over the clips and their shifted copies."""
+        each = [self.predict(view) for view in (examples, *examples.shifted)]
+        windows, clips = ([getattr(one, of) for one in each] for of in ("windows", "clips"))
+        return Scores(each[0].classes, _mean(windows), _mean(clips))
+
+    def averaged_clips(self, examples: Examples) -> FloatArray:
+        """Scores of clips alone, averaged alike."""
+        return _mean([self.predict_clips(view) for view in (examples, *examples.shifted)])
+
     def chosen(self) -> dict[str, Any]:
         """What was chosen on the validation clips, JSON-ready."""
         return {}
@@ -174,6 +184,10 @@ class Estimator(ABC):
     @abstractmethod
     def load(cls, folder: Path) -> Self:
         """Load what `save` wrote; raises `StoreError` where it is something else."""
+
+
+def _mean(scores: Sequence[FloatArray]) -> FloatArray:
+    return scores[0] if len(scores) == 1 else np.asarray(np.mean(scores, axis=0))
 
 
 def most_frequent(values: Sequence[Any]) -> Any:

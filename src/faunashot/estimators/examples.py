@@ -43,6 +43,8 @@ class Examples:
         Weight of each clip in learning; equal if not given.
     of_target : ndarray of bool, shape (n,), optional
         Whether each clip is of the corpus that is scored; all are if not given.
+    shifted : tuple of Examples
+        The same clips moved in time, with as many windows each; scored beside them.
     corpus_means : array-like, shape (M, dim), optional
         Mean features of the clips of the whole corpus, and in `at` which of them these clips are;
         made from the windows if not given.
@@ -58,6 +60,7 @@ class Examples:
     counts: npt.NDArray[np.intp]
     clip_weights: FloatArray | None = None
     of_target: npt.NDArray[np.bool_] | None = None
+    shifted: tuple[Examples, ...] = ()
     corpus_means: Any = field(default=None, repr=False)
     at: npt.NDArray[np.intp] | None = field(default=None, repr=False)
 
@@ -66,7 +69,12 @@ class Examples:
 
     @classmethod
     def of_recording(
-        cls, features: Features, classes: Sequence[str], *, multi_label: bool = False
+        cls,
+        features: Features,
+        classes: Sequence[str],
+        *,
+        multi_label: bool = False,
+        shifted: Sequence[Features] = (),
     ) -> Examples:
         """The one recording that features are of; its label is not known, so it has no targets."""
         n = len(features.index)
@@ -79,6 +87,9 @@ class Examples:
             features=features,
             rows=np.arange(n),
             counts=np.array([n]),
+            shifted=tuple(
+                cls.of_recording(copy, classes, multi_label=multi_label) for copy in shifted
+            ),
         )
 
     @classmethod
@@ -186,6 +197,7 @@ class Examples:
             counts=counts,
             clip_weights=picked(self.clip_weights),
             of_target=picked(self.of_target),
+            shifted=tuple(copy.select(chosen) for copy in self.shifted),
             at=picked(self.at),
         )
 

@@ -20,6 +20,9 @@ FloatArray = npt.NDArray[np.float64]
 LEAST = 1e-7
 """Probability that stands for a smaller one, whose logarithm would outvote all other windows."""
 
+MEAN = "mean_probability"
+"""Name of the mean over windows, weighted by what each covers."""
+
 SHARPNESS = 5.0
 """Of `attention`: 0 is the mean, infinity the maximum."""
 
@@ -60,7 +63,7 @@ def _attention(scores: FloatArray, examples: Examples) -> FloatArray:
 
 
 METHODS: dict[str, Callable[[FloatArray, Examples], FloatArray]] = {
-    "mean_probability": _mean_probability,
+    MEAN: _mean_probability,
     "mean_logit": _mean_logit,
     "maximum": _maximum,
     "noisy_or": _noisy_or,
@@ -69,7 +72,7 @@ METHODS: dict[str, Callable[[FloatArray, Examples], FloatArray]] = {
 """How to pool, by name; what comes first is chosen where several are as good."""
 
 
-def pool(scores: FloatArray, examples: Examples, *, how: str = "mean_probability") -> FloatArray:
+def pool(scores: FloatArray, examples: Examples, *, how: str = MEAN) -> FloatArray:
     """Scores of clips from those of their windows.
 
     Parameters
@@ -102,7 +105,7 @@ def pool(scores: FloatArray, examples: Examples, *, how: str = "mean_probability
     if how not in METHODS:
         raise ParameterError.unknown("pooling", how, METHODS)
     pooled = METHODS[how](np.asarray(scores, dtype=np.float64), examples)
-    if how == "mean_probability" or examples.multi_label:
+    if how == MEAN or examples.multi_label:
         return pooled
     total = pooled.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(pooled, total, out=pooled, where=total > 0))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -175,16 +176,18 @@ def embed_by_each(
     source: Path | bytes,
     extractors: Sequence[Extractor],
     *,
+    perturbation: Perturbation | None = None,
     pool: ThreadPoolExecutor | None = None,
 ) -> list[Features]:
     """As `embed_recording` by each extractor; layers of one backbone take one pass."""
+    embedded = partial(embed_recording, source, perturbation=perturbation, pool=pool)
     found: list[Features] = []
     for _, of in groupby(extractors, key=lambda each: id(each.backbone or each)):
         layers = list(of)
         if len(layers) == 1:
-            found.append(embed_recording(source, layers[0], pool=pool))
+            found.append(embedded(layers[0]))
             continue
-        every = embed_recording(source, side_by_side(layers), pool=pool)
+        every = embedded(side_by_side(layers))
         parts = np.split(every.windows, np.cumsum([each.dim for each in layers])[:-1], axis=1)
         found += [
             replace(every, windows=windows, spec=FeatureSpec.of(each))
@@ -194,16 +197,21 @@ def embed_by_each(
 
 
 def embed_recording(
-    source: Path | bytes, extractor: Extractor, *, pool: ThreadPoolExecutor | None = None
+    source: Path | bytes,
+    extractor: Extractor,
+    *,
+    perturbation: Perturbation | None = None,
+    pool: ThreadPoolExecutor | None = None,
 ) -> Features:
-    """Embed one recording, a file or the bytes of one, in memory; `pool` as for `embed`.
+    """Embed one recording, a file or the bytes of one, in memory; the rest as for `embed`.
 
     Raises
     ------
     AudioError
         It cannot be decoded, or there is nothing to hear in it.
     """
-    rows = list(embed(_chunks("", source, extractor, None), extractor, pool=pool))
+    chunks = _chunks("", source, extractor, perturbation)
+    rows = list(embed(chunks, extractor, perturbation=perturbation, pool=pool))
     good = [done for done in rows if done.error is None]
     if not good:
         raise AudioError(str(rows[0].error))

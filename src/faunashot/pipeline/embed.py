@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from faunashot.audio.altered import InTurn
 from faunashot.audio.noise import Noise
+from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.recordings import recordings_in
 from faunashot.conditions.base import asked_for
 from faunashot.data.ingest import hashed
@@ -111,7 +113,8 @@ def _stage_run(params: Params, clips: Iterable[str]) -> Iterator[StageRun]:
         record=RECORD,
         name=params.run_name,
     ) as run:
-        run.params(params.model_dump(mode="json", include={"corpus", "source", "conditions"}))
+        used = {"corpus", "source", "conditions", "augment"}
+        run.params(params.model_dump(mode="json", include=used))
         yield run
 
 
@@ -134,8 +137,23 @@ def jobs(
         for name, table in clips.items()
         if len(table)
     }
+
+    def altered(
+        condition: str, corpus: str, perturbation: Perturbation | None, *, copies: bool
+    ) -> Iterator[EmbedJob]:
+        """What is embedded of the corpus that is scored beside it as it is under a condition."""
+        named = params.augmentation.shifted | (params.augmentation.altered if copies else {})
+        for name, change in named.items() if corpus == params.corpus else ():
+            yield EmbedJob(
+                ", ".join([corpus, *([condition] if perturbation else []), name]),
+                recordings[corpus],
+                features_of(condition, corpus, features, copy=name),
+                InTurn(perturbation, change) if perturbation else change,
+            )
+
     for corpus, of_corpus in recordings.items():
         yield EmbedJob(corpus, of_corpus, features_of(MAIN, corpus, features))
+        yield from altered(MAIN, corpus, None, copies=True)
     conditions = asked_for(params.conditions)
     noises = recordings_of_noise(params) if params.needs_noise else []
     if params.mixes_noise:
@@ -151,6 +169,7 @@ def jobs(
             if condition.refits or corpus == params.corpus:
                 folder = features_of(condition.name, corpus, features)
                 yield EmbedJob(f"{corpus}, {condition.name}", of_corpus, folder, perturbation)
+                yield from altered(condition.name, corpus, perturbation, copies=condition.refits)
 
 
 def recordings_of_noise(params: Params) -> list[Recording]:

@@ -26,9 +26,12 @@ def clips_of(corpus: str) -> Path:
     return CLIPS / f"{corpus}.parquet"
 
 
-def features_of(condition: str, corpus: str, features: FeatureName) -> Path:
-    """Features of a corpus under a condition, ``main`` for the recordings as they are."""
-    return FEATURES / condition / corpus / features.folder
+def features_of(condition: str, corpus: str, features: FeatureName, *, copy: str = "") -> Path:
+    """Features of a corpus under a condition, ``main`` for the recordings as they are.
+
+    Those of a copy that `faunashot.audio.altered.Augmentation` names lie beside them.
+    """
+    return FEATURES / ".".join(filter(None, (condition, copy))) / corpus / features.folder
 
 
 def model_of(params: Params) -> Path:

@@ -21,6 +21,7 @@ from faunashot.features import store
 from faunashot.features.extractors import extractor
 from faunashot.features.join import join
 from faunashot.features.names import FeatureName
+from faunashot.features.store import Features
 from faunashot.params import NO_CORPUS, Params
 from faunashot.pipeline.paths import (
     AUDITED,
@@ -44,7 +45,7 @@ from faunashot.tracking.runs import StageRun, stage_run
 
 LEARNS_FROM = {
     *("corpus", "source", "backbone", "layer", "system", "variant", "seed", "protocol"),
-    *("conditions", "noise"),
+    *("augment", "conditions", "noise"),
 }
 """Parameters of the stage, beside the options of the protocol and the backbones in use."""
 
@@ -92,8 +93,26 @@ def table_of(params: Params, clips: pd.DataFrame, role: str, condition: str = MA
     own = clips[clips["role"] == role]
     if own.empty:  # of which nothing was embedded
         return table_of(params, clips, TARGET).none()
-    parts = [store.load(features_of(condition, corpus, name)) for name in params.features]
-    return WindowTable(own, join(parts), multi_label=bool(clips["multi_label"].any()))
+
+    def features(copy: str = "") -> Features:
+        folders = [features_of(condition, corpus, name, copy=copy) for name in params.features]
+        return join([store.load(folder) for folder in folders])
+
+    augmentation = params.augmentation
+    scored, learned = role == TARGET, role == TARGET and _is_learned_from(params, condition)
+    return WindowTable(
+        own,
+        features(),
+        multi_label=bool(clips["multi_label"].any()),
+        copies=[features(name) for name in augmentation.altered] if learned else [],
+        shifted=[features(name) for name in augmentation.shifted] if scored else [],
+    )
+
+
+def _is_learned_from(params: Params, condition: str) -> bool:
+    """Whether clips as they are under a condition are learned from."""
+    refits = {MAIN, *(c.name for c in asked_for(params.conditions) if c.refits)}
+    return condition in refits
 
 
 def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
@@ -156,11 +175,12 @@ def write(outcome: Outcome, params: Params) -> None:
         estimator=outcome.estimator.KIND,
         packages=sorted({*packages_of(of_system.head), *outcome.estimator.packages}),
         backbones=[backbone_record(params, name) for name in params.features],
+        shifts=[shift.share for shift in params.augmentation.shifted.values()],
         classes=outcome.classes,
         multi_label=outcome.multi_label,
         temperature=outcome.temperature,
         unknown=outcome.threshold,
-        system=asdict(of_system),
+        system=described(params),
         variant=params.variant,
         corpus=params.corpus,
         source=params.source,
@@ -181,6 +201,17 @@ def write(outcome: Outcome, params: Params) -> None:
         (pd.DataFrame() if table is None else table).to_parquet(
             PREDICTIONS / f"{name}.parquet", index=False
         )
+
+
+def described(params: Params) -> dict[str, Any]:
+    """The system, with the altered copies that it learned from or is scored on, if any."""
+    system, used = asdict(params.varied_system), params.augmentation
+    for name in ("augment", "backbone_options"):
+        if not system[name]:
+            del system[name]
+    if used.copies or used.tta_shifts:
+        system["augment"] = used.model_dump(mode="json")
+    return system
 
 
 def backbone_record(params: Params, features: FeatureName) -> BackboneRecord:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -199,7 +200,6 @@ def _ontology(task: Task, extra: Path | None) -> Outcome:
         )
     backbone = task.backbone()
     known = own_classes(backbone).class_list
-    features = class_score_features(task.target.features, backbone)
     listed = class_map(known.vocabulary, known.names, classes, extra=extra)
     mapped = {label: names or [] for label, names in listed.items()}
     unmapped = [label for label in classes if not mapped[label]]
@@ -212,7 +212,7 @@ def _ontology(task: Task, extra: Path | None) -> Outcome:
     at = {name: i for i, name in enumerate(known.names)}
     columns = [[at[name] for name in mapped[label]] for label in classes]
     model = ClassMap(classes, columns, names=known.several)
-    table = WindowTable(task.target.clips, features, multi_label=task.target.multi_label)
+    table = task.target.through(partial(class_score_features, backbone=backbone))
     notes = [
         _note(label, backbone.card.name, known=listed[label] is not None) for label in unmapped
     ]

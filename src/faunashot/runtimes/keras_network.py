@@ -72,8 +72,8 @@ class LayeredNetwork(Network):
     """A pretrained network with a classifier on its embedding, which is trained by depth.
 
     The classifier is ``standard``, a batch normalisation without scale and centre that
-    standardises the embedding, and ``logits``, a dense layer. Statistics of batch normalisation
-    are never trained: call it with ``training=False``.
+    standardises the embedding, and ``logits``, a dense layer. It is called with ``training=False``,
+    but by a training that lets statistics of batch normalisation learn.
 
     Attributes
     ----------
@@ -96,6 +96,24 @@ class LayeredNetwork(Network):
     precision: str
     frozen: int = 0
     marked: bool = False
+
+    def classifier(self) -> LayeredNetwork:
+        """The classifier alone, which reads embeddings; its variables are those of the network."""
+        from keras import Input, Model
+
+        own = self.layers[-1]
+        ids = {id(variable) for variable in own.values()}
+        logits = embeddings = Input(self.body.output_shape[1:])
+        for layer in self.model.layers:
+            if ids & {id(variable) for variable in layer.variables}:
+                logits = layer(logits)
+        return LayeredNetwork(
+            Model(embeddings, logits),
+            own,
+            Model(embeddings, embeddings),
+            [own],
+            "float32",
+        )
 
 
 def _listed(names: Collection[str]) -> str:

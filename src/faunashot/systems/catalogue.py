@@ -60,6 +60,10 @@ class System:
         that the system decides.
     windows_per_clip : int
         Windows of a labelled clip that a head learns beside its mean, for a half of its weight.
+    backbone_options : dict
+        What it sets of its backbone's options, where ``params.yaml`` does not.
+    augment : dict
+        What it sets of `faunashot.audio.altered.Augmentation`, where ``params.yaml`` does not.
     """
 
     name: str
@@ -73,6 +77,8 @@ class System:
     features: Literal["embedding", "front_end"] = "embedding"
     protocol: dict[str, Any] = field(default_factory=dict)
     windows_per_clip: int = 0
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    augment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def estimator_class(self) -> type[Estimator]:

@@ -93,6 +93,9 @@ class TrainedSystem(_Record):
         Python packages that the estimator needs beside ours.
     backbones : list of BackboneRecord
         Several where they are joined.
+    shifts : list of float
+        By which shares a recording is moved to be scored once more, see
+        `faunashot.audio.altered.Shift`; its scores are the mean.
     classes : list of str
     multi_label : bool
         Whether a recording may be of several classes.
@@ -122,6 +125,7 @@ class TrainedSystem(_Record):
     estimator: str
     packages: list[str] = []
     backbones: list[BackboneRecord]
+    shifts: list[float] = []
     classes: list[str]
     multi_label: bool = False
     temperature: Temperature | None = None
@@ -146,7 +150,9 @@ class TrainedSystem(_Record):
 
     def write(self, folder: Path) -> None:
         """Write it into the folder of a model."""
-        (folder / FILE).write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
+        left_out = None if self.shifts else {"shifts"}
+        text = self.model_dump_json(indent=1, exclude=left_out)
+        (folder / FILE).write_text(text + "\n", "utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from faunashot.backbones._esresnext.front_end import WINDOW_SAMPLES
 from faunashot.backbones._esresnext.layers import FRAME, grouped_convolution, wavelets
 from faunashot.runtimes.published_layers import PublishedLayers
 
 HOP = 561
-FRAMES = 1 + -(-(WINDOW_SAMPLES - FRAME) // HOP)
 BANDS, CHANNELS = 341, 3
 FLOOR = 1e-18
 """Power where there is none."""
@@ -22,7 +20,7 @@ ATTENTION = ((3, 1), (1, 5), (3, 1), (1, 5), (3, 5))
 
 
 def spectrogram(of: PublishedLayers, samples: Any, *, name: str = "") -> Any:
-    """Wavelet spectrograms in dB of samples, (N, 220500) -> (N, 341, 392, 3).
+    """Wavelet spectrograms in dB of samples, such as (N, 220500) -> (N, 341, 392, 3).
 
     Low, middle and high frequencies are three channels of an image of bands by frames.
     """
@@ -31,30 +29,31 @@ def spectrogram(of: PublishedLayers, samples: Any, *, name: str = "") -> Any:
     of.block()
     layer = wavelets()(name="wavelets", dtype="float32")
     names = {part: f"{name}fbsp.{part}" for part in ("m", "fb", "fc")}
-    power = of.note(layer, _frames(samples), **names)
+    frames = _frames(samples)
+    power = of.note(layer, frames, **names)
     decibels = ops.log10(ops.where(power > 0, power, FLOOR)) * 10
-    image = layers.Reshape((FRAMES, CHANNELS, BANDS))(decibels)
+    image = layers.Reshape((frames.shape[1], CHANNELS, BANDS))(decibels)
     return layers.Permute((3, 1, 2), name="spectrogram")(image)
 
 
 def _frames(samples: Any) -> Any:
-    """Overlapping frames, (N, 392, 1654), zeros before and after the samples."""
+    """Overlapping frames, such as (N, 392, 1654), zeros before and after the samples."""
     from keras import ops
 
-    missing = FRAME + (FRAMES - 1) * HOP - WINDOW_SAMPLES
-    steps = FRAMES - (-FRAME // HOP) - 1  # that the frames reach over
-    after = steps * HOP - missing // 2 - WINDOW_SAMPLES
+    length = samples.shape[1]
+    n = 1 + -(-(length - FRAME) // HOP)
+    missing = FRAME + (n - 1) * HOP - length
+    steps = n - (-FRAME // HOP) - 1  # that the frames reach over
+    after = steps * HOP - missing // 2 - length
     padded = ops.pad(samples, ((0, 0), (missing // 2, after)))
     rows = ops.reshape(padded, (-1, steps, HOP))
     starts = range(0, FRAME, HOP)
-    shifted = [
-        rows[:, at : at + FRAMES, : min(HOP, FRAME - start)] for at, start in enumerate(starts)
-    ]
+    shifted = [rows[:, at : at + n, : min(HOP, FRAME - start)] for at, start in enumerate(starts)]
     return ops.concatenate(shifted, axis=2)
 
 
 def embedding(of: PublishedLayers, image: Any, *, name: str = "") -> Any:
-    """The network from spectrograms on, (N, 341, 392, 3) -> (N, 2048)."""
+    """The network from spectrograms on, (N, 341, frames, 3) -> (N, 2048)."""
     from keras import layers, ops
 
     of.block()

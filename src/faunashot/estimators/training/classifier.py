@@ -17,7 +17,7 @@ from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import Estimator, Level, TrainingContext
 from faunashot.estimators.calibration import fit_temperature, temper
 from faunashot.estimators.examples import Examples, Scores
-from faunashot.estimators.pooling import pool
+from faunashot.estimators.pooling import MEAN, pool
 from faunashot.estimators.training.checkpoint import read_arrays, write_arrays
 from faunashot.estimators.training.cost import cost
 from faunashot.estimators.training.windows import Windows
@@ -75,6 +75,11 @@ class NetworkClassifier(Estimator):
     def at_once(self) -> int:
         """Windows that pass through the network at once where none is trained on."""
         return AT_ONCE
+
+    @property
+    def pooling(self) -> str:
+        """How windows of a clip are pooled, one of `faunashot.estimators.pooling.METHODS`."""
+        return MEAN
 
     @property
     @abstractmethod
@@ -157,10 +162,11 @@ class NetworkClassifier(Estimator):
         return cost(self.network_.model)
 
     def predict(self, examples: Examples) -> Scores:
-        """Probabilities of `classes_` in windows, and in clips their mean by what each covers."""
+        """Probabilities of `classes_` in windows, and in clips, pooled from them."""
         rows, windows = examples.rows, examples.features.windows
         scores = self._probabilities(lambda part: np.asarray(windows[rows[part]]), len(rows))
-        return Scores(tuple(map(str, self.classes_)), scores, pool(scores, examples))
+        clips = pool(scores, examples, how=self.pooling)
+        return Scores(tuple(map(str, self.classes_)), scores, clips)
 
     def predict_proba(self, X: Rows) -> npt.NDArray[np.float64]:
         """Probabilities of `classes_` from rows of features.
@@ -228,16 +234,9 @@ class NetworkClassifier(Estimator):
         return self._as_choices(*self._clips(held))
 
     def _clips(self, held: Windows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Probabilities of clips, shape (n, C), and which classes each is of.
-
-        Those of a clip are the mean over its windows by their weight.
-        """
-        clip_of, weight = held.clip_of, held.weight
-        _, first = np.unique(clip_of, return_index=True)
-        pooled = np.zeros((len(first), len(self.classes_)))
-        np.add.at(pooled, clip_of, weight[:, None] * self.predict_proba(held.X))
-        pooled /= np.bincount(clip_of, weight)[:, None]
-        return pooled, held.target[first] > 0
+        """Probabilities of clips, shape (n, C), and which classes each is of."""
+        pooled = pool(self.predict_proba(held.X), held.examples, how=self.pooling)
+        return pooled, held.target[held.examples.first] > 0
 
     def _as_choices(
         self, pooled: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_]

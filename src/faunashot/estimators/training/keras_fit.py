@@ -61,6 +61,10 @@ class Recipe:
         Of logits and targets, shape (N, C), gives the loss of each row, shape (N,).
     training : bool
         Whether layers drop out and learn statistics.
+    head : list of keras.Variable
+        Those of `variables` that alone are trained in the first `head_epochs` epochs.
+    head_epochs : int
+        In them nothing drops out and no statistics are learned.
     peak : float
         What the optimizer's learning rate is a share of.
     callbacks : sequence of keras.callbacks.Callback
@@ -78,6 +82,8 @@ class Recipe:
     variables: list[Any]
     loss: Callable[[Any, Any], Any]
     training: bool
+    head: Sequence[Any] = ()
+    head_epochs: int = 0
     peak: float = 1.0
     callbacks: Sequence[Any] = ()
     forward: Callable[[Any, Any, Any], tuple[Any, Any, Any]] | None = None
@@ -178,19 +184,20 @@ class Fit:
         import keras
 
         recipe, network = self._recipe, self._model.network_.model
-        step = self._step()
+        step = self._step(recipe.variables, training=recipe.training)
+        of_head = self._step(recipe.head, training=False) if recipe.head_epochs else step
 
         def train_function(iterator: Any) -> dict[str, Any]:
             batch, waited = next(self._coming)
             self._waited += waited
-            return {"loss": step(*batch)}
+            return {"loss": (of_head if self._number <= recipe.head_epochs else step)(*batch)}
 
         model = keras.Model(network.input, network.output)
         model.compile(recipe.optimizer, jit_compile=False, auto_scale_loss=False)
         model.train_function = train_function
         return model
 
-    def _step(self) -> Any:
+    def _step(self, variables: Sequence[Any], *, training: bool) -> Any:
         """A step as a function of inputs, targets and weights, that gives the loss."""
         import keras
         import tensorflow as tf
@@ -200,7 +207,7 @@ class Fit:
         devices = 1 if recipe.strategy is None else recipe.strategy.num_replicas_in_sync
 
         def itself(inputs: Any, target: Any, weight: Any) -> tuple[Any, Any, Any]:
-            return network(inputs, training=recipe.training), target, weight
+            return network(inputs, training=training), target, weight
 
         forward = recipe.forward or itself
 
@@ -209,8 +216,8 @@ class Fit:
                 logits, target, weight = forward(inputs, target, weight)
                 loss = tf.reduce_mean(weight * recipe.loss(logits, target)) / devices
                 to_minimise = recipe.optimizer.scale_loss(loss)
-            gradient = tape.gradient(to_minimise, recipe.variables)
-            recipe.optimizer.apply(gradient, recipe.variables)
+            gradient = tape.gradient(to_minimise, variables)
+            recipe.optimizer.apply(gradient, variables)
             if scaled:  # which leaves out steps whose gradient is not finite
                 return loss
             return loss + 0 * tf.linalg.global_norm(gradient)

@@ -19,6 +19,9 @@ from faunashot.runtimes.keras_network import LayeredNetwork
 
 FloatArray = npt.NDArray[np.float32]
 
+NORM_MOMENTUM = 0.9
+"""What is left of the statistics of batch normalisation after a batch, where they are learned."""
+
 
 class Schedule(NamedTuple):
     """How a training goes, see `FineTuned.Options`."""
@@ -29,6 +32,8 @@ class Schedule(NamedTuple):
     warm_up: float
     weight_decay: float
     frozen: int
+    frozen_batch_norm: bool
+    head_epochs: int
     epochs: int
     batch_size: int
     accumulate: int
@@ -144,7 +149,7 @@ def recipe(
     multi_label: bool = False,
     callbacks: Sequence[Any] = (),
 ) -> Recipe:
-    """How each of an epoch's `batches` changes the network; its norms' statistics never change."""
+    """How each of an epoch's `batches` changes the network."""
     rates = layer_rates(network, schedule)
     trained = [
         variable
@@ -152,24 +157,53 @@ def recipe(
         for variable in layer.values()
         if variable.trainable and rate > 0
     ]
-    optimizer = _adam(network, rates, schedule, batches=batches)
+    head_epochs = schedule.head_epochs if len(network.layers) - schedule.frozen > 1 else 0
+    optimizer = _adam(network, rates, schedule, batches=batches, head_epochs=head_epochs)
     optimizer.build(trained)
+    if not schedule.frozen_batch_norm:
+        _let_norms_learn(network, rates)
 
     loss = partial(cross_entropy, multi_label=multi_label)
     return Recipe(
         optimizer,
         trained,
         loss,
-        training=False,
+        training=not schedule.frozen_batch_norm,
+        head=[variable for variable in network.layers[-1].values() if variable.trainable],
+        head_epochs=head_epochs,
         peak=schedule.learning_rate,
         callbacks=callbacks,
     )
 
 
+def _let_norms_learn(network: LayeredNetwork, rates: Sequence[float]) -> None:
+    """Set which batch normalisation learns statistics: that of the layers that are trained."""
+    import keras
+
+    learning = {
+        id(variable)
+        for layer, rate in zip(network.layers[:-1], rates, strict=False)
+        for variable in layer.values()
+        if rate > 0
+    }
+    for layer in network.model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = id(layer.moving_mean) in learning
+            layer.momentum = NORM_MOMENTUM
+
+
 def _adam(
-    network: LayeredNetwork, rates: Sequence[float], schedule: Schedule, *, batches: int
+    network: LayeredNetwork,
+    rates: Sequence[float],
+    schedule: Schedule,
+    *,
+    batches: int,
+    head_epochs: int,
 ) -> Any:
     """Adam at a peak rate for each layer, which falls as half a cosine.
+
+    What is trained after `head_epochs` alone has its moments corrected by its own steps, as if it
+    had begun then.
 
     The rates scale Adam's steps; of scaled gradients it would make the same steps. So they scale
     the decay of weights, which is apart from the gradients (I. Loshchilov, F. Hutter. Decoupled
@@ -183,16 +217,27 @@ def _adam(
         for variable in layer.values()
     }
 
+    n_steps = schedule.epochs * batches  # Keras counts batches, also where it puts some together
+    rising = max(1, round(schedule.warm_up * n_steps))
+    together = min(schedule.accumulate, batches)  # so that each epoch has a step
+    before = head_epochs * batches // together
+    of_head = {variable.value.ref() for variable in network.layers[-1].values()}
+
     class LayerwiseAdam(keras.optimizers.Adam):
+        def corrected(self, steps: Any) -> Any:
+            power = [keras.ops.power(of, steps) for of in (self.beta_1, self.beta_2)]
+            return keras.ops.sqrt(1 - power[1]) / (1 - power[0])
+
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             rate = learning_rate * rate_of[variable.ref()]
             if schedule.weight_decay > 0 and len(variable.shape) > 1:
                 self.assign_sub(variable, schedule.weight_decay * rate * variable)
+            if before and variable.ref() not in of_head:
+                steps = keras.ops.cast(self.iterations + 1, "float32")
+                own = keras.ops.maximum(steps - before, 1.0)
+                rate = rate * self.corrected(own) / self.corrected(steps)
             super().update_step(gradient, variable, rate)
 
-    n_steps = schedule.epochs * batches  # Keras counts batches, also where it puts some together
-    rising = max(1, round(schedule.warm_up * n_steps))
-    together = min(schedule.accumulate, batches)  # so that each epoch has a step
     optimizer = LayerwiseAdam(
         keras.optimizers.schedules.CosineDecay(
             0.0, max(1, n_steps - rising), warmup_target=1.0, warmup_steps=rising

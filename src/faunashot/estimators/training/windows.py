@@ -54,13 +54,16 @@ class Windows:
     share : ndarray, shape (N,)
         Weight of each in learning; that of a clip is shared among its windows.
     clip_of : ndarray of int, shape (N,)
-        Number of the clip of each.
+        Number of the clip of each; altered copies of a clip count as that clip.
+    examples : Examples
+        The clips that they are windows of.
     """
 
     X: Any
     target: FloatArray
     share: npt.NDArray[np.float64]
     clip_of: npt.NDArray[np.intp]
+    examples: Examples
 
     @classmethod
     def of(cls, examples: Examples, classes: Collection[str], *, read_now: bool = True) -> Windows:
@@ -75,7 +78,7 @@ class Windows:
         ids = np.repeat(np.asarray(examples.clip_ids), examples.counts)
         clip_of = np.unique(ids, return_inverse=True)[1]
         X = examples.windows() if read_now else WindowRows(examples)
-        return cls(X, target[examples.clip_of], share, clip_of)
+        return cls(X, target[examples.clip_of], share, clip_of, examples)
 
     @property
     def weight(self) -> FloatArray:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from pydantic import Field, field_validator
 
 from faunashot import options
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
+from faunashot.estimators.pooling import MEAN, METHODS
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
 from faunashot.estimators.training.classifier import (
     AT_ONCE,
@@ -25,7 +25,9 @@ from faunashot.estimators.training.classifier import (
 )
 from faunashot.estimators.training.keras_fit import Fit
 from faunashot.estimators.training.layerwise import Drawn, Schedule, as_inputs, recipe
+from faunashot.estimators.training.probe import linear_probe, standardising
 from faunashot.estimators.training.windows import Windows
+from faunashot.progress import say
 from faunashot.runtimes.keras_network import (
     LayeredNetwork,
     Network,
@@ -39,10 +41,6 @@ SHARES = (0.75, 0.5, 0.25, 0.0)
 FORWARD = 4
 """Times as many windows pass through a network at once where none is trained on."""
 
-FAINT = 1e-6
-"""Spread of a dimension of embeddings, of the largest, below which it is rounding: made as wide as
-the others it would drown them once the network is trained."""
-
 EVEN = 0.5
 """Share of the start where nothing chooses it, as the authors of the mean advise."""
 
@@ -50,11 +48,12 @@ EVEN = 0.5
 class FineTuned(NetworkClassifier):
     """A network that starts as the linear probe of its embedding, then learns as a whole.
 
-    The classifier begins as the logistic regression on the embeddings of the windows as they are.
-    From there Adam trains all layers on windows that are drawn, masked and mixed, the lower ones
-    at lower rates; batch normalisation keeps the statistics that it has. After each epoch means of
-    the weights then and at the start are scored on the validation clips; of all epochs and shares,
-    the start among them, those with the lowest loss are kept.
+    The classifier begins as the logistic regression on the embeddings of the windows as they are,
+    unless it is to be drawn. From there Adam trains all layers on windows that are drawn, masked
+    and mixed, the lower ones at lower rates; batch normalisation keeps the statistics that it has,
+    unless it is to learn them. After each epoch means of the weights then and at the start are
+    scored on the validation clips; of all epochs and shares, the start among them, those with the
+    lowest loss are kept. Where there is a GPU it trains in half precision.
 
     Fitting makes TensorFlow deterministic for the whole process, so that a seed gives one result.
 
@@ -103,6 +102,18 @@ class FineTuned(NetworkClassifier):
         trained : "all", "head" or int, optional
             Layers that learn: all, the classifier alone, or the classifier and so many layers below
             it; what suits the backbone if not given.
+        without_gpu : "same" or "head"
+            What learns where there is no GPU: the same, or the classifier alone.
+        start : "probe" or "drawn"
+            Whether the classifier begins as the logistic regression, or with weights that are
+            drawn, on embeddings that are standardised all the same.
+        head_epochs : int
+            Epochs at the beginning in which the classifier alone learns.
+        frozen_batch_norm : bool
+            Whether batch normalisation keeps its statistics; else that of layers which are trained
+            normalises by those of `batch_size` windows, and learns them.
+        pooling : str
+            How windows of a clip are pooled, one of `faunashot.estimators.pooling.METHODS`.
         epochs : int
             Length of the schedule.
         stop_at : int, optional
@@ -136,6 +147,11 @@ class FineTuned(NetworkClassifier):
         warm_up: float = Field(0.1, ge=0, le=1)
         weight_decay: float = Field(0.0, ge=0, le=1)
         trained: int | str | None = None
+        without_gpu: Literal["same", "head"] = "same"
+        start: Literal["probe", "drawn"] = "probe"
+        head_epochs: int = Field(0, ge=0)
+        frozen_batch_norm: bool = True
+        pooling: str = MEAN
         epochs: int = Field(5, ge=1)
         stop_at: int | None = Field(None, ge=0)
         patience: int = Field(3, ge=1)
@@ -151,8 +167,22 @@ class FineTuned(NetworkClassifier):
         C: float = Field(0.1, ge=1e-9)
         threads: int = Field(2, ge=1)
 
+        @field_validator("pooling")
+        @classmethod
+        def _known(cls, pooling: str) -> str:
+            if pooling not in METHODS:
+                raise ParameterError.unknown("head end_to_end.pooling", pooling, METHODS)
+            return pooling
+
     KIND = "end_to_end"
     options: Options
+    head_alone_ = False
+    """Whether the classifier alone was trained, for want of a GPU."""
+
+    @property
+    def pooling(self) -> str:
+        """How windows of a clip are pooled."""
+        return self.options.pooling
 
     @property
     def at_once(self) -> int:
@@ -164,18 +194,24 @@ class FineTuned(NetworkClassifier):
             raise ParameterError(
                 "backbone: end_to_end trains a pretrained network, which this one has none of"
             )
-        tf = deterministic_tensorflow(self.options.threads)
+        deterministic_tensorflow(self.options.threads)
         import keras
 
-        network: LayeredNetwork = context.backbone().build(len(self.classes_), seed=self.seed)
+        network = whole = context.backbone().build(len(self.classes_), seed=self.seed)
         self._use(network)
-        shape = network.model.input_shape[1:]
-        embed = tf.function(partial(network.body, training=False)).get_concrete_function(
-            tf.TensorSpec([None, *shape])
-        )
-        kept = Checkpoint(context.checkpoint, self._made_of(learn, held))
+        frozen = self._frozen(network)
+        kept = Checkpoint(context.checkpoint, self._made_of(learn, held, frozen))
         state = kept.read()
-        settings = {**self.options.model_dump(), "frozen": self._frozen(network), "seed": self.seed}
+        alone = self._is_head_on_fixed_inputs(network, frozen)
+        if alone or state is None:
+            embeddings = self._embedded(network, learn)
+        if alone:
+            learn = replace(learn, X=embeddings)
+            held = held and replace(held, X=self._embedded(network, held))
+            network, frozen = network.classifier(), 0
+            self._use(network)
+        shape = network.model.input_shape[1:]
+        settings = {**self.options.model_dump(), "frozen": frozen, "seed": self.seed}
         schedule = Schedule(**{name: settings[name] for name in Schedule._fields})
         batches = Drawn(
             learn, shape, schedule, multi_label=self.multi_label_, marked=network.marked
@@ -195,12 +231,8 @@ class FineTuned(NetworkClassifier):
             callbacks=callbacks,
         )
         if state is None:
-            embeddings = in_parts(
-                lambda part: embed(as_inputs(learn.X[part], shape)),
-                len(learn.X),
-                at_once=self.at_once,
-            )
-            self._start_at_probe(embeddings, learn)
+            for name, value in self._start(embeddings, learn).items():
+                network.variables[name].assign(value)
             self.history_ = [{"epoch": 0, "start_share": 1.0, **self._validated(held)}]
         else:
             self.history_ = state.history[:1]
@@ -209,10 +241,41 @@ class FineTuned(NetworkClassifier):
             self, batches, evaluate=lambda: self._best_mean(start, held), context=context, kept=kept
         )
         fit(how, epochs=self._last, state=state)
+        self._use(whole)
+
+    def _start(
+        self, embeddings: npt.NDArray[np.float32], learn: Windows
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Variables of the classifier that are set before the first epoch."""
+        if self.options.start == "drawn":
+            return standardising(embeddings)
+        return linear_probe(embeddings, learn, C=self.options.C, multi_label=self.multi_label_)
+
+    def _embedded(self, network: LayeredNetwork, windows: Windows) -> npt.NDArray[np.float32]:
+        """Embeddings of windows, shape (N, dim), as the network is now."""
+        import tensorflow as tf
+
+        shape = network.model.input_shape[1:]
+        embed = tf.function(partial(network.body, training=False)).get_concrete_function(
+            tf.TensorSpec([None, *shape])
+        )
+        return in_parts(
+            lambda part: embed(as_inputs(windows.X[part], shape)),
+            len(windows.X),
+            at_once=self.at_once,
+        )
+
+    def _is_head_on_fixed_inputs(self, network: LayeredNetwork, frozen: int) -> bool:
+        """Whether embeddings stay as they are in training, so that they need be made only once."""
+        masked = self.options.masks > 0 and len(network.model.input_shape) == 3
+        return frozen == len(network.layers) - 1 and not masked and self.options.mixup == 0
 
     def _frozen(self, network: LayeredNetwork) -> int:
         """Lowest layers that stay as they are."""
         below, trained = len(network.layers) - 1, self.options.trained
+        if self.options.without_gpu == "head" and training_precision() == "float32":
+            trained, self.head_alone_ = "head", True
+            _say_head_alone()
         if trained is None:
             return network.frozen
         named = {"all": below, "head": 0}
@@ -237,8 +300,9 @@ class FineTuned(NetworkClassifier):
         }
 
     def chosen(self) -> dict[str, Any]:
-        """The epoch and the share that the validation clips chose."""
-        return {"best_epoch": self.best_epoch_, "best_share": self.best_share_}
+        """The epoch and the share that the validation clips chose; where there was no GPU, that."""
+        alone = {"trained": "head"} if self.head_alone_ else {}
+        return {"best_epoch": self.best_epoch_, "best_share": self.best_share_, **alone}
 
     @property
     def best_share_(self) -> float:
@@ -274,49 +338,15 @@ class FineTuned(NetworkClassifier):
     def _logits(self, X: npt.NDArray[np.float32]) -> Any:
         return self._to_logits(as_inputs(X, self.network_.model.input_shape[1:]))
 
-    def _made_of(self, learn: Windows, held: Windows | None) -> dict[str, str]:
+    def _made_of(self, learn: Windows, held: Windows | None, frozen: int) -> dict[str, str]:
         settings = {**self.options.model_dump(exclude={"threads"}), "seed": self.seed}
+        settings["frozen"] = frozen
         arrays = [*learn.arrays, self.classes_, *(held.arrays if held else ())]
         return {
             "settings": json.dumps(settings, sort_keys=True),
             "weights": array_hash(self.network_.arrays().values()),
             "windows": array_hash(arrays),
         }
-
-    def _start_at_probe(self, embeddings: npt.NDArray[np.float32], learn: Windows) -> None:
-        """Set the classifier to the logistic regression on the embeddings."""
-        scaler = StandardScaler().fit(embeddings)
-        scaler.scale_[scaler.scale_ < FAINT * scaler.scale_.max()] = 1.0
-        kernel, bias = self._probe(scaler.transform(embeddings), learn)
-        classifier = {
-            "standard/moving_mean": scaler.mean_,
-            "standard/moving_variance": scaler.scale_**2,
-            "logits/kernel": kernel.T,
-            "logits/bias": bias,
-        }
-        for name, value in classifier.items():
-            self.network_.variables[name].assign(value)
-
-    def _probe(self, X: npt.NDArray[Any], learn: Windows) -> tuple[Any, Any]:
-        """Weights, shape (C, dim), and biases, shape (C,), of the logistic regression.
-
-        Where clips carry several labels there is one a class.
-        """
-        probe = LogisticRegression(C=self.options.C, tol=1e-3, max_iter=5000)
-        if self.multi_label_:
-            kernel, bias = np.zeros((len(self.classes_), X.shape[1])), np.zeros(len(self.classes_))
-            for at, target in enumerate(learn.target.T):
-                if target.all():  # no clip is without it
-                    bias[at] = np.log(2 * len(target) + 1)
-                else:
-                    probe.fit(X, target, sample_weight=learn.share)
-                    kernel[at], bias[at] = probe.coef_[0], probe.intercept_[0]
-            return kernel, bias
-        probe.fit(X, learn.target.argmax(axis=1), sample_weight=learn.share)
-        kernel, bias = probe.coef_, probe.intercept_
-        if len(kernel) == 1:  # two classes share one plane
-            kernel, bias = np.stack([-kernel[0], kernel[0]]) / 2, np.stack([-bias[0], bias[0]]) / 2
-        return kernel, bias
 
     def _best_mean(self, start: Arrays, held: Windows | None) -> tuple[Arrays, dict[str, Any]]:
         """The mean of the weights with the lowest validation loss; ties go to the larger share."""
@@ -342,3 +372,11 @@ class FineTuned(NetworkClassifier):
             if self.options.stop_at is None
             else min(self.options.stop_at, self.options.epochs)
         )
+
+
+@cache  # once, not in every rotation
+def _say_head_alone() -> None:
+    say(
+        "no GPU: the classifier alone is trained, on the embeddings of the network as published "
+        "(without_gpu: head); the system with -full in its name trains all the same"
+    )

@@ -66,7 +66,7 @@ def scored(
         return table.held_out_clips(test, found, classes, **tempered)
 
     if windows:
-        both = model.predict(task.target.examples(test))
+        both = model.averaged(task.target.examples(test))
         of_windows, scores = (
             columns(of, both.classes, classes, multi_label=multi_label)
             for of in (both.windows, both.clips)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -31,14 +31,33 @@ class WindowTable:
         Of the same corpus; every clip has windows in it.
     multi_label : bool
         Whether a label holds class names joined by ``;``.
+    copies : sequence of Features
+        Of altered copies of the clips, which are learned from beside them.
+    shifted : sequence of Features
+        Of the clips moved in time, which are scored beside them.
+
+    Raises
+    ------
+    SplitError
+        A clip has no features, or copies of it have no or other windows.
     """
 
     def __init__(
-        self, clips: pd.DataFrame, features: Features, *, multi_label: bool = False
+        self,
+        clips: pd.DataFrame,
+        features: Features,
+        *,
+        multi_label: bool = False,
+        copies: Sequence[Features] = (),
+        shifted: Sequence[Features] = (),
     ) -> None:
         self.clips = clips.reset_index(drop=True)
         self.features = features
         self.multi_label = multi_label
+        self.copies, self.shifted = (
+            [WindowTable(clips, of, multi_label=multi_label) for of in views]
+            for views in (copies, shifted)
+        )
         ids = pd.Index(self.clips["clip_id"], dtype=object)
         clip_of = ids.get_indexer(pd.Index(features.index["clip_id"], dtype=object))
         self._rows = np.argsort(clip_of, kind="stable")[(clip_of < 0).sum() :]
@@ -47,6 +66,10 @@ class WindowTable:
         missing = ids[self._counts == 0]
         if len(missing):
             raise SplitError(f"no features for {missing[0]} and {len(missing) - 1} further clips")
+        for view in self.shifted:
+            other = ids[view._counts != self._counts]
+            if len(other):
+                raise SplitError(f"{other[0]}: a shifted copy has other windows; run `dvc repro`")
         self._labels = self.clips["label"].to_numpy(dtype=str)
         self._groups = self.clips["group"].to_numpy(dtype=str)
         self._at = {clip_id: at for at, clip_id in enumerate(self.clips["clip_id"])}
@@ -65,6 +88,16 @@ class WindowTable:
     def spec(self) -> FeatureSpec:
         """What made the features."""
         return self.features.spec
+
+    def through(self, function: Callable[[Features], Features]) -> WindowTable:
+        """The same clips with what a function makes of their features."""
+        return WindowTable(
+            self.clips,
+            function(self.features),
+            multi_label=self.multi_label,
+            copies=[function(view.features) for view in self.copies],
+            shifted=[function(view.features) for view in self.shifted],
+        )
 
     def none(self) -> WindowTable:
         """The table of no clips."""
@@ -90,6 +123,7 @@ class WindowTable:
             features=self.features,
             rows=self._rows[spans(self._first[at], counts)],
             counts=counts,
+            shifted=tuple(view.examples_at(at) for view in self.shifted),
             corpus_means=self._means,
             at=at,
         )
@@ -177,12 +211,12 @@ class WindowTable:
         return pd.DataFrame({**columns, **facts, **run, **of_class}, index=index.index)
 
 
-def joined(first: WindowTable, second: WindowTable) -> WindowTable:
-    """The clips of two corpora, those of the second numbered after those of the first.
+def joined(parts: Sequence[WindowTable]) -> WindowTable:
+    """The clips of several tables, those of each numbered after those of the one before.
 
-    A clip id may be in both: ask for clips by number, with `WindowTable.examples_at`.
+    A clip id may be in several: ask for clips by number, with `WindowTable.examples_at`.
     """
-    parts = (first, second)
+    first = parts[0]
 
     def apart(table: pd.DataFrame, number: int) -> pd.DataFrame:
         return table.assign(clip_id=f"{number}/" + table["clip_id"].astype(str))

@@ -205,34 +205,45 @@ class Task:
         return head.fit(replace(every, groups=np.asarray(every.clip_ids)))
 
     def _learning_set(self, one: Learn) -> LearningSet:
-        target = self.target
+        target, copies = self.target, len(self.target.copies)
+        labelled = self._with_copies(one.labelled)
         if one.source and self.transfer == "joint":
-            train = self._joined.examples_at(
-                np.concatenate(
-                    [target.at(one.labelled), len(target.clips) + self.source.at(one.source)]
-                )
-            )
-            of_target = np.arange(len(train)) < len(one.labelled)
+            source = (1 + copies) * len(target.clips) + self.source.at(one.source)
+            train = self._joined.examples_at(np.concatenate([labelled, source]))
         else:
-            train = target.examples(one.labelled)
-            of_target = np.ones(len(train), dtype=bool)
+            train = self._copied.examples_at(labelled)
+        of_target = np.arange(len(train)) < len(labelled)
         weights = None
-        if one.balanced and not target.multi_label:
+        if copies or (one.balanced and not target.multi_label):
+            weights = np.where(of_target, 1 / (1 + copies), 1.0)
+        if weights is not None and one.balanced and not target.multi_label:
             _, of, counts = np.unique(
                 train.labels[of_target], return_inverse=True, return_counts=True
             )
-            weights = np.ones(len(train))
-            weights[of_target] = counts.max() / counts[of]
+            weights[of_target] *= counts.max() / counts[of]
+        unlabelled = self._with_copies(one.unlabelled)
         return LearningSet(
             replace(train, clip_weights=weights, of_target=of_target),
-            unlabelled=target.examples(one.unlabelled) if one.unlabelled else None,
+            unlabelled=self._copied.examples_at(unlabelled) if one.unlabelled else None,
             validation=target.examples(one.validation) if one.validation else None,
             context=self.training.context(one.name),
         )
 
+    def _with_copies(self, clip_ids: Sequence[str]) -> npt.NDArray[np.intp]:
+        """Numbers of clips and of their altered copies in `_copied` and `_joined`."""
+        at, each = self.target.at(clip_ids), len(self.target.clips)
+        return np.concatenate([at + n * each for n in range(1 + len(self.target.copies))])
+
+    @cached_property
+    def _copied(self) -> WindowTable:
+        """The target and its altered copies."""
+        target = self.target
+        return joined([target, *target.copies]) if target.copies else target
+
     @cached_property
     def _joined(self) -> WindowTable:
-        return joined(self.target, self.source)
+        """The same, and the source."""
+        return joined([self.target, *self.target.copies, self.source])
 
 
 class _Sets(Sequence[LearningSet]):
@@ -252,5 +263,5 @@ class _Sets(Sequence[LearningSet]):
 
 def clip_scores(model: Estimator, examples: Examples) -> FloatArray:
     """Scores of the classes of `examples` in each of their clips, (n, C), not tempered."""
-    scores = model.predict_clips(examples)
+    scores = model.averaged_clips(examples)
     return columns(scores, model.classes_, examples.classes, multi_label=examples.multi_label)
