@@ -114,7 +114,7 @@ def _found(root: Path, asked: Any) -> Mapping[str, Any]:
 def _show(root: Path, asked: Any, runs: Mapping[str, Any], *, out: Path, as_json: bool) -> None:
     """Write the tables and plots of a study, and print what is at the headline k."""
     from faunashot.tracking import studies, study_tables
-    from faunashot.tracking.published import set_beside
+    from faunashot.tracking.published import comparable, set_beside
 
     table = studies.table_of(root, asked, runs)
     tables = study_tables.side_by_side(root, asked, table, runs)
@@ -124,6 +124,8 @@ def _show(root: Path, asked: Any, runs: Mapping[str, Any], *, out: Path, as_json
     table.drop(columns="headline").to_csv(csv, index=False)
     if asked.published:
         beside.to_csv(published, index=False)
+        of_system = comparable(beside, "accuracy")
+        tables["systems"]["published"] = tables["systems"]["system"].map(of_system)
     plots = _draw(tables, table, asked, out)
     headline = table[table["headline"]]
     rows = records(headline.drop(columns="headline"))
@@ -176,40 +178,36 @@ def _lines(row: Mapping[str, Any], asked: Any) -> list[dict[str, Any]]:
 
 
 def _print_published(beside: Any) -> None:
-    """Published figures beside ours, and what keeps the two from being compared."""
-    from faunashot.tracking.published import RANDOM, metric_title
+    """Published figures beside ours, a table a system, and what keeps the two from comparing."""
+    from faunashot.tracking.published import FOLDS
 
-    ours_at_random = f"ours_{RANDOM}"
-    is_scored = beside[ours_at_random].notna().any()
-    lines: list[dict[str, Any]] = []
-    for row in records(beside):
-        line = {
-            "system": row["system"],
-            "figure": metric_title(row["metric"]),
-            "published": decimals(row["published"]),
-            "folds": row["folds"] + " (leaks)" * row["leaks"],
-            "ours": None if row["ours"] is None else decimals(row["ours"]),
-            INTERVAL: None if row["ours"] is None else interval(row, "ours"),
-        }
-        if is_scored:
-            known = row[ours_at_random] is not None
-            line["on random folds"] = decimals(row[ours_at_random]) if known else None
-        known = row["difference"] is not None
-        line["difference"] = decimals(row["difference"], sign=True) if known else None
-        line["holds it"] = {True: "yes", False: "no", None: None}[row["holds"]]
-        lines.append(line)
-    answer(lines, as_json=False)
+    parts = beside.groupby(["system", "folds", "source", "differs"], sort=False)
+    for (system, folds, source, differs), of in parts:
+        note(f"{system}: published {FOLDS[folds]} ({source}).")
+        answer([_published(row) for row in records(of)], as_json=False)
+        if differs:
+            note(f"Not to be compared: {differs}.\n")
     note(
-        "Difference: ours less the published figure, like from like. Holds it: whether our "
-        "interval holds the published figure."
+        "Difference: ours less the published figure; where that is of random folds, ours on random "
+        "folds less it. Within: whether the published figure lies within our interval."
     )
-    if beside["leaks"].any():
-        note(
-            "Leaks: pieces of one recording are learned from and scored, which makes figures "
-            "higher than they would be of new recordings."
-        )
-    for reason, of in beside[beside["differs"] != ""].groupby("differs", sort=False):
-        note(f"Not to be compared ({', '.join(dict.fromkeys(of['system']))}): {reason}.")
+
+
+def _published(row: Mapping[str, Any]) -> dict[str, Any]:
+    from faunashot.tracking.published import metric_title
+
+    def shown(name: str, *, sign: bool = False) -> str | None:
+        return None if row[name] is None else decimals(row[name], sign=sign)
+
+    return {
+        "figure": metric_title(row["metric"]),
+        "published": decimals(row["published"]),
+        "ours": shown("ours"),
+        INTERVAL: None if row["ours"] is None else interval(row, "ours"),
+        **({"random folds": shown("ours_random_folds")} if row["leaks"] else {}),
+        "difference": shown("difference", sign=True),
+        "within": {True: "yes", False: "no", None: None}[row["within"]],
+    }
 
 
 def _draw(tables: Mapping[str, Any], table: Any, asked: Any, folder: Path) -> list[Path]:

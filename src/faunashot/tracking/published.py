@@ -20,12 +20,21 @@ WINDOW = "window."
 RANDOM = "random_folds"
 """The condition under which clips are dealt to folds at random, recordings torn apart."""
 
+FOLDS = {
+    "official": "on the folds of the corpus' authors",
+    "published": "on fixed parts that the study names",
+    "grouped": "on folds that keep a recording together",
+    "random": "on random folds, which leak: pieces of a recording are learned and scored",
+    "unknown": "on folds that are not told",
+}
+"""How clips can have been divided where a figure was published, in words."""
+
 COLUMNS = (
     *("system", "metric", "published", "folds", "leaks"),
     *(f"ours{end}" for end in ENDS),
     *(f"ours_random_folds{end}" for end in ENDS),
     *(f"difference{end}" for end in ENDS),
-    *("holds", "differs", "source"),
+    *("within", "differs", "source"),
 )
 """Columns of `set_beside`."""
 
@@ -102,8 +111,8 @@ def set_beside(published: Sequence[Published], systems: pd.DataFrame) -> pd.Data
         Columns `COLUMNS`, a row a published figure and system: the figure (``published``) and how
         it came about, ``ours``, and ours on random folds. The ``difference`` is of like from like:
         of ours on random folds from a figure of random folds, of ours from any other; it is
-        missing where the two do not compare. ``holds`` says whether our interval holds the
-        published figure. Where none of the systems is there, ours are missing.
+        missing where the two do not compare. ``within`` says whether the published figure lies
+        within our interval. Where none of the systems is there, ours are missing.
     """
     rows = []
     for each in published:
@@ -113,6 +122,12 @@ def set_beside(published: Sequence[Published], systems: pd.DataFrame) -> pd.Data
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def comparable(beside: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Published figures of a metric that ours on honest folds compare with, by system."""
+    of = beside[(beside["metric"] == metric) & ~beside["leaks"] & (beside["differs"] == "")]
+    return dict(zip(of["system"], of["published"], strict=True))
+
+
 def _row(published: Published, system: Mapping[Any, Any], metric: str) -> dict[str, Any]:
     value = published.values[metric]
     ours = [system.get(f"{metric}{end}", np.nan) for end in ENDS]
@@ -120,12 +135,12 @@ def _row(published: Published, system: Mapping[Any, Any], metric: str) -> dict[s
     like = np.array(at_random if published.leaks else ours, dtype=np.float64)
     if published.differs:
         like[:] = np.nan
-    holds = None if np.isnan(like).any() else bool(like[1] <= value <= like[2])
+    within = None if np.isnan(like).any() else bool(like[1] <= value <= like[2])
     return {
         **{"system": system["system"], "metric": metric, "published": value},
         **{"folds": published.folds, "leaks": published.leaks},
         **dict(zip((f"ours{end}" for end in ENDS), ours, strict=True)),
         **dict(zip((f"ours_{RANDOM}{end}" for end in ENDS), at_random, strict=True)),
         **dict(zip((f"difference{end}" for end in ENDS), like - value, strict=True)),
-        **{"holds": holds, "differs": published.differs, "source": published.source},
+        **{"within": within, "differs": published.differs, "source": published.source},
     }
