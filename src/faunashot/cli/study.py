@@ -14,6 +14,7 @@ import typer
 
 from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note, records
 from faunashot.errors import CorpusError, FaunashotError, ParameterError
+from faunashot.evaluation import LEAKING
 from faunashot.wording import INTERVAL, decimals, interval
 
 STDERR = 2
@@ -167,6 +168,9 @@ def _lines(row: Mapping[str, Any], asked: Any) -> list[dict[str, Any]]:
         value = row.get(name)
         line["value" if several else title] = None if value is None else decimals(value)
         line[INTERVAL] = None if value is None else intervals(row, name)
+        if f"{LEAKING}.{HEADLINE}" in row:
+            leaking = row.get(f"{LEAKING}.{name}")
+            line["random folds (leak)"] = None if leaking is None else decimals(leaking)
         of_headline = name == HEADLINE
         difference = row.get("difference" if of_headline else f"{name}_difference")
         if asked.reference:  # the reference experiment differs from nothing
@@ -204,7 +208,7 @@ def _published(row: Mapping[str, Any]) -> dict[str, Any]:
         "published": decimals(row["published"]),
         "ours": shown("ours"),
         INTERVAL: None if row["ours"] is None else interval(row, "ours"),
-        **({"random folds": shown("ours_random_folds")} if row["leaks"] else {}),
+        **({"random folds": shown("ours_leaking")} if row["leaks"] else {}),
         "difference": shown("difference", sign=True),
         "within": {True: "yes", False: "no", None: None}[row["within"]],
     }

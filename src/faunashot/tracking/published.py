@@ -10,15 +10,13 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from faunashot.errors import ParameterError
+from faunashot.evaluation import LEAKING
 from faunashot.evaluation.metrics import METRICS, titles
 from faunashot.evaluation.summary import ENDS
 from faunashot.options import Options
 
 WINDOW = "window."
 """What the name of a metric begins with where windows are scored, not the clips they are of."""
-
-RANDOM = "random_folds"
-"""The condition under which clips are dealt to folds at random, recordings torn apart."""
 
 FOLDS = {
     "official": "on the folds of the corpus' authors",
@@ -32,7 +30,7 @@ FOLDS = {
 COLUMNS = (
     *("system", "metric", "published", "folds", "leaks"),
     *(f"ours{end}" for end in ENDS),
-    *(f"ours_random_folds{end}" for end in ENDS),
+    *(f"ours_leaking{end}" for end in ENDS),
     *(f"difference{end}" for end in ENDS),
     *("within", "differs", "source"),
 )
@@ -103,7 +101,7 @@ def set_beside(published: Sequence[Published], systems: pd.DataFrame) -> pd.Data
     systems : DataFrame
         A row a system: ``system``, its name; ``axes``, a mapping of its values of the grid; and
         its metrics with their intervals, those of windows as ``window.NAME``, those of folds at
-        random as ``random_folds.NAME``.
+        random as ``leaking_random_folds.NAME``.
 
     Returns
     -------
@@ -131,7 +129,7 @@ def comparable(beside: pd.DataFrame, metric: str) -> dict[str, float]:
 def _row(published: Published, system: Mapping[Any, Any], metric: str) -> dict[str, Any]:
     value = published.values[metric]
     ours = [system.get(f"{metric}{end}", np.nan) for end in ENDS]
-    at_random = [system.get(f"{RANDOM}.{metric}{end}", np.nan) for end in ENDS]
+    at_random = [system.get(f"{LEAKING}.{metric}{end}", np.nan) for end in ENDS]
     like = np.array(at_random if published.leaks else ours, dtype=np.float64)
     if published.differs:
         like[:] = np.nan
@@ -140,7 +138,7 @@ def _row(published: Published, system: Mapping[Any, Any], metric: str) -> dict[s
         **{"system": system["system"], "metric": metric, "published": value},
         **{"folds": published.folds, "leaks": published.leaks},
         **dict(zip((f"ours{end}" for end in ENDS), ours, strict=True)),
-        **dict(zip((f"ours_{RANDOM}{end}" for end in ENDS), at_random, strict=True)),
+        **dict(zip((f"ours_leaking{end}" for end in ENDS), at_random, strict=True)),
         **dict(zip((f"difference{end}" for end in ENDS), like - value, strict=True)),
         **{"within": within, "differs": published.differs, "source": published.source},
     }

@@ -17,6 +17,7 @@ from sklearn.model_selection import ParameterGrid
 
 from faunashot.changed import PARAMS
 from faunashot.errors import ParameterError, TrackingError
+from faunashot.evaluation import LEAKING
 from faunashot.evaluation.metrics import HEADLINE, metric_names
 from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.features.names import BY
@@ -31,7 +32,7 @@ from faunashot.tracking.experiments import (
     find_runs,
     git_head,
 )
-from faunashot.tracking.published import RANDOM, WINDOW, Published, refuse_unknown_metric
+from faunashot.tracking.published import WINDOW, Published, refuse_unknown_metric
 
 P_VALUES = ("p_value", "p_holm")
 """Of the difference in macro-F1."""
@@ -249,8 +250,8 @@ def table_of(root: Path, study: Study, runs: Mapping[str, Run]) -> pd.DataFrame:
     -------
     DataFrame
         A row an experiment and k: the axes, ``experiment``, and the columns of ``curve.csv``. At
-        the headline k of an experiment also ``window.NAME``, the metrics of windows,
-        ``random_folds.NAME``, those over folds at random where it was scored on them, and, where
+        the headline k of an experiment also ``window.NAME``, the metrics of windows; figures over
+        random folds, which leak, as ``leaking_random_folds.NAME``, where it has them; and, where
         there is a reference experiment with the same values of all other axes, ``difference``
         (``NAME_difference``), its macro-F1 (other metrics of labels) less that experiment's, with
         intervals and `P_VALUES`.
@@ -289,16 +290,12 @@ def _rows(client: MlflowClient, experiment: Planned, run: Run) -> list[dict[str,
 
 
 def _further_figures(client: MlflowClient, run: Run) -> dict[str, Any]:
-    """Metrics of windows, and of folds at random, with their intervals: the curve has neither."""
-    figures = evaluated_figures(client, run)
-    at_random = figures.get("conditions", {}).get(RANDOM, {})
-    return {
-        f"{prefix}{name}{end}": of[f"{name}{end}"]
-        for prefix, of in ((WINDOW, figures.get("window", {})), (f"{RANDOM}.", at_random))
-        for name in metric_names(of)
-        for end in (*ENDS, *DRAWS)
-        if f"{name}{end}" in of
-    }
+    """Metrics of windows with their intervals, and figures over random folds, if any."""
+    windows = evaluated_figures(client, run).get("window", {})
+    names = [f"{name}{end}" for name in metric_names(windows) for end in (*ENDS, *DRAWS)]
+    found = {f"{WINDOW}{name}": windows[name] for name in names if name in windows}
+    leaking = {k: v for k, v in run.data.metrics.items() if k.startswith(f"{LEAKING}.")}
+    return found | leaking
 
 
 def _with_differences(root: Path, study: Study, table: pd.DataFrame) -> pd.DataFrame:

@@ -10,12 +10,13 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from faunashot.evaluation import LEAKING
 from faunashot.evaluation.metrics import METRICS
 from faunashot.evaluation.repeated import repeated_intervals
 from faunashot.evaluation.summary import ENDS, flat
 from faunashot.tracking import store
 from faunashot.tracking.comparison import evaluated_table, predictions_of
-from faunashot.tracking.published import RANDOM, WINDOW
+from faunashot.tracking.published import WINDOW
 from faunashot.tracking.studies import Study, planned
 
 SEED = "seed"
@@ -108,7 +109,7 @@ def _figures(client: MlflowClient, rows: pd.DataFrame, runs: Sequence[Run]) -> M
 
 def _is_metric(column: str) -> bool:
     """Whether a column is a metric of clips, of windows, or of folds at random."""
-    return column.removeprefix(f"{RANDOM}.").removeprefix(WINDOW) in METRICS
+    return column.removeprefix(f"{LEAKING}.").removeprefix(WINDOW) in METRICS
 
 
 def _mean(client: MlflowClient, runs: Sequence[Run], name: str, *, by: str) -> pd.DataFrame:
