@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from faunashot.cli import study as command
+from faunashot.errors import CorpusError, FaunashotError
 from faunashot.evaluation.metrics import scores
 from faunashot.evaluation.summary import Summary, summarise
 from faunashot.tracking import studies
 from faunashot.tracking.runs import stage_run
 from faunashot.tracking.study_tables import named, side_by_side
 
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ["None", "hen", "owl"]
 
 
@@ -174,3 +177,37 @@ def test_published_figures_stand_beside_ours(study, project: Path, capsys) -> No
     rows = json.loads(capsys.readouterr().out)
     assert [row["seed"] for row in rows] == [1, 2]
     assert [each["metric"] for each in rows[0]["published"]] == ["accuracy", "window.accuracy"]
+
+
+def test_a_corpus_that_is_absent_is_told_before_anything_runs(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (project / "data/none").mkdir(parents=True)
+    monkeypatch.setattr(command, "_dvc", lambda *_, **__: pytest.fail("something is run"))
+    study = {"name": "s", "params": {"corpus": "urbansound8k"}, "grid": {"root": ["urban"]}}
+    (project / "study.yaml").write_text(yaml.safe_dump(study))
+    with pytest.raises(CorpusError, match=r"urbansound8k is not here \(root: urban\): run `fauna"):
+        command.study(project / "study.yaml")
+    (project / "urban/audio").mkdir(parents=True)
+    with pytest.raises(CorpusError, match=r"urban does not hold .* metadata/UrbanSound8K.csv or"):
+        command.study(project / "study.yaml")
+
+
+def test_an_experiment_that_cannot_be_run_is_named_before_anything_runs(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (project / "data/none").mkdir(parents=True)
+    for name in (f"{label}/{label}{number}.wav" for label in ("hen", "owl") for number in range(6)):
+        (project / "birds" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "birds" / name).touch()
+    monkeypatch.setattr(command, "_dvc", lambda *_, **__: pytest.fail("something is run"))
+    study = {
+        "name": "s",
+        "params": {"corpus": "folder", "root": "birds", "backbone": "logmel_stats"},
+        "grid": {"protocol.name": ["fine_tune", "few_shot"], "protocol.k": [50]},
+    }
+    (project / "study.yaml").write_text(yaml.safe_dump(study))
+    with pytest.raises(FaunashotError, match=r"^50, few_shot: .*k"):
+        command.study(project / "study.yaml")
