@@ -130,6 +130,22 @@ def test_random_folds_stand_beside_the_official_ones_everywhere(project):
     assert f"{leaking['macro_f1']:.4f}" in call(project, "faunashot", "show").stdout
 
 
+def test_its_study_is_reproduced_by_one_command(project, tfhub):
+    study = ("studies/urbansound8k-windows.yaml", "--only", "system=lightgbm")
+    done = call(project, "faunashot", "study", *study, "-S", "root=data/recordings", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["window.accuracy"] == figures(project)["window"]["accuracy"]
+    beside = pd.read_csv(project / "reports/studies/urbansound8k-windows-published.csv")
+    beside = beside.set_index("metric")
+    published = {"accuracy": 0.802, "macro_f1": 0.819}
+    published |= {"window.accuracy": 0.744, "window.macro_f1": 0.758}
+    assert beside["published"].to_dict() == published
+    for metric, value in published.items():
+        assert beside.loc[metric, "difference"] == pytest.approx(row[metric] - value)
+    assert [each["ours"] for each in row["published"]] == beside["ours"].tolist()
+
+
 def test_without_the_fold_that_is_scored_it_is_refused_in_one_line(project):
     change(project, protocol__folds="published", corpora__urbansound8k={"classes": ["siren"]})
     (project / "data/recordings/audio/fold10").rename(project / "data/recordings/audio/fold10x")
