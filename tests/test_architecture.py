@@ -30,7 +30,7 @@ LAYERS = [
     {"storage"},
     {"changed", "files", "native", "progress"},
     {"options", "targets"},
-    {"errors", "wording"},
+    {"errors", "older_params", "wording"},
 ]
 """Rooms from the top of the house to its foundations: a room may import those of lower layers."""
 

@@ -53,6 +53,16 @@ def test_learning_from_windows_is_timed() -> None:
     assert found["cpu_s"] > 0
 
 
+@pytest.mark.slow
+def test_packing_and_reading_are_timed() -> None:
+    found = printed("pack", "--clips", 16, "--batches", 4)
+    # measured 395 and 75,000 under a load of 12 on two cores
+    assert found["times_real_time_of_a_core"] > 200
+    rates = {row["layout"]: row["clips_per_min"] for row in found["reading"]}
+    assert rates["in one piece"] > 20_000
+    assert len(rates) == 4
+
+
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes in folders, each a tone of its own in noise, eight recordings each."""

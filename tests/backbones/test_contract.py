@@ -165,7 +165,7 @@ def test_what_is_loaded_is_known(source: Extractor) -> None:
 
 
 def test_embeddings_have_the_announced_shape(source, windows, embeddings) -> None:
-    assert embeddings.dtype == np.float32
+    assert embeddings.dtype == source.dtype
     assert embeddings.shape == (len(windows), source.dim)
 
 

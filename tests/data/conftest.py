@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -78,8 +79,52 @@ def _make_urbansound8k(root: Path) -> None:
     _touch(root / "audio", "fold5/7-3-0-0.wav", "fold5/7-3-0-1.wav", "fold10/9-8-0-2.wav")
 
 
+def _make_audioset(root: Path) -> None:
+    """A dog and a cat in each part, each known by one label."""
+    nodes = [("/m/0jbk", "Animal", ["/m/0bt9lr", "/m/01yrx"])]
+    nodes += [("/m/0bt9lr", "Dog", []), ("/m/01yrx", "Cat", [])]
+    of = [{"id": at, "name": name, "child_ids": below} for at, name, below in nodes]
+    (root / "ontology.json").write_text(json.dumps(of))
+    for number, name in enumerate(("balanced_train_segments.csv", "eval_segments.csv")):
+        lines = ["# YTID, start_seconds, end_seconds, positive_labels"]
+        for letter, (at, *_) in zip("dc", nodes[1:], strict=True):
+            video = f"{letter * 10}{number}"
+            lines.append(f'{video}, 30.000, 40.000, "{at}"')
+            _touch(root / "audio", f"{video}.wav")
+        (root / name).write_text("\n".join(lines))
+
+
+def _make_beans(root: Path) -> None:
+    """The whales of BEANS: a row in each part."""
+    rows = {"train": ("Beluga", "Narwhal"), "valid": ("Beluga",), "test": ("Narwhal",)}
+    for part, labels in rows.items():
+        paths = [f"audio/{part}{n}.wav" for n in range(len(labels))]
+        _touch(root / "data/watkins", *paths)
+        of = ((n, f"data/watkins/{paths[n]}", label) for n, label in enumerate(labels))
+        table = root / f"data/watkins/annotations.{part}.csv"
+        _write_table(table, ("", "path", "label"), *of)
+
+
+def _make_birdset(root: Path) -> None:
+    """Two focal recordings of two birds, and a segment of a soundscape of each."""
+    focal = pd.DataFrame(
+        {"filepath": ["XC1.ogg", "XC2.ogg"], "ebird_code": ["gcrfin", "whcspa"]},
+    )
+    names = [f"HSN_001_20150708_061805_00{n}_005.ogg" for n in (0, 5)]
+    heard = pd.Index(names, name="filepath")
+    scape = pd.DataFrame({"ebird_code_multilabel": [["gcrfin"], ["whcspa"]]}, index=heard)
+    (root / "HSN").mkdir()
+    focal.to_parquet(root / "HSN/HSN_metadata_train.parquet")
+    scape.to_parquet(root / "HSN/HSN_metadata_test_5s.parquet")
+    _touch(root / "HSN", *(f"train/{name}" for name in focal["filepath"]))
+    _touch(root / "HSN", *(f"test_5s/{name}" for name in names))
+
+
 _MAKERS: dict[str, Callable[[Path], None]] = {
     "animals_sounds": _make_animals_sounds,
+    "audioset": _make_audioset,
+    "beans": _make_beans,
+    "birdset": _make_birdset,
     "demo": _make_demo,
     "esc50": _make_esc50,
     "folder": _make_folder,

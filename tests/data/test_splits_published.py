@@ -101,8 +101,9 @@ def test_a_recording_in_two_parts_is_scored_and_not_learned_from():
     assert {"cat-1-0", "owl-9-0"}.isdisjoint(split.train + split.validation)
     assert "cat-10-0" in split.test
     assert splits.notes == [
-        "source recordings, or copies of one, in several folds: 1, such as same in test and train "
-        "and validation; where one is scored, none of it is learned from"
+        "source recordings, or copies of one, in several folds: 1, such as cat-1-0 in train and "
+        "owl-9-0 in validation and cat-10-0 in test; where one is scored, none of it is learned "
+        "from"
     ]
 
 

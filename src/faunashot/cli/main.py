@@ -22,6 +22,7 @@ COMMANDS = {
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",
+    "pack": "Write a corpus as one HDF5 file that training reads at random.",
     "cache": "What is kept so that nothing is embedded twice, and how to have less of it.",
     "fetch": "Bring a corpus: download it, or say how to get it.",
     "audit": "Duplicates, leaks and faults in folders of recordings.",

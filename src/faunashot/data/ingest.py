@@ -77,6 +77,8 @@ class Ingested:
         Paths that the corpus' table lists and that are not there.
     missing_folds : list of str
         Official folds of which no clip is good.
+    notes : list of str
+        What else the corpus tells, see `Corpus.notes`.
     """
 
     clips: pd.DataFrame
@@ -84,6 +86,7 @@ class Ingested:
     flagged: list[dict[str, str]]
     missing: list[str] = field(default_factory=list)
     missing_folds: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def report(self) -> dict[str, Any]:
         """Counts and lists for ``reports/ingest.json``."""
@@ -98,6 +101,7 @@ class Ingested:
             "missing": len(self.missing),
             "missing_first": self.missing[:MISSING_LISTED],
             "missing_folds": self.missing_folds,
+            "notes": self.notes,
             "bad": self.bad,
             "flagged": self.flagged,
         }
@@ -223,6 +227,7 @@ def ingest(corpus: Corpus, root: Path, *, channel: Channel = "mix") -> Ingested:
         flagged,
         missing=sorted(clip.path for clip in corpus.missing),
         missing_folds=corpus.missing_folds(clips["fold"]),
+        notes=corpus.notes,
     )
 
 

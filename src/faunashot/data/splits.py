@@ -211,13 +211,15 @@ class Splits:
         return chosen
 
     def _note_recordings_in_several_folds(self) -> None:
-        folds = self._fold.groupby(self._clips["group"]).unique()
-        several = folds[folds.map(len) > 1]
+        group = self._clips["group"]
+        count = self._fold.groupby(group).nunique()
+        several = count.index[count > 1]
         if len(several):
-            first = " and ".join(sorted(several.iloc[0], key=lambda name: (len(name), name)))
+            folds = self._fold[group == several[0]].drop_duplicates()
+            first = " and ".join(f"{clip_id} in {fold}" for clip_id, fold in folds.items())
             self.notes.append(
                 f"source recordings, or copies of one, in several folds: {len(several)}, such as "
-                f"{several.index[0]} in {first}; where one is scored, none of it is learned from"
+                f"{first}; where one is scored, none of it is learned from"
             )
 
     def _official(self) -> pd.Series:

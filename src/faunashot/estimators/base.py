@@ -158,6 +158,10 @@ class Estimator(ABC):
         settings: dict[str, Any] = most_frequent([facts["settings"] for facts in chosen])
         return settings
 
+    def fits_beside_others(self, n_clips: int) -> bool:
+        """Whether two, of so many labelled clips each, are fitted sooner side by side."""
+        return False
+
     def cost(self) -> dict[str, int] | None:
         """Parameters and multiply-adds (``macs``) of a network, None of anything else."""
         return None

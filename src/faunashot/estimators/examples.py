@@ -217,6 +217,39 @@ class MeanRows:
         return np.asarray(self._means[self._at[key]])
 
 
+class CorpusMeans:
+    """Mean features of the clips of a corpus as rows, made when one is first read.
+
+    Those who learn from windows never read any, and of raw waveforms they would fill the memory.
+
+    Parameters
+    ----------
+    features, rows, counts
+        As of `clip_means`.
+    """
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(
+        self, features: Features, rows: npt.NDArray[np.intp], counts: npt.NDArray[np.intp]
+    ) -> None:
+        self._of = features, rows, counts
+        self.shape = (len(counts), features.spec.dim)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self._made, dtype=dtype)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.float32]:
+        return np.asarray(self._made[key])
+
+    @cached_property
+    def _made(self) -> npt.NDArray[np.float32]:
+        return clip_means(*self._of)
+
+
 @dataclass(frozen=True)
 class Scores:
     """What an estimator says of windows and of the clips that they are of.

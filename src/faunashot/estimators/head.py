@@ -28,6 +28,9 @@ from faunashot.targets import target_matrix
 SOURCE_WEIGHT = 0.5
 """Weight of the outputs of the source head; at 1 they drown the features where k is small."""
 
+LARGE = 1000
+"""Labelled clips from which on two heads are fitted side by side."""
+
 FILE = "head.skops"
 
 
@@ -104,6 +107,10 @@ class Head(Estimator):
             if estimators[part]
         )
         yield from estimators
+
+    def fits_beside_others(self, n_clips: int) -> bool:
+        """Where the products of matrices are large, they leave the interpreter to another."""
+        return self.classifier.in_threads and n_clips >= LARGE
 
     def support(self, one: LearningSet) -> Support:
         """The rows to learn from, before any steps."""

@@ -15,7 +15,7 @@ from faunashot.features import cache, shards, store
 from faunashot.features.engine import Engine, Progress, ShardIndex, ShardTarget, WrittenShard
 from faunashot.features.extract import Chunk, cores
 from faunashot.features.plan import Plan, Shard, bad_part
-from faunashot.features.shards import ARRAY, TIMES, ShardFacts
+from faunashot.features.shards import TIMES, ShardFacts
 from faunashot.files import locked, sha256_of
 from faunashot.storage import Storage
 
@@ -144,10 +144,10 @@ class _MadeFolder:
         if facts is None:
             self.made[key] = written
             return
-        array, times = f"{facts.key}.{ARRAY}", f"{facts.key}.{TIMES}"
+        array, times = facts.array, f"{facts.key}.{TIMES}"
         try:
             if written.storage.local is not None:
-                shards.read_array(written.storage, array, sha256=facts.npy)
+                shards.read_array(written.storage, array, sha256=facts.sha256)
             if written.storage.url != folder.url:
                 folder.link(array, written.storage)
                 # a copy, so that the cache's may be touched
@@ -181,7 +181,7 @@ class _MadeFolder:
             index.add(clips, *shards.read_times(folder, written.facts.key))
             kept.append(written.facts)
         bad = _merged(found)
-        listed = [(facts.key, facts.npy) for facts in kept]
+        listed = [(facts.key, facts.sha256) for facts in kept]
         store.finish(folder, listed, index, spec=plan.derivation.spec, bad=bad)
         return StoredFeatures(sum(facts.n_rows for facts in kept), embedded, tuple(bad))
 

@@ -219,7 +219,7 @@ def embed_recording(
 def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:
     spec = FeatureSpec.of(extractor)
     if not rows:
-        return Features(np.zeros((0, spec.dim), np.float32), empty_index(), spec)
+        return Features(np.zeros((0, spec.dim), spec.dtype), empty_index(), spec)
     clip_ids = np.array([done.chunk.clip_id for done in rows], dtype=object)
     index = pd.DataFrame(
         {

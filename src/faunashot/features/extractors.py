@@ -43,6 +43,8 @@ class Extractor:
         From samples to the network's inputs.
     network : callable
         From inputs, (N, ...), to features, (N, dim); loads the weights when it is first called.
+    dtype : str
+        Type of the features: float32, or int16 of waveforms.
     reading : Reading
         How recordings are read for it.
     backbone : Backbone, optional
@@ -60,6 +62,7 @@ class Extractor:
     dim: int
     front_end: FrontEnd
     network: Callable[[FloatArray], FloatArray]
+    dtype: str = "float32"
     reading: Reading = field(default_factory=Reading)
     backbone: Backbone | None = None
 
@@ -157,6 +160,7 @@ def of_front_end(front_end: FrontEnd, *, name: str = "", layer: str = "") -> Ext
         dim=dim,
         front_end=front_end,
         network=partial(_flattened, dim=dim),
+        dtype=front_end.dtype,
     )
 
 

@@ -22,6 +22,9 @@ from faunashot.files import sha256_of
 SHARD_WINDOWS = 4_096
 """Windows of a shard: what a killed run loses at most, and what is in memory at once."""
 
+SHARD_BYTES = 2**27
+"""The same of waveforms, whose windows are long."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -124,7 +127,10 @@ def plan(
                 seconds /= extractor.reading.time_expansion
                 chunks.append(_Planned(chunk, stop - span.first, seconds))
     derivation = Derivation.of(extractor, perturbation)
-    shards = [_shard(group, derivation) for group in _groups(chunks)]
+    most = SHARD_WINDOWS
+    if extractor.dtype == "int16":
+        most = min(most, max(1, SHARD_BYTES // (2 * extractor.dim)))
+    shards = [_shard(group, derivation) for group in _groups(chunks, most=most)]
     return Plan(
         derivation, perturbation, tuple(shards), tuple(bad), tuple(notes), frozenset(listed)
     )
@@ -167,12 +173,12 @@ def _survey(recording: Recording, reading: Reading) -> _Seen | dict[str, Any]:
     return _Seen(recording, found, sha256, found_stamp)
 
 
-def _groups(chunks: Iterable[_Planned]) -> Iterator[list[_Planned]]:
-    """Chunks in order, as many together as have `SHARD_WINDOWS` windows."""
+def _groups(chunks: Iterable[_Planned], *, most: int) -> Iterator[list[_Planned]]:
+    """Chunks in order, as many together as have so many windows at most."""
     group: list[_Planned] = []
     total = 0
     for chunk in chunks:
-        if group and total + chunk.windows > SHARD_WINDOWS:
+        if group and total + chunk.windows > most:
             yield group
             group, total = [], 0
         group.append(chunk)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from faunashot.errors import StoreError
 from faunashot.features.cache import FEATURES, SPEC, cache_url
-from faunashot.features.shards import ARRAY, TIMES
+from faunashot.features.shards import ARRAYS, TIMES
 from faunashot.files import cache_folder, locked
 
 NETWORKS = "litert"
@@ -154,7 +154,8 @@ def _folders(parent: Path) -> Iterator[Path]:
 
 def _of_features(folder: Path) -> CacheEntry:
     items: list[CachedItem] = []
-    arrays = {path.stem: path for path in folder.glob(f"*.{ARRAY}")}
+    of_arrays = {path for suffix in ARRAYS.values() for path in folder.glob(f"*.{suffix}")}
+    arrays = {path.stem: path for path in of_arrays}
     for times in folder.glob(f"*.{TIMES}"):
         with suppress(OSError, ValueError):  # removed, or torn and removed by who finds it
             windows = pq.read_metadata(times).num_rows
@@ -162,7 +163,7 @@ def _of_features(folder: Path) -> CacheEntry:
             items.append(_item(times, arrays.pop(times.stem, None), windows=windows))
     others = {path for path in folder.iterdir() if path.suffix != f".{TIMES}"} - {folder / SPEC}
     # what a killed process left
-    left = others - set(folder.glob(f"*.{ARRAY}")) | set(arrays.values())
+    left = others - of_arrays | set(arrays.values())
     for path in sorted(left):
         with suppress(OSError):
             items.append(_item(path))

@@ -2,7 +2,8 @@
 
 A shard is two files named after a key of all that its bytes depend on: how features are made, and
 of which chunks of which recordings, by their SHA-256. So whoever makes one writes the same bytes,
-whatever the recordings are called. It is there from when its second file, the times, is.
+whatever the recordings are called. It is there from when its second file, the times, is. The array
+is NumPy's format, or HDF5 of waveforms.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from faunashot.audio import waveforms
 from faunashot.errors import StoreError
 from faunashot.features.cut import ChunkSpan
-from faunashot.features.spec import Derivation
+from faunashot.features.spec import Derivation, FeatureSpec
 from faunashot.files import sha256_of
 from faunashot.frontends.base import FloatArray
 from faunashot.storage import Storage
@@ -30,7 +32,11 @@ from faunashot.storage import Storage
 if TYPE_CHECKING:
     from faunashot.features.extract import EmbeddedChunk
 
-ARRAY, TIMES = SUFFIXES = "npy", "parquet"
+ARRAYS = {"float32": "npy", "int16": "h5"}
+"""Suffixes of arrays by the type of their numbers."""
+
+TIMES = "parquet"
+SUFFIXES = (*ARRAYS.values(), TIMES)
 AT_ONCE = 8
 """Requests to a storage that may be far away."""
 
@@ -53,15 +59,18 @@ class ShardFacts:
         Its name, see `shard_key`.
     chunks : tuple of (str, ChunkSpan, int)
         Recordings' SHA-256, what of them, and how many rows each has, in the order of the rows.
-    npy : str
-        SHA-256 of the array's file.
+    array : str
+        Name of the array's file.
+    sha256 : str
+        Of the array's file.
     size : int
         Bytes of the array's file.
     """
 
     key: str
     chunks: tuple[tuple[str, ChunkSpan, int], ...]
-    npy: str
+    array: str
+    sha256: str
     size: int
 
     @property
@@ -96,22 +105,22 @@ def write_shard(
     rows: ShardRows,
 ) -> ShardFacts:
     """Write a shard, the array first."""
-    array = io.BytesIO()
-    np.save(array, rows.windows)
-    content = array.getbuffer()  # no copy
+    content = array_file(rows.windows)
     key = shard_key(derivation, ((sha256, span) for sha256, span, _ in chunks))
-    facts = ShardFacts(key, tuple(chunks), hashlib.sha256(content).hexdigest(), len(content))
+    array = array_name(key, derivation.spec)
+    digest = hashlib.sha256(content).hexdigest()
+    facts = ShardFacts(key, tuple(chunks), array, digest, len(content))
     number = np.repeat(np.arange(len(chunks), dtype=np.int32), [n for *_, n in chunks])
     table = pa.table([number, rows.start_s, rows.end_s], schema=_SCHEMA)
     noted = {
         "chunks": [[sha256, span.first, span.stop, n] for sha256, span, n in chunks],
         "bytes": facts.size,
-        ARRAY: facts.npy,
+        ARRAYS[derivation.spec.dtype]: facts.sha256,
         "times": _hash(table),
     }
     packed = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({FACTS: json.dumps(noted)}), packed)
-    storage.write(f"{key}.{ARRAY}", content)
+    storage.write(array, content)
     storage.write(f"{key}.{TIMES}", packed.getvalue())
     return facts
 
@@ -151,7 +160,7 @@ def shards_in(
             facts = _facts(storage.read(f"{key}.{TIMES}"), derivation)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
             return None
-        whole = facts.key == key and sizes.get(f"{key}.{ARRAY}") == facts.size
+        whole = facts.key == key and sizes.get(facts.array) == facts.size
         return facts if whole else None
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -169,7 +178,7 @@ def read_rows(storage: Storage, facts: ShardFacts) -> ShardRows:
     OSError
         It cannot be read, as when it was removed meanwhile.
     """
-    windows = read_array(storage, f"{facts.key}.{ARRAY}", sha256=facts.npy)
+    windows = read_array(storage, facts.array, sha256=facts.sha256)
     return ShardRows(windows, *read_times(storage, facts.key))
 
 
@@ -205,9 +214,31 @@ def read_array(storage: Storage, name: str, *, sha256: str) -> FloatArray:
         found = sha256_of(storage.local / name)
     if found != sha256:
         raise StoreError(f"{storage}/{name} is torn: its hash is not the one recorded")
+    of_waveforms = name.endswith(ARRAYS["int16"])
     if storage.local is None:
-        return cast("FloatArray", np.load(io.BytesIO(content), allow_pickle=False))
+        array = waveforms.from_hdf5 if of_waveforms else _loaded
+        return cast("FloatArray", array(content))
+    if of_waveforms:
+        return cast("FloatArray", waveforms.memory_map(storage.local / name))
     return cast("FloatArray", np.load(storage.local / name, mmap_mode="r", allow_pickle=False))
+
+
+def array_name(key: str, spec: FeatureSpec) -> str:
+    """Name of the file that holds the array of a shard."""
+    return f"{key}.{ARRAYS[spec.dtype]}"
+
+
+def array_file(rows: npt.NDArray[Any]) -> memoryview:
+    """Content of the file that holds an array, by the type of its numbers."""
+    if rows.dtype == np.int16:
+        return waveforms.as_hdf5(rows)
+    array = io.BytesIO()
+    np.save(array, rows)
+    return array.getbuffer()  # no copy
+
+
+def _loaded(content: bytes) -> npt.NDArray[Any]:
+    return cast("FloatArray", np.load(io.BytesIO(content), allow_pickle=False))
 
 
 def _hash(table: pa.Table) -> str:
@@ -225,4 +256,5 @@ def _facts(packed: bytes, derivation: Derivation) -> ShardFacts:
         raise ValueError("its rows are not those that were written")
     chunks = tuple((sha, ChunkSpan(first, stop), n) for sha, first, stop, n in noted["chunks"])
     key = shard_key(derivation, ((sha256, span) for sha256, span, _ in chunks))
-    return ShardFacts(key, chunks, noted[ARRAY], noted["bytes"])
+    digest = noted[ARRAYS[derivation.spec.dtype]]
+    return ShardFacts(key, chunks, array_name(key, derivation.spec), digest, noted["bytes"])

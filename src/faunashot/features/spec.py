@@ -27,6 +27,8 @@ class FeatureSpec:
         The window and the hop are seconds of the recording as it was made.
     blocks : tuple of int
         Widths, where the features of several backbones are joined.
+    dtype : str
+        Type of the features on disk: float32, or int16 of waveforms.
     channel, time_expansion
         As of `faunashot.audio.reading.Reading`.
     """
@@ -42,6 +44,7 @@ class FeatureSpec:
     layer: str = ""
     channel: Channel = "mix"
     time_expansion: int = 1
+    dtype: str = "float32"
 
     @classmethod
     def of(cls, extractor: Extractor) -> FeatureSpec:
@@ -57,6 +60,7 @@ class FeatureSpec:
             layer=extractor.layer,
             channel=extractor.reading.channel,
             time_expansion=extractor.reading.time_expansion,
+            dtype=extractor.dtype,
         )
 
     @classmethod
@@ -65,8 +69,8 @@ class FeatureSpec:
         return cls(**{**noted, "blocks": tuple(noted["blocks"])})
 
     def to_json(self) -> dict[str, Any]:
-        """All of it but how recordings are read where that is as usual."""
-        left_out = asdict(Reading()).keys()
+        """All of it but how recordings are read, and the type, where that is as usual."""
+        left_out = {*asdict(Reading()), *(["dtype"] if self.dtype == "float32" else [])}
         noted = {name: value for name, value in asdict(self).items() if name not in left_out}
         return noted | self.reading.facts()
 

@@ -22,7 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faunashot.errors import StoreError
-from faunashot.features.shards import ARRAY, AT_ONCE, SUFFIXES, TIMES, read_array, read_table
+from faunashot.features.shards import (
+    ARRAYS,
+    AT_ONCE,
+    SUFFIXES,
+    array_file,
+    array_name,
+    read_array,
+    read_table,
+)
 from faunashot.features.spec import FORMAT, FeatureSpec
 from faunashot.files import DRAFT
 from faunashot.storage import Storage
@@ -31,7 +39,7 @@ META = "meta.json"
 LOCK = ".lock"
 
 OURS = re.compile(
-    rf"[0-9a-f]{{64}}\.({ARRAY}|{TIMES})|index-[0-9a-f]{{64}}\.parquet"
+    rf"[0-9a-f]{{64}}\.({'|'.join(SUFFIXES)})|index-[0-9a-f]{{64}}\.parquet"
     rf"|{re.escape(DRAFT)}.*|{re.escape(LOCK)}"
 )
 """Names of our files but for `META`: what else lies in the folder is not touched."""
@@ -42,12 +50,11 @@ _SCHEMA = pa.schema([("clip_id", pa.string()), ("start_s", pa.float64()), ("end_
 class Rows:
     """Rows of several arrays one below the other, each of which stays on disk."""
 
-    dtype = np.dtype(np.float32)
-
     def __init__(self, parts: Sequence[npt.NDArray[np.float32]]) -> None:
         self._parts = parts
         self._starts = np.cumsum([0, *map(len, parts)])
         self.shape = (int(self._starts[-1]), parts[0].shape[1])
+        self.dtype = parts[0].dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -67,7 +74,7 @@ class Rows:
             raise IndexError(f"there are {len(self)} rows")
         flat = np.where(flat < 0, flat + len(self), flat)
         part_of = np.searchsorted(self._starts, flat, side="right") - 1
-        result = np.empty((len(flat), self.shape[1]), np.float32)
+        result = np.empty((len(flat), self.shape[1]), self.dtype)
         for at in np.unique(part_of):
             of_part = part_of == at
             result[of_part] = self._parts[at][flat[of_part] - self._starts[at]]
@@ -81,7 +88,7 @@ class Features:
     Attributes
     ----------
     windows : ndarray of float32, shape (N, dim)
-        A row a window; an array, or `Rows` of several.
+        A row a window; an array, or `Rows` of several. Of waveforms int16.
     index : DataFrame
         N rows with columns clip_id, start_s, end_s, in the order of `windows`.
     spec : FeatureSpec
@@ -135,7 +142,7 @@ def empty_index() -> pd.DataFrame:
 
 def empty(spec: FeatureSpec) -> Features:
     """Features of a corpus without clips."""
-    return Features(np.zeros((0, spec.dim), np.float32), empty_index(), spec)
+    return Features(np.zeros((0, spec.dim), spec.dtype), empty_index(), spec)
 
 
 def save(features: Features, url: str | Path) -> None:
@@ -147,10 +154,9 @@ def save(features: Features, url: str | Path) -> None:
     if len(features.index):
         columns = (features.index[name].to_numpy() for name in ("start_s", "end_s"))
         index.add(((clip_id, 1) for clip_id in features.index["clip_id"]), *columns)
-        array = io.BytesIO()
-        np.save(array, np.asarray(features.windows))
-        shards.append((key.hexdigest(), hashlib.sha256(array.getbuffer()).hexdigest()))
-        storage.write(f"{key.hexdigest()}.{ARRAY}", array.getbuffer())
+        content = array_file(np.asarray(features.windows))
+        shards.append((key.hexdigest(), hashlib.sha256(content).hexdigest()))
+        storage.write(array_name(key.hexdigest(), features.spec), content)
     finish(storage, shards, index, spec=features.spec, bad=features.bad)
 
 
@@ -182,7 +188,8 @@ def finish(
     # named by its hash, as the features that are there stay whole until the new meta.json is
     name = f"index-{digest}.parquet"
     storage.write(name, content)
-    listed = [{"key": key, ARRAY: sha256} for key, sha256 in shards]
+    suffix = ARRAYS[spec.dtype]
+    listed = [{"key": key, suffix: sha256} for key, sha256 in shards]
     meta = {"format": FORMAT, "spec": spec.to_json(), "index": digest, "shards": listed}
     meta["bad"] = list(bad)
     storage.write(META, (json.dumps(meta, indent=1, ensure_ascii=False) + "\n").encode())
@@ -206,7 +213,8 @@ def load(url: str | Path, *, spec: FeatureSpec | None = None) -> Features:
         found = FeatureSpec.from_json(meta["spec"])
 
         def array(shard: dict[str, str]) -> npt.NDArray[np.float32]:
-            return read_array(storage, f"{shard['key']}.{ARRAY}", sha256=shard[ARRAY])
+            sha256 = shard[ARRAYS[found.dtype]]
+            return read_array(storage, array_name(shard["key"], found), sha256=sha256)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             arrays = list(pool.map(array, meta["shards"]))
@@ -216,7 +224,7 @@ def load(url: str | Path, *, spec: FeatureSpec | None = None) -> Features:
         raise StoreError(f"{url} is not a features store: run `dvc repro` ({error})") from error
     if spec is not None and spec != found:
         raise StoreError(f"{url} is stale: it holds features of {found}, not of {spec}")
-    arrays = arrays or [np.zeros((0, found.dim), np.float32)]
+    arrays = arrays or [np.zeros((0, found.dim), found.dtype)]
     windows: Any = arrays[0] if len(arrays) == 1 else Rows(arrays)
     return Features(windows, index, found, bad)
 

@@ -38,6 +38,8 @@ class FrontEnd(ABC):
         Samples of a window; may exceed ``window_s * sample_rate`` by the overhang of a last frame.
     shape : tuple of int
         Of what it gives of one window.
+    dtype : str
+        Type of that: float32, or int16 of samples as they are.
     marked : bool
         Whether the last column of that is no band, but 1 in frames of the recording and 0 after it.
     licence, citation : str
@@ -57,6 +59,7 @@ class FrontEnd(ABC):
     window_s: ClassVar[float]
     window_samples: ClassVar[int]
     shape: ClassVar[tuple[int, ...]]
+    dtype: ClassVar[str] = "float32"
     marked: ClassVar[bool] = False
     licence: ClassVar[str] = "MIT"
     citation: ClassVar[str]

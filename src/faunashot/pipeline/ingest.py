@@ -44,8 +44,8 @@ def run(params: Params) -> str:
                 say(f"bad: {name}: {bad['path']}: {bad['reason']}")
             if len(found.bad) > SHOWN:
                 say(f"bad: {name}: {len(found.bad) - SHOWN} more: {INGEST_REPORT} lists all")
-            if lack := found.lacking():
-                say(f"note: {name}: {lack}")
+            for note in filter(None, (found.lacking(), *found.notes)):
+                say(f"note: {name}: {note}")
             found.refuse_if_too_many(params.ingest.max_bad_share, name=name)
             found.clips.to_parquet(clips_of(name), index=False)
         target = done[params.corpus]

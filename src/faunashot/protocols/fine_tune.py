@@ -38,12 +38,9 @@ class FineTune(Protocol):
         self.refuse(task.design)
         each = list(task.splits())
         k = _clips_a_class(task, each)
-        parts, chosen = [], []
-        for split in each:
-            part, facts = held_out(task, split, k=k)
-            parts.append(part)
-            chosen.append({"fold": split.name, **facts})
-        every = together(parts)
+        found = task.of_each(each, lambda split: held_out(task, split, k=k))
+        chosen = [{"fold": s.name, **facts} for s, (_, facts) in zip(each, found, strict=True)]
+        every = together([part for part, _ in found])
         model, served = _served(task, chosen)
         temperature = float(np.median([facts["temperature"] for facts in chosen]))
         whole = task.kind.level == "clip"

@@ -50,7 +50,7 @@ def test_clips_keep_the_contract(name: str, root: Path, make: Make) -> None:
         assert clip.group
         assert clip.fold != ""
     assert list(corpus.clips(root)) == list(create(name).clips(root)) == clips
-    assert corpus.multi_label is create(name).multi_label is False
+    assert corpus.multi_label is create(name).multi_label is CORPORA[name].multi_label
     assert corpus.problems == []
     assert corpus.known_faults.keys() <= {c.clip_id for c in clips}
 

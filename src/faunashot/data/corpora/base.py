@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,6 +106,8 @@ class Corpus:
     missing : list of Clip
         Clips of the wanted classes that the corpus' table lists and whose files are not there, as
         in a part of a corpus: counted, and no problem.
+    notes : list of str
+        What else is to be told of the clips, a line each.
     official_folds : tuple of str
         All folds of the whole corpus, where their names are fixed.
     published_parts : mapping of str to str
@@ -133,6 +136,7 @@ class Corpus:
         self.options = self.Options.read(options, key=f"corpora.{self.name}")
         self.problems: list[tuple[str, str]] = []
         self.missing: list[Clip] = []
+        self.notes: list[str] = []
 
     def clips(self, root: Path) -> Iterator[Clip]:
         """Yield the clips of the wanted classes under `root`, sorted by path.
@@ -145,7 +149,7 @@ class Corpus:
         CorpusError
             `root` does not hold the published layout.
         """
-        self.problems, self.missing = [], []
+        self.problems, self.missing, self.notes = [], [], []
         if not root.is_dir():
             raise self.not_here(root, "there is no such folder")
         entries = sorted(self.entries(root), key=lambda clip: clip.path)
@@ -164,6 +168,39 @@ class Corpus:
 
     def _names(self, clip: Clip) -> list[str]:
         return list(names_of(clip.label, multi_label=self.multi_label))
+
+    def scorable(self, clips: Iterable[Clip]) -> list[Clip]:
+        """Clips of several classes less those classes that no figure can be given of.
+
+        That is one that all clips have, or, where a split is published, one that no clip to learn
+        from has, or none to be scored. A note says which; a clip of such classes alone is left out.
+
+        Raises
+        ------
+        CorpusError
+            No class is left.
+        """
+        found = list(clips)
+        in_part = {
+            part: {name for clip in found if clip.part == part for name in self._names(clip)}
+            for part in (TRAIN, TEST)
+        }
+        if all(in_part.values()):
+            why = dict.fromkeys(in_part[TRAIN] - in_part[TEST], "no clip to be scored has it")
+            why |= dict.fromkeys(in_part[TEST] - in_part[TRAIN], "no clip to learn from has it")
+            found = self._without(found, why)
+        counts = Counter(name for clip in found for name in self._names(clip))
+        if len(counts) > 1:
+            in_all = (name for name, n in counts.items() if n == len(found))
+            found = self._without(found, dict.fromkeys(in_all, "all clips have it"))
+        if self.notes and not counts:
+            raise CorpusError(f"{self.name} has no class to tell apart: {self.notes[0]}")
+        return found
+
+    def _without(self, clips: Iterable[Clip], why: Mapping[str, str]) -> list[Clip]:
+        self.notes += [f"class {name} is left out: {why[name]}" for name in sorted(why)]
+        kept = ((c, self._names(c), [n for n in self._names(c) if n not in why]) for c in clips)
+        return [replace(c, label=join_names(left)) for c, names, left in kept if left or not names]
 
     def entries(self, root: Path) -> Iterable[Clip]:
         """List every clip under the existing folder `root`, in any order.

@@ -26,6 +26,10 @@ _APART = 1e-13
 _AT_ONCE = 2**17
 """Numbers in the supports that are solved together: what stays in a processor's cache."""
 
+_LARGE, _REMEMBERED = 1000, 100
+"""Columns from which on an iteration costs so much that it pays to remember more of those before it
+than L-BFGS does by itself: a third of the iterations do where features are much alike."""
+
 NEVER = -1e9
 """Logit of a class that a head does not have; minus infinity times 0 would be no number."""
 
@@ -174,6 +178,8 @@ def _solve(
 
     start = np.zeros(n * (width + 1) * n_classes)
     options = {"maxiter": 1000, "gtol": tol, "ftol": 0}
+    if n == 1 and width >= _LARGE:
+        options["maxcor"] = _REMEMBERED
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     coef = found.x.reshape(n, width + 1, n_classes)
     solved = []

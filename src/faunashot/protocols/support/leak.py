@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from faunashot.data.splits import Splits
+from faunashot.data.splits import Split, Splits
 from faunashot.errors import SplitError
 from faunashot.evaluation.metrics import scores as label_scores
 from faunashot.evaluation.significance import paired_runs
@@ -52,22 +52,20 @@ def leakage_inflation(task: Task) -> dict[str, Any] | None:
 
 def _scored(task: Task, splits: Splits) -> pd.DataFrame:
     """Every clip with the class that the head of its fold gave it."""
-    each = list(splits)
-    heads = task.fit([Learn(split.learnable) for split in each])
     group = task.target.clips.set_index("clip_id")["group"]
     classes = np.asarray(task.target.classes)
-    rows = []
-    for split, head in zip(each, heads, strict=True):
+
+    def of_fold(split: Split) -> pd.DataFrame:
+        (head,) = task.fit([Learn(split.learnable)])
         scores = clip_scores(head, task.target.examples(split.test))
-        rows.append(
-            pd.DataFrame(
-                {
-                    "episode": -1,
-                    "clip_id": split.test,
-                    "group": group.loc[list(split.test)].to_numpy(),
-                    "label": task.target.labels(split.test),
-                    "predicted": classes[scores.argmax(axis=1)],
-                }
-            )
+        return pd.DataFrame(
+            {
+                "episode": -1,
+                "clip_id": split.test,
+                "group": group.loc[list(split.test)].to_numpy(),
+                "label": task.target.labels(split.test),
+                "predicted": classes[scores.argmax(axis=1)],
+            }
         )
-    return pd.concat(rows, ignore_index=True)
+
+    return pd.concat(task.of_each(list(splits), of_fold), ignore_index=True)

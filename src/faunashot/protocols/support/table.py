@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.errors import SplitError
-from faunashot.estimators.examples import Examples, clip_means, spans
+from faunashot.estimators.examples import CorpusMeans, Examples, spans
 from faunashot.features.spec import FeatureSpec
 from faunashot.features.store import Features, Rows
 from faunashot.targets import class_names, names_of
@@ -100,7 +100,7 @@ class WindowTable:
 
     @cached_property
     def _means(self) -> Any:
-        return clip_means(self.features, self._rows, self._counts)
+        return CorpusMeans(self.features, self._rows, self._counts)
 
     def labels(self, clip_ids: Sequence[str]) -> npt.NDArray[np.str_]:
         """Labels of the clips, (n,)."""

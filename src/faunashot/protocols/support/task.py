@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 
 from faunashot.data import Folds
-from faunashot.data.splits import Splits
+from faunashot.data.splits import Split, Splits
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
 from faunashot.estimators.examples import Examples, FloatArray
@@ -25,6 +26,8 @@ from faunashot.systems.catalogue import System
 
 if TYPE_CHECKING:
     from faunashot.estimators.head import Head
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,14 @@ class Task:
         estimators = [self.estimator(**settings) for _ in sets]
         fitted = self.kind.fit_many(estimators, _Sets(self._learning_set, sets))
         return tracked(fitted, f"learning {self.system.name}", total=len(sets))
+
+    def of_each(self, splits: Sequence[Split], function: Callable[[Split], Result]) -> list[Result]:
+        """What a function that fits estimators gives of each split; of two side by side where it
+        is sooner done.
+        """
+        beside = self.estimator().fits_beside_others(min(len(split.train) for split in splits))
+        run = Parallel(n_jobs=2 if beside else 1, backend="threading")
+        return list(run(delayed(function)(split) for split in splits))
 
     @cached_property
     def source_head(self) -> Head:
