@@ -144,3 +144,20 @@ def test_fold_ten_is_scored_where_the_study_s_parts_are_asked_for(ran):
     fold = pd.read_parquet(project / "clips/audited.parquet").set_index("clip_id")["fold"]
     assert set(fold[held_out["clip_id"]]) == {"10"}
     assert len(held_out) == 12
+
+
+def test_its_study_is_reproduced_by_one_command(ran, tfhub):
+    project, _ = ran
+    study = ("studies/urbansound8k-windows.yaml", "--only", "system=lightgbm")
+    done = call(project, "faunashot", "study", *study, "-S", "root=data/recordings", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["window.accuracy"] == read(project, "reports/figures.json")["window"]["accuracy"]
+    table = pd.read_csv(project / "reports/studies/urbansound8k-windows-published.csv")
+    beside = table.set_index("metric")
+    published = {"accuracy": 0.802, "macro_f1": 0.819}
+    published |= {"window.accuracy": 0.744, "window.macro_f1": 0.758}
+    assert beside["published"].to_dict() == published
+    for metric, value in published.items():
+        assert beside.at[metric, "difference"] == pytest.approx(row[metric] - value)
+    assert [each["ours"] for each in row["published"]] == beside["ours"].tolist()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from faunashot.cli import study as command
+from faunashot.errors import CorpusError, FaunashotError
 from faunashot.evaluation.metrics import scores
 from faunashot.evaluation.summary import Summary, summarise
 from faunashot.tracking import studies
 from faunashot.tracking.runs import stage_run
 from faunashot.tracking.study_tables import named, side_by_side
 
+ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ["None", "hen", "owl"]
 
 
@@ -52,6 +56,8 @@ def study(project: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[studies.Study
             "evaluate", params=experiment.settings, inputs=[], record=Path("r.json")
         ) as run:
             run.parent_metrics(summary.figures)
+            (project / "figures.json").write_text(json.dumps(summary.figures))
+            run.artifact(project / "figures.json")
             for name in ("predictions", "curve", "per_class", "conditions"):
                 run.table(getattr(summary, name), name)
     return asked, found
@@ -84,6 +90,19 @@ def test_figures_are_means_over_seeds_with_an_interval(study, project: Path) -> 
     assert noise.index.tolist() == [("good", np.inf), ("good", -5.0)]
     under = [found[f"good, {seed}"].conditions["accuracy"].iloc[0] for seed in (1, 2)]
     assert noise.loc[("good", -5.0), "accuracy"] == pytest.approx(np.mean(under))
+
+
+def test_figures_of_windows_are_in_the_same_table(study, project: Path) -> None:
+    asked, found = study
+    runs = studies.finished(project, studies.planned(asked))
+    table = studies.table_of(project, asked, runs)
+    systems = side_by_side(project, asked, table, runs)["systems"].set_index("system")
+    assert systems.loc["good", "axes"] == {"system": "good"}
+    of_seeds = [found[f"good, {seed}"].figures for seed in (1, 2)]
+    for row, of in ((table.iloc[0], of_seeds[:1]), (systems.loc["good"], of_seeds)):
+        windows = np.mean([each["window"]["accuracy"] for each in of])
+        assert row["window.accuracy"] == pytest.approx(windows)
+    assert table.loc[0, "window.macro_f1_low"] == of_seeds[0]["window"]["macro_f1_low"]
 
 
 def test_of_one_seed_the_figures_are_its_own(study, project: Path) -> None:
@@ -121,3 +140,74 @@ def test_the_table_is_printed_with_the_reference_that_differs_from_nothing(
     assert "+0." in good
     assert "+0." not in poor
     assert len(pd.read_csv(project / "out" / "s.csv")) == 4
+
+
+PUBLISHED = """
+name: s
+grid: {system: [good, poor], seed: [1, 2]}
+metrics: [accuracy, window.macro_f1]
+published:
+- {of: {system: good}, values: {accuracy: 0.93, window.accuracy: 0.5}, folds: official, source: a}
+- {of: {system: poor}, values: {accuracy: 0.9}, folds: random, source: b, differs: other clips}
+"""
+
+
+def test_published_figures_stand_beside_ours(study, project: Path, capsys) -> None:
+    _, found = study
+    (project / "study.yaml").write_text(PUBLISHED)
+    command.study(project / "study.yaml", only_table=True, out=project / "out")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "accuracy of windows" in said
+    assert "poor: published on random folds, which leak" in said
+    assert "Not to be compared: other clips." in said
+
+    beside = pd.read_csv(project / "out" / "s-published.csv")
+    ours = np.mean([found[f"good, {seed}"].figures["accuracy"] for seed in (1, 2)])
+    clips, windows, poor = (row for _, row in beside.iterrows())
+    assert clips["difference"] == pytest.approx(ours - 0.93)
+    assert clips["difference_low"] < clips["difference"] < clips["difference_high"]
+    assert clips["within"] == (clips["ours_low"] <= 0.93 <= clips["ours_high"])
+    assert windows["metric"] == "window.accuracy"
+    assert pd.isna(poor["difference"])
+    assert poor["leaks"]
+
+    command.study(
+        project / "study.yaml", only=["system=good"], only_table=True, out=project, as_json=True
+    )
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["seed"] for row in rows] == [1, 2]
+    assert [each["metric"] for each in rows[0]["published"]] == ["accuracy", "window.accuracy"]
+
+
+def test_a_corpus_that_is_absent_is_told_before_anything_runs(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (project / "data/none").mkdir(parents=True)
+    monkeypatch.setattr(command, "_dvc", lambda *_, **__: pytest.fail("something is run"))
+    study = {"name": "s", "params": {"corpus": "urbansound8k"}, "grid": {"root": ["urban"]}}
+    (project / "study.yaml").write_text(yaml.safe_dump(study))
+    with pytest.raises(CorpusError, match=r"urbansound8k is not here \(root: urban\): run `fauna"):
+        command.study(project / "study.yaml")
+    (project / "urban/audio").mkdir(parents=True)
+    with pytest.raises(CorpusError, match=r"urban does not hold .* metadata/UrbanSound8K.csv or"):
+        command.study(project / "study.yaml")
+
+
+def test_an_experiment_that_cannot_be_run_is_named_before_anything_runs(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (project / "data/none").mkdir(parents=True)
+    for name in (f"{label}/{label}{number}.wav" for label in ("hen", "owl") for number in range(6)):
+        (project / "birds" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "birds" / name).touch()
+    monkeypatch.setattr(command, "_dvc", lambda *_, **__: pytest.fail("something is run"))
+    study = {
+        "name": "s",
+        "params": {"corpus": "folder", "root": "birds", "backbone": "logmel_stats"},
+        "grid": {"protocol.name": ["fine_tune", "few_shot"], "protocol.k": [50]},
+    }
+    (project / "study.yaml").write_text(yaml.safe_dump(study))
+    with pytest.raises(FaunashotError, match=r"^50, few_shot: .*k"):
+        command.study(project / "study.yaml")

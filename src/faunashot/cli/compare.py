@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note
+from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note, records
 from faunashot.errors import ParameterError, TrackingError
 from faunashot.evaluation import LEAKING
 from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, is_drawn
@@ -68,7 +68,7 @@ def compare(
     chosen = table["name"].map(lambda name: fnmatch(name, only)).astype(bool)
     if only != "*" and not chosen.any():
         raise ParameterError(f"--only {only}: no experiment has such a name; `*` stands for all")
-    rows = _records(table[chosen])
+    rows = records(table[chosen])
     if as_json:
         answer(rows, as_json=True)
     elif rows:
@@ -128,11 +128,6 @@ def _draw(curves: Any, file: Path) -> None:
         curve_figure(curves.drop(columns="panel"), title=curves["panel"].iloc[0]).savefig(file)
         return
     curve_figure(curves).savefig(file)
-
-
-def _records(table: Any) -> list[dict[str, Any]]:
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in rows]
 
 
 def _titles(wanted: Sequence[str] | None, columns: Iterable[str]) -> dict[str, str]:

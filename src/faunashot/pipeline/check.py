@@ -32,6 +32,26 @@ COLUMNS = list(Clip.__dataclass_fields__)
 
 def run(params: Params) -> str:
     """Run the stage; the parameters themselves were checked as they were read."""
+    tables = checked(params)
+    found = {
+        name: {"clips_a_class": clips_a_class(clips), "recordings": clips["group"].nunique()}
+        for name, clips in tables.items()
+    }
+    CHECKED.parent.mkdir(parents=True, exist_ok=True)
+    CHECKED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    scored = tables[params.corpus]
+    return f"{params.corpus}: {len(scored)} clips of {len(clips_a_class(scored))} classes listed"
+
+
+def checked(params: Params) -> dict[str, pd.DataFrame]:
+    """Clips of the corpus and of the source, by their names, of a run that can be made.
+
+    Raises
+    ------
+    FaunashotError
+        It cannot: a corpus, weights, a package or noise is not here, or the corpus has not the
+        clips that the protocol asks for.
+    """
     if params.needs_noise and not any(noise_files(params)):
         raise no_noise(params)
     zero_shot = params.protocols.get("zero_shot", {})
@@ -61,14 +81,7 @@ def run(params: Params) -> str:
     if params.zero_shot_mode in ("ontology", "text"):
         _check_class_layer(params)
     protocol_of(params).refuse(design)
-    found = {
-        name: {"clips_a_class": clips_a_class(clips), "recordings": clips["group"].nunique()}
-        for name, clips in tables.items()
-    }
-    CHECKED.parent.mkdir(parents=True, exist_ok=True)
-    CHECKED.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    scored = tables[params.corpus]
-    return f"{params.corpus}: {len(scored)} clips of {len(clips_a_class(scored))} classes listed"
+    return tables
 
 
 def _check_source(params: Params) -> None:

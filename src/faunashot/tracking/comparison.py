@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -150,6 +151,24 @@ def evaluated_table(client: MlflowClient, parent: Run, name: str) -> pd.DataFram
     name : str
         Of the artifact, such as ``curve.csv``.
     """
+    text = _evaluated(client, parent, name)
+    return None if text is None else read_csv(io.StringIO(text))
+
+
+def evaluated_figures(client: MlflowClient, parent: Run) -> dict[str, Any]:
+    """All figures that an experiment's evaluate stage logged last, empty where there are none.
+
+    Parameters
+    ----------
+    parent : Run
+        The experiment's own.
+    """
+    text = _evaluated(client, parent, "figures.json")
+    return {} if text is None else dict(json.loads(text))
+
+
+def _evaluated(client: MlflowClient, parent: Run, name: str) -> str | None:
+    """What stands in a file that an experiment's evaluate stage logged last."""
     for run in find_runs(client, {PARENT: parent.info.run_id, DVC_STAGE: "evaluate"}):
         if run.info.status != "FINISHED":
             continue
@@ -157,6 +176,5 @@ def evaluated_table(client: MlflowClient, parent: Run, name: str) -> pd.DataFram
         source = run.data.tags.get(SYNCED_FROM, run.info.run_id)
         with contextlib.suppress(MlflowException, OSError):
             uri = client.get_run(source).info.artifact_uri
-            text = mlflow.artifacts.load_text(f"{uri}/{name}")
-            return read_csv(io.StringIO(text))
+            return str(mlflow.artifacts.load_text(f"{uri}/{name}"))
     return None

@@ -12,18 +12,19 @@ import pandas as pd
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from pydantic import ValidationError, field_validator
+from pydantic import ValidationError, field_validator, model_validator
 from sklearn.model_selection import ParameterGrid
 
 from faunashot.changed import PARAMS
 from faunashot.errors import ParameterError, TrackingError
 from faunashot.evaluation import LEAKING
+from faunashot.evaluation.metrics import HEADLINE, metric_names
 from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.features.names import BY
-from faunashot.options import Options, first_fault
+from faunashot.options import Options, first_fault, unknown_inside
 from faunashot.params import Params, load_params
 from faunashot.tracking import keys, pairing, store
-from faunashot.tracking.comparison import evaluated_table
+from faunashot.tracking.comparison import evaluated_figures, evaluated_table
 from faunashot.tracking.experiments import (
     DVC_BASELINE,
     DVC_EXPERIMENT,
@@ -31,8 +32,10 @@ from faunashot.tracking.experiments import (
     find_runs,
     git_head,
 )
+from faunashot.tracking.published import WINDOW, Published, refuse_unknown_metric
 
-DIFFERENCE = (*(f"difference{end}" for end in (*ENDS, *DRAWS)), "p_value", "p_holm")
+P_VALUES = ("p_value", "p_holm")
+"""Of the difference in macro-F1."""
 
 
 class Study(Options):
@@ -48,17 +51,35 @@ class Study(Options):
         Values by dotted key; each of the grids is crossed by itself.
     reference : dict, optional
         Values of some axes: the experiment that the others of its seed are compared with.
+    metrics : list of str
+        Metrics that the printed table shows; ``window.NAME`` is that of windows.
+    published : list of Published
+        Figures that publications give of some of the systems, to stand beside ours.
     """
 
     name: str
     params: dict[str, Any] = {}  # noqa: RUF012
     grid: list[dict[str, list[Any]]]
     reference: dict[str, Any] = {}  # noqa: RUF012
+    metrics: list[str] = [HEADLINE]  # noqa: RUF012
+    published: list[Published] = []  # noqa: RUF012
 
     @field_validator("grid", mode="before")
     @classmethod
     def _one_or_several(cls, grid: Any) -> Any:
         return [grid] if isinstance(grid, Mapping) else grid
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> Study:
+        for name in self.metrics:
+            refuse_unknown_metric(name)
+        points = [point for grid in self.grid for point in ParameterGrid(grid)]
+        for number, published in enumerate(self.published):
+            if not any(map(published.is_of, points)):
+                raise ParameterError(
+                    f"published.{number}.of: no experiment of the grid has {_shown(published.of)}"
+                )
+        return self
 
     @property
     def axes(self) -> list[str]:
@@ -95,7 +116,7 @@ class Planned:
         return ["-n", self.name, *(part for each in sets for part in ("-S", each))]
 
 
-def read_study(file: Path, *, settings: Sequence[str] = ()) -> Study:
+def read_study(file: Path, *, settings: Sequence[str] = (), only: Sequence[str] = ()) -> Study:
     """Read a study's file.
 
     Parameters
@@ -104,11 +125,14 @@ def read_study(file: Path, *, settings: Sequence[str] = ()) -> Study:
         YAML.
     settings : sequence of str
         Further parameters of all experiments, ``KEY=VALUE`` each; they win over the file's.
+    only : sequence of str
+        Values of the grid to keep, ``KEY=VALUE`` each; several of one key are all kept.
 
     Raises
     ------
     ParameterError
-        It cannot be read, or a key is unknown, missing or of another type.
+        It cannot be read, a key is unknown, missing or of another type, or nothing of the grid
+        is kept.
     """
     try:
         data = yaml.safe_load(file.read_text("utf-8"))
@@ -121,14 +145,46 @@ def read_study(file: Path, *, settings: Sequence[str] = ()) -> Study:
             raise ParameterError.unknown_key(str(key), "", Study.model_fields)
     data = dict(data)
     for setting in settings:
-        key, is_set, value = setting.partition("=")
-        if not is_set:
-            raise ParameterError(f"--set {setting}: needs KEY=VALUE, such as root=data/birds")
+        key, value = _pair("--set", setting)
         data["params"] = {**(data.get("params") or {}), key: yaml.safe_load(value)}
     try:
-        return Study.model_validate(data)
+        study = Study.model_validate(data)
     except ValidationError as error:
-        raise ParameterError(f"{file}: {first_fault(error)}") from error
+        told = unknown_inside(error, Study) or first_fault(error)
+        raise ParameterError(f"{file}: {told}") from error
+    return _restricted(study, [_pair("--only", each) for each in only])
+
+
+def _pair(option: str, setting: str) -> tuple[str, str]:
+    key, is_set, value = setting.partition("=")
+    if not is_set:
+        raise ParameterError(f"{option} {setting}: needs KEY=VALUE, such as backbone=yamnet")
+    return key, value
+
+
+def _restricted(study: Study, only: Sequence[tuple[str, str]]) -> Study:
+    """The part of a study whose experiments have the wanted values; all of it where none are."""
+    kept = study.grid
+    for key in dict.fromkeys(key for key, _ in only):
+        if key not in study.axes:
+            raise ParameterError.unknown("--only", key, study.axes)
+        wanted = [value for of, value in only if of == key]
+        there = {str(value): None for grid in study.grid for value in grid.get(key, [])}
+        for value in wanted:
+            if value not in there:
+                raise ParameterError.unknown(f"--only {key}", value, there)
+        kept = [
+            {**grid, key: [value for value in grid[key] if str(value) in wanted]}
+            for grid in kept
+            if key in grid
+        ]
+        kept = [grid for grid in kept if grid[key]]
+    if not kept:
+        wishes = " ".join(f"--only {key}={value}" for key, value in only)
+        raise ParameterError(f"{wishes}: no experiment of the study has them all")
+    points = [point for grid in kept for point in ParameterGrid(grid)]
+    published = [each for each in study.published if any(map(each.is_of, points))]
+    return study.model_copy(update={"grid": kept, "published": published})
 
 
 def planned(study: Study) -> list[Planned]:
@@ -193,10 +249,12 @@ def table_of(root: Path, study: Study, runs: Mapping[str, Run]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row an experiment and k: the axes, ``experiment``, and the columns of ``curve.csv``; at
-        the headline k of an experiment also `DIFFERENCE`, its macro-F1 less that of the reference
-        experiment with the same values of all other axes, where there is one, and figures over
-        random folds, which leak, as ``leaking_random_folds.NAME``, where it has them.
+        A row an experiment and k: the axes, ``experiment``, and the columns of ``curve.csv``. At
+        the headline k of an experiment also ``window.NAME``, the metrics of windows; figures over
+        random folds, which leak, as ``leaking_random_folds.NAME``, where it has them; and, where
+        there is a reference experiment with the same values of all other axes, ``difference``
+        (``NAME_difference``), its macro-F1 (other metrics of labels) less that experiment's, with
+        intervals and `P_VALUES`.
 
     Raises
     ------
@@ -209,25 +267,35 @@ def table_of(root: Path, study: Study, runs: Mapping[str, Run]) -> pd.DataFrame:
             rows += _rows(client, experiment, runs[experiment.name])
     if not rows:
         raise TrackingError(f"{study.name}: no experiment of the study is there yet")
-    return _with_differences(root, study, pd.DataFrame(rows))
+    # a whole number stays one where another grid of the study has no such axis
+    axes = {key: pd.Series([row.get(key) for row in rows], dtype=object) for key in study.axes}
+    return _with_differences(root, study, pd.DataFrame(rows).assign(**axes))
 
 
 def _rows(client: MlflowClient, experiment: Planned, run: Run) -> list[dict[str, Any]]:
     curve = evaluated_table(client, run, "curve.csv")
     if curve is None:
         return []
-    headline = run.data.metrics["k"]
-    leaking = {k: v for k, v in run.data.metrics.items() if k.startswith(f"{LEAKING}.")}
+    headline, further = run.data.metrics["k"], _further_figures(client, run)
     return [
         {
             **experiment.axes,
             "experiment": experiment.name,
             **{str(key): value for key, value in row.items()},
-            **(leaking if row["k"] == headline else {}),
+            "headline": row["k"] == headline,
+            **(further if row["k"] == headline else {}),
         }
-        | {"headline": row["k"] == headline}
         for row in curve.to_dict("records")
     ]
+
+
+def _further_figures(client: MlflowClient, run: Run) -> dict[str, Any]:
+    """Metrics of windows with their intervals, and figures over random folds, if any."""
+    windows = evaluated_figures(client, run).get("window", {})
+    names = [f"{name}{end}" for name in metric_names(windows) for end in (*ENDS, *DRAWS)]
+    found = {f"{WINDOW}{name}": windows[name] for name in names if name in windows}
+    leaking = {k: v for k, v in run.data.metrics.items() if k.startswith(f"{LEAKING}.")}
+    return found | leaking
 
 
 def _with_differences(root: Path, study: Study, table: pd.DataFrame) -> pd.DataFrame:
@@ -235,7 +303,10 @@ def _with_differences(root: Path, study: Study, table: pd.DataFrame) -> pd.DataF
     if not study.reference:
         return table
     at_headline = table[table["headline"]]
-    for _, of in at_headline.groupby(others, sort=False) if others else [((), at_headline)]:
+    groups = (
+        at_headline.groupby(others, sort=False, dropna=False) if others else [((), at_headline)]
+    )
+    for _, of in groups:
         is_reference = (of[list(study.reference)] == list(study.reference.values())).all(axis=1)
         if is_reference.sum() != 1 or len(of) < 2:
             continue
@@ -243,9 +314,14 @@ def _with_differences(root: Path, study: Study, table: pd.DataFrame) -> pd.DataF
         differences = pairing.differences(pairing.scored_runs(root, names))
         for name, row in zip(names[1:], differences, strict=True):
             at = of.index[of["experiment"] == name]
-            for column in DIFFERENCE:
-                table.loc[at, column] = row.get(column)
+            for column in row:
+                if "difference" in column or column in P_VALUES:
+                    table.loc[at, column] = row[column]
     return table
+
+
+def _shown(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
 
 
 def _written(value: Any) -> str:

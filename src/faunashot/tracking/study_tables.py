@@ -10,12 +10,14 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from faunashot.evaluation.metrics import metrics_for
+from faunashot.evaluation import LEAKING
+from faunashot.evaluation.metrics import METRICS
 from faunashot.evaluation.repeated import repeated_intervals
 from faunashot.evaluation.summary import ENDS, flat
 from faunashot.tracking import store
 from faunashot.tracking.comparison import evaluated_table, predictions_of
-from faunashot.tracking.studies import Study
+from faunashot.tracking.published import WINDOW
+from faunashot.tracking.studies import Study, planned
 
 SEED = "seed"
 """The axis whose values are repetitions of one system."""
@@ -26,10 +28,12 @@ NOISE = "snr_"
 
 def named(study: Study, table: pd.DataFrame, *, with_seeds: bool) -> pd.Series:
     """What a study calls the system of each row: the values of the axes in which they differ."""
-    varied = [key for key in study.axes if table[key].nunique() > 1 and (with_seeds or key != SEED)]
-    columns = varied or [key for key in study.axes if key != SEED] or study.axes
+    axes = [key for key in study.axes if with_seeds or key != SEED] or study.axes
+    columns = [key for key in axes if table[key].nunique(dropna=False) > 1] or axes
+    values = table[columns].to_numpy()
     return pd.Series(
-        [", ".join(map(str, row)) for row in table[columns].to_numpy()], index=table.index
+        [", ".join(str(value) for value in row if pd.notna(value)) for row in values],
+        index=table.index,
     )
 
 
@@ -51,19 +55,23 @@ def side_by_side(
     Returns
     -------
     dict
-        ``systems``: a row a system, its metrics of labels with their intervals. Of several seeds
-        that each scored every clip once, the interval is of the mean when source recordings are
-        drawn; of other repetitions there is none. ``classes``: system, label, precision, recall,
+        ``systems``: a row a system, ``axes``, its values of the grid but for the seed, and its
+        metrics with their intervals. Of several seeds figures are means; where each scored every
+        clip once, those of labels of clips have the interval of the mean when source recordings
+        are drawn, others have none. ``classes``: system, label, precision, recall,
         f1. ``noise``: system, snr_db (infinite for clips as they are), accuracy, with its interval
         where there is one; no rows where nothing was scored under noise.
     """
     client = store.connect(root)
     rows = table[table["headline"]]
+    axes = {experiment.name: experiment.axes for experiment in planned(study)}
     systems, classes, noise = [], [], []
     for name, of in rows.groupby(named(study, rows, with_seeds=False), sort=False):
         each = [runs[experiment] for experiment in of["experiment"]]
         figures = _figures(client, of, each)
-        systems.append({"system": name, **figures})
+        values = axes[of["experiment"].iloc[0]]
+        axes_of = {key: value for key, value in values.items() if key != SEED}
+        systems.append({"system": name, "axes": axes_of, **figures})
         per_class = _mean(client, each, "per_class.csv", by="label")
         if not per_class.empty:
             classes.append(per_class[["label", "precision", "recall", "f1"]].assign(system=name))
@@ -85,17 +93,23 @@ def side_by_side(
 
 
 def _figures(client: MlflowClient, rows: pd.DataFrame, runs: Sequence[Run]) -> Mapping[str, object]:
-    """Metrics of labels of one system, by name, with the ends of their intervals."""
-    names = [name for name in metrics_for(of="labels") if name in rows]
+    """Metrics of one system, by name, with the ends of their intervals."""
+    names = [name for name in rows if _is_metric(str(name))]
     if len(runs) == 1:
         columns = [f"{name}{end}" for name in names for end in ENDS if f"{name}{end}" in rows]
         return {str(key): value for key, value in rows.iloc[0][columns].items()}
+    means = {str(name): rows[name].mean() for name in names}
     found = [predictions_of(client, run) for run in runs]
     scored = [table for table in found if table is not None and (table["episode"] < 0).all()]
     if len(scored) < len(runs) or "accuracy" not in rows:  # which clips of several labels lack
-        return {name: rows[name].mean() for name in names}
+        return means
     classes = sorted({c for table in scored for c in (*table["label"], *table["predicted"])})
-    return flat(repeated_intervals(scored, classes))
+    return means | flat(repeated_intervals(scored, classes))
+
+
+def _is_metric(column: str) -> bool:
+    """Whether a column is a metric of clips, of windows, or of folds at random."""
+    return column.removeprefix(f"{LEAKING}.").removeprefix(WINDOW) in METRICS
 
 
 def _mean(client: MlflowClient, runs: Sequence[Run], name: str, *, by: str) -> pd.DataFrame:
