@@ -51,7 +51,8 @@ def run(params: Params) -> str:
         official=params.protocol.folds == "official",
         transfer=params.protocol.transfer,
     )
-    design.kind.require()
+    for kind in design.system.estimator_classes:
+        kind.require()
     for name in params.backbone_names:
         if name in BACKBONES:  # raises where weights do not come by themselves
             BACKBONES[name].weights_here()
