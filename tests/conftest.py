@@ -93,15 +93,26 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project of ten recordings a class whose pipeline has run undisturbed."""
+def whole(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A project of ten recordings a class whose pipeline has run undisturbed.
+
+    It is run once for all processes that share the tests; each has a copy.
+    """
+    from filelock import FileLock
     from pipeline_project import call, new_project, ten_a_class
 
-    project = new_project(tmp_path_factory.mktemp("whole"), ten_a_class)
-    done = call(project, "dvc", "repro")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return project
+    own = tmp_path_factory.mktemp("whole")
+    first = own.parent if worker_id == "master" else own.parent.parent
+    project, is_done = first / "whole-project", first / "whole-project.done"
+    with FileLock(first / "whole-project.lock"):
+        if not is_done.exists():
+            shutil.rmtree(project, ignore_errors=True)
+            project.mkdir()
+            done = call(new_project(project, ten_a_class), "dvc", "repro")
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert "Traceback" not in done.stderr
+            is_done.touch()
+    return shutil.copytree(project, own / "project", symlinks=True)
 
 
 @pytest.fixture

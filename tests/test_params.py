@@ -198,7 +198,8 @@ def test_what_the_default_does_is_switched_on_by_name(committed):
     assert committed.protocol.transfer == "joint"
     assert committed.protocol.folds == "official"
     assert committed.noise.root == ABSENT
-    assert [condition.name for condition in asked_for(committed.conditions)] == ["target_only"]
+    asked = [condition.name for condition in asked_for(committed.conditions)]
+    assert asked == ["leaking_random_folds", "target_only"]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +241,17 @@ def test_a_misspelt_key_is_named_rather_than_the_gap_it_leaves(tmp_path):
     assert "unknown key 'sede'; did you mean 'seed'?" in _refusal_of(file)
 
 
+@pytest.mark.parametrize("name", ["few_shot", "zero_shot"])
+def test_random_folds_are_for_what_scores_every_fold(tmp_path, name):
+    shuffled = {"protocol.folds": "random", "protocol.name": name}
+    file = tmp_path / "params.yaml"
+    file.write_text(COMMITTED.read_text("utf-8"), "utf-8")
+    with pytest.raises(ParameterError, match=r"set protocol\.name to fine_tune$"):
+        load_params(file, settings=shuffled)
+    found = load_params(file, settings={**shuffled, "protocol.name": "fine_tune"})
+    assert found.protocol.honest_folds == "official"
+
+
 @pytest.mark.parametrize("key", ["seed", "protocol", "protocol.k", "root", "noise.root"])
 def test_a_missing_key_is_named(refusal, key):
     assert refusal(key, GONE) == f"missing key {key!r}"
@@ -264,7 +276,7 @@ def test_a_missing_key_is_named(refusal, key):
         ("backbones.yamnet.hop_s", 1.0),
         ("frontends.logmel_stats.hop_s", 0),
         ("protocol.transfer", "pretrained"),
-        ("protocol.folds", "random"),
+        ("protocol.folds", "shuffled"),
         ("unknown.false_alarm_rate", 1.1),
         ("conditions.equalised.high_hz", 9000.0),
         ("conditions.equalised.length_s", 0),

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from faunashot.audio.reading import Channel, Reading
+from faunashot.data import Folds
 from faunashot.errors import ParameterError
 from faunashot.features.names import BY, FeatureName, joined_features, refuse_unknown_layers
 from faunashot.older_params import MOVED, moved_keys
@@ -42,7 +43,12 @@ class ProtocolParams(Options):
     name: str
     k: Count
     transfer: Literal["joint", "sequential", "background"]
-    folds: Literal["official", "grouped"]
+    folds: Folds
+
+    @property
+    def honest_folds(self) -> Folds:
+        """The folds whose figures are the run's: where random ones are asked for, the official."""
+        return "official" if self.folds == "random" else self.folds
 
 
 class UnknownParams(Options):
@@ -150,6 +156,12 @@ class Params(Options):
 
         _known("protocol.name", self.protocol.name, PROTOCOLS)
         _read_blocks("protocols", self.protocols, PROTOCOLS)
+        if self.protocol.folds == "random" and not PROTOCOLS[self.protocol.name].scores_every_fold:
+            named = [name for name, kind in PROTOCOLS.classes().items() if kind.scores_every_fold]
+            raise ParameterError(
+                f"protocol.folds: random is scored beside folds of which each is scored; set "
+                f"protocol.name to {' or '.join(named)}"
+            )
 
     def _check_features(self) -> None:
         from faunashot.backbones.base import BACKBONES, offering

@@ -11,6 +11,7 @@ from faunashot.conditions.base import CONDITIONS, asked_for, sentence_of
 from faunashot.errors import ParameterError
 from faunashot.evaluation.uncertainty import Interval
 
+NOISES = ["snr_20", "snr_0", "snr_-2.5"]
 ALL_ON = {"equalised": {"score": True}, "noise": {"snr_db": [20, 0, -2.5]}}
 
 
@@ -24,14 +25,18 @@ def test_a_block_that_is_left_out_has_defaults(name: str) -> None:
 
 
 def test_nothing_is_scored_twice_unless_it_is_asked_for() -> None:
-    assert [condition.name for condition in asked_for({})] == ["target_only"]
+    assert [condition.name for condition in asked_for({})] == [
+        "leaking_random_folds",
+        "target_only",
+    ]
 
 
 def test_what_is_asked_for_has_names_of_its_own() -> None:
     found = {condition.name: condition for condition in asked_for(ALL_ON)}
-    assert list(found) == ["equalised", "snr_20", "snr_0", "snr_-2.5", "target_only"]
-    assert [c.refits for c in found.values()] == [True, False, False, False, True]
-    assert [c.without_source for c in found.values()] == [False] * 4 + [True]
+    assert list(found) == ["equalised", "leaking_random_folds", *NOISES, "target_only"]
+    assert [c.refits for c in found.values()] == [True, True, False, False, False, True]
+    assert [c.without_source for c in found.values()] == [False] * 5 + [True]
+    assert [c.random_folds for c in found.values()] == [False, True] + [False] * 4
 
 
 def test_perturbations_depend_on_their_options_alone() -> None:

@@ -303,3 +303,24 @@ def test_a_channel_may_be_chosen(root, write, ingested):
     for channel in ("left", "right", "loudest"):
         done = ingest(create("folder"), root, channel=channel)
         assert (len(done.clips), done.bad) == (1, [])
+
+
+def test_what_a_part_of_a_corpus_lacks_is_counted_and_said(root, make, write):
+    make("urbansound8k", root)
+    (root / "audio/fold10/9-8-0-2.wav").unlink()
+    for name in ("7-3-0-0", "7-3-0-1"):
+        write(f"audio/fold5/{name}.wav", tone())
+    found = ingest(create("urbansound8k"), root)
+    report = found.report()
+    assert (report["clips"], report["missing"], report["bad"]) == (2, 1, [])
+    assert report["missing_first"] == ["audio/fold10/9-8-0-2.wav"]
+    assert report["missing_folds"] == ["1", "2", "3", "4", "6", "7", "8", "9", "10"]
+    assert found.lacking() == (
+        "1 clips that its table lists have no file, the first is audio/fold10/9-8-0-2.wav; "
+        "no good clip in fold 1, 2, 3, 4, 6, 7, 8, 9, 10"
+    )
+
+
+def test_a_whole_corpus_lacks_nothing(root, make, write):
+    make("demo", root)
+    assert ingest(create("demo"), root).lacking() == ""

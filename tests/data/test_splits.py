@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from faunashot.data.splits import Split, Splits, draw_support, held_back, refuse_leak
+from faunashot.data.draws import draw_support
+from faunashot.data.splits import Split, Splits, held_back, refuse_leak
 from faunashot.errors import SplitError
 
 FIVE_FOLDS = "\n".join(f"c{n} {'owl' if n % 2 else 'cat'} {1 + n // 4} g{n}" for n in range(20))
@@ -58,7 +59,7 @@ def corpora(draw, *, layouts: Sequence[str] = LAYOUTS, pure: bool = False) -> pd
     return table(labels, groups, official)
 
 
-def all_splits(clips: pd.DataFrame, seed: int, **options: bool) -> list[Split]:
+def all_splits(clips: pd.DataFrame, seed: int, **options: str) -> list[Split]:
     """Every split, or none where a corpus this small leaves nothing to learn from."""
     try:
         return list(Splits(clips, seed=seed, **options))
@@ -68,10 +69,10 @@ def all_splits(clips: pd.DataFrame, seed: int, **options: bool) -> list[Split]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(corpora(), st.integers(0, 5), st.booleans())
-def test_no_group_is_on_two_sides(clips, seed, official):
+@given(corpora(), st.integers(0, 5), st.sampled_from(["official", "grouped"]))
+def test_no_group_is_on_two_sides(clips, seed, folds):
     group = clips.set_index("clip_id")["group"]
-    for split in all_splits(clips, seed, official=official):
+    for split in all_splits(clips, seed, folds=folds):
         parts = [set(group.loc[list(ids)]) for ids in (split.train, split.validation, split.test)]
         assert not parts[0] & parts[1]
         assert not parts[0] & parts[2]
@@ -81,13 +82,15 @@ def test_no_group_is_on_two_sides(clips, seed, official):
 
 
 @settings(max_examples=60, deadline=None)
-@given(corpora(), st.integers(0, 5), st.booleans())
+@given(corpora(), st.integers(0, 5), st.sampled_from(["official", "grouped", "random"]))
 def test_every_clip_is_tested_once_or_where_parts_are_published_is_of_the_test_part(
-    clips, seed, official
+    clips, seed, folds
 ):
     fold = clips.set_index("clip_id")["fold"]
-    expected = fold.index[fold == "test"] if official and "test" in set(fold) else fold.index
-    tested = [i for split in all_splits(clips, seed, official=official) for i in split.test]
+    expected = (
+        fold.index[fold == "test"] if folds == "official" and "test" in set(fold) else fold.index
+    )
+    tested = [i for split in all_splits(clips, seed, folds=folds) for i in split.test]
     assert sorted(tested) == expected.tolist()
 
 
@@ -107,7 +110,7 @@ def test_a_class_of_two_recordings_is_always_learned_and_of_three_in_the_trainin
 def test_made_folds_are_those_of_the_seed_whatever_the_order_of_rows(clips, seed, random):
     order = list(range(len(clips)))
     random.shuffle(order)
-    options = {"official": False}
+    options = {"folds": "grouped"}
     expected = {s.name: set(s.test) for s in all_splits(clips, seed, **options)}
     shuffled = all_splits(clips.iloc[order], seed, **options)
     assert {s.name: set(s.test) for s in shuffled} == expected
@@ -133,7 +136,7 @@ def test_published_folds_can_be_left_aside(clips_of):
     ]
     clips = clips_of("\n".join(rows))
     assert len(Splits(clips, seed=0)) == 1
-    made = list(Splits(clips, seed=0, official=False))
+    made = list(Splits(clips, seed=0, folds="grouped"))
     assert made == list(Splits(clips.assign(fold=None), seed=0))
     assert len(made) == 5
 
@@ -143,7 +146,7 @@ def test_a_leak_can_be_made_on_purpose_and_only_so(clips_of):
         "\n".join(f"c{n} {'owl' if n % 2 else 'cat'} {n % 5} g{n // 10}" for n in range(20))
     )
     group = clips.set_index("clip_id")["group"]
-    for split in Splits.leaking_on_purpose(clips, seed=0):
+    for split in Splits(clips, seed=0, folds="random"):
         assert set(group[list(split.train)]) & set(group[list(split.test)])
         with pytest.raises(SplitError, match="leak: clips of"):
             refuse_leak(group, [split.train, split.test])
@@ -376,20 +379,20 @@ def test_the_remedy_for_a_class_that_cannot_be_learned_is_one(clips_of):
         f"{kind}{n} {kind} {n} {kind}{n}" for kind in ("cat", "hen") for n in (1, 2, 3)
     )
 
-    def said(rows: str, **how: bool) -> str:
+    def said(rows: str, **how: str) -> str:
         with pytest.raises(SplitError, match="class owl is absent from the other folds") as raised:
             Splits(clips_of(rows), seed=0, **how).refuse_unlearnable()
         return str(raised.value).split("; ")[1]
 
     in_one_fold = f"{rest}\na owl 1 g1\nb owl 1 g2\nc owl 1 g3"
     assert said(in_one_fold) == "set protocol.folds=grouped"
-    Splits(clips_of(in_one_fold), seed=0, official=False).refuse_unlearnable()
+    Splits(clips_of(in_one_fold), seed=0, folds="grouped").refuse_unlearnable()
 
     of_one_recording = f"{rest}\na owl 1 g1\nb owl 1 g1"
-    for official in (True, False):
-        remedy = said(of_one_recording, official=official)
+    for folds in ("official", "grouped"):
+        remedy = said(of_one_recording, folds=folds)
         assert remedy == "add recordings of it, or set the corpus' classes to [cat, hen]"
-        Splits(clips_of(rest), seed=0, official=official).refuse_unlearnable()
+        Splits(clips_of(rest), seed=0, folds=folds).refuse_unlearnable()
 
     beside_one_class = "a owl - g1\nb cat - g2\nc cat - g3\nd cat - g4"
     assert said(beside_one_class) == "add recordings of it"

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from faunashot.data.draws import draw_support
 from faunashot.data.labels import clips_a_class, names_by_clip
-from faunashot.data.splits import Split, Splits, draw_support, grouped_folds, held_back
+from faunashot.data.splits import Split, Splits, grouped_folds, held_back
 from faunashot.errors import SplitError
 from faunashot.targets import join_names
 

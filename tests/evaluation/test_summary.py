@@ -307,6 +307,38 @@ def test_a_dozen_figures_stand_for_all(drawn, once):
         assert found.items() <= figures.items()
 
 
+def test_leaking_folds_stand_beside_the_dozen_under_a_name_that_says_so(once):
+    other = once.assign(condition="leaking_random_folds")
+    figures = of_windows(pd.concat([once, other]), CLASSES, headline_k=3, n_bootstrap=100).figures
+    leaking = headline_figures(figures)["leaking_random_folds"]
+    assert leaking["macro_f1"] == figures["macro_f1"]
+    assert leaking["difference"] == leaking["difference_low"] == leaking["difference_high"] == 0
+    assert None not in leaking.values()
+    assert "leaking_random_folds.difference" in as_metrics(headline_figures(figures))
+
+
+def test_figures_by_salience_are_those_of_its_clips_alone(once):
+    loud = once["clip_id"].isin([f"c{n}" for n in range(7)])
+    told = once.assign(salience=np.where(loud, "foreground", "background"))
+    told.loc[told["clip_id"] == "c11", "salience"] = None
+    found = of_windows(told, CLASSES, headline_k=3, n_bootstrap=100)
+    alone = of_windows(once[loud], CLASSES, headline_k=3, n_bootstrap=100).figures
+    assert found.salience["salience"].tolist() == ["background", "foreground"]
+    assert found.salience["clips"].tolist() == [4, 7]
+    of_loud = found.figures["salience"]["foreground"]
+    for name in FIGURES:
+        for end in ("", "_low", "_high"):
+            assert of_loud[f"{name}{end}"] == alone[f"{name}{end}"]
+    assert found.predictions.set_index("clip_id").at["c0", "salience"] == "foreground"
+
+
+def test_a_corpus_that_says_nothing_of_salience_has_no_such_figures(once):
+    found = of_windows(once, CLASSES, headline_k=3, n_bootstrap=100)
+    assert found.salience.empty
+    assert "salience" not in found.figures
+    assert "salience" not in found.predictions
+
+
 def test_metrics_are_json_and_come_back_the_same(drawn, once):
     for held_out in (drawn, once):
         metrics = of_windows(held_out, CLASSES, headline_k=3, n_bootstrap=100).figures

@@ -265,7 +265,7 @@ def test_a_class_of_the_test_fold_alone_is_refused_and_named(task, clips, params
     alone = alone[(alone["label"] != "owl") | (alone["fold"] == "3")]
     with pytest.raises(SplitError, match="fold 3: class owl is absent from the other folds"):
         few_shot(task(alone), params())
-    few_shot(task(alone, official=False), params())  # folds that are made spread it
+    few_shot(task(alone, folds="grouped"), params())  # folds that are made spread it
 
 
 def test_enough_clips_need_no_note(plain):

@@ -21,7 +21,7 @@ PLAIN = system("standardised")
 
 
 def cell(seed: int = 1, name: str = "plain") -> Cell:
-    return Cell(name, PLAIN, "fake", seed, official=False)
+    return Cell(name, PLAIN, "fake", seed, folds="grouped")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Ready:
 
     def task(self, cell: Cell) -> Task:
         assert self.ready is not None, "nothing is left to train"
-        return replace(self.ready, system=cell.system, seed=cell.seed, official=cell.official)
+        return replace(self.ready, system=cell.system, seed=cell.seed, folds=cell.folds)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_another_cell_has_another_key():
         cell().key("x"),
         cell(2).key("x"),
         cell().key("y"),
-        replace(cell(), official=True).key("x"),
+        replace(cell(), folds="official").key("x"),
         replace(cell(), system=replace(PLAIN, settings={"C": 2.0})).key("x"),
     }
     assert len(keys) == 5

@@ -110,6 +110,36 @@ def test_a_condition_without_interval_or_p_value_is_no_obstacle() -> None:
     assert "reverb" in sentence
 
 
+def test_leaking_folds_are_told_as_such_with_what_is_gained() -> None:
+    leaking = {"leaking_random_folds": {**ROW, "difference": -0.06}}
+    (sentence,) = of_figures({"conditions": leaking}, CONDITIONS)
+    assert sentence.startswith("+0.060 of macro-F1 would be gained by random folds, which leak")
+
+
+def test_foreground_and_background_have_a_row_each_where_they_are_known() -> None:
+    row = {"clips": 12, "macro_f1": 0.9, "macro_f1_low": 0.8, "macro_f1_high": 0.95}
+    shown = page(salience={"background": {**row, "macro_f1": 0.5}, "foreground": row})
+    assert "<td>foreground</td><td>12</td><td>0.9000</td><td>0.8000 to 0.9500</td>" in shown
+    assert "<td>background</td><td>12</td><td>0.5000</td>" in shown
+    assert "Foreground" not in page()
+
+
+def test_what_a_part_of_a_corpus_lacks_is_told() -> None:
+    found = {"clips": 2, "duration_s": 8.0, "clips_a_class": {"owl": 2}, "bad": [], "flagged": []}
+    audited = {
+        **{name: [] for name in ("exact_duplicates", "near_duplicates", "crossing")},
+        **{name: [] for name in ("conflicts", "across_corpora")},
+        "shortcuts": {"skipped": "one class"},
+    }
+    whole, part = (
+        of_data({"urban": {**found, **lack}}, audited)
+        for lack in ({"missing": 0, "missing_folds": []}, {"missing": 3, "missing_folds": ["9"]})
+    )
+    assert set(part) - set(whole) == {
+        "urban: 3 clips are listed and have no file; folds without a clip: 9"
+    }
+
+
 def test_leakage_and_the_unknown_give_their_numbers() -> None:
     leak = {"grouped": 0.89, "leaking": 0.95, "worth": 0.06, "worth_low": 0.01, "worth_high": 0.1}
     unknown = {"auroc": 0.97, "auroc_low": 0.9, "auroc_high": 0.99, "false_alarms_at_recall": 0.125}

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from faunashot.cli import compare as compare_command
 from faunashot.errors import TrackingError
 from faunashot.evaluation.significance import mcnemar_p, paired_runs
 from faunashot.evaluation.summary import DRAWS, ENDS
@@ -329,6 +330,27 @@ def test_every_metric_of_a_run_is_a_column_beside_the_others(project, client):
     assert table.loc["more", ["map", "accuracy", "macro_f1_draws_low"]].tolist() == [0.9, 0.7, 0.6]
     assert table.loc["plain", ["map", "macro_f1_low"]].isna().all()
 
+    assert not [name for name in table if "leaking" in name]
+
     table = comparison.compare(project, with_intervals=["map"]).set_index("name")
     assert table.loc["more", ["map", "map_low", "map_high"]].tolist() == [0.9, 0.8, 0.95]
     assert table["k"].tolist() == [4, 4]
+
+
+def test_random_folds_have_a_line_of_their_own_that_says_that_they_leak(project, client):
+    log("plain")
+    with stage_run("evaluate", params=PARAMS, inputs=[], record=Path("r.json"), name="both") as run:
+        ends = {"macro_f1_low": 0.85, "macro_f1_high": 0.93, "difference": -0.4}
+        leaking = {"macro_f1": 0.9, **ends}
+        run.parent_metrics({"macro_f1": 0.5, "k": 4, "leaking_random_folds": leaking})
+
+    table = comparison.compare(project).set_index("name")
+    assert table.at["both", "leaking_random_folds.difference"] == -0.4
+    assert pd.isna(table.at["plain", "leaking_random_folds.macro_f1"])
+
+    rows = {row["name"]: row for row in compare_command._records(table.reset_index())}
+    own, leak = compare_command._lines(rows["both"], metrics={"macro_f1": "macro-F1"})
+    assert own["macro-F1"] == "0.5000"
+    assert leak["experiment"] == "- over random folds, which leak: no result"
+    assert (leak["macro-F1"], leak["95 % interval"]) == ("0.9000", "0.8500 to 0.9300")
+    assert len(compare_command._lines(rows["plain"], metrics={"macro_f1": "macro-F1"})) == 1

@@ -54,8 +54,9 @@ def ablate(
     from faunashot.tracking.runs import stage_run
 
     data = _stores(params, chosen.backbone, system=system)
-    official = params.protocol.folds == "official"
-    of_cells = ablation.cells(chosen, chosen.backbone, seeds=every, official=official)
+    of_cells = ablation.cells(
+        chosen, chosen.backbone, seeds=every, folds=params.protocol.honest_folds
+    )
     classes = sorted(set(data.clips["label"]))
     tables: dict[tuple[str, int], Any] = {}
     with (

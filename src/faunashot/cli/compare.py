@@ -12,6 +12,7 @@ import typer
 
 from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note
 from faunashot.errors import ParameterError, TrackingError
+from faunashot.evaluation import LEAKING
 from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, is_drawn
 
 
@@ -128,6 +129,10 @@ def _titles(wanted: Sequence[str] | None, columns: Iterable[str]) -> dict[str, s
     return {name: there[name] for name in wanted or [HEADLINE]}
 
 
+RANDOM_FOLDS = "- over random folds, which leak: no result"
+"""What stands in place of an experiment's name beside its figures over random folds."""
+
+
 def _lines(row: Mapping[str, Any], *, metrics: Mapping[str, str]) -> list[dict[str, Any]]:
     """Of an experiment a line for each metric that is asked for, which fit a person's screen."""
     facts = [row["corpus"], f"{row['backbone']}-{row['system']}", row["protocol"]]
@@ -140,6 +145,9 @@ def _lines(row: Mapping[str, Any], *, metrics: Mapping[str, str]) -> list[dict[s
         value = row["status"] if row[name] is None else decimals(row[name])
         key = "value" if len(metrics) > 1 else title
         lines.append(line | {key: value, INTERVAL: intervals(row, name)})
+        if row.get(leaking := f"{LEAKING}.{name}") is not None:
+            line = line | {"experiment": RANDOM_FOLDS, key: decimals(row[leaking])}
+            lines.append(line | {INTERVAL: intervals(row, leaking)})
     return lines
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from faunashot.changed import print_changed
 from faunashot.cli.output import AsJson, answer, note
 from faunashot.errors import StoreError
+from faunashot.evaluation import LEAKING
 from faunashot.wording import (
     DRAWS_ALONE,
     INTERVAL,
@@ -58,6 +59,12 @@ def show(as_json: AsJson = False) -> None:
         ],
         as_json=False,
     )
+    if leaking := metrics.get(LEAKING):
+        note(
+            f"Over random folds, which leak and give no result: macro-F1 "
+            f"{decimals(leaking[HEADLINE])} ({interval(leaking, HEADLINE)}); the run less that: "
+            f"{decimals(leaking['difference'], sign=True)} ({interval(leaking, 'difference')})."
+        )
     note(sentence(drawn=drawn))
     if curve and labelled(curve[0]):
         note("labelled: clips that the class with the fewest and that with the most had.")

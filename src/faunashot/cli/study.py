@@ -13,6 +13,7 @@ import typer
 
 from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note
 from faunashot.errors import ParameterError
+from faunashot.evaluation import LEAKING
 from faunashot.wording import INTERVAL, decimals
 
 STDERR = 2
@@ -100,6 +101,8 @@ def _row(record: dict[Any, Any], asked: Any, *, whole: bool) -> dict[str, Any]:
     row = {key: record.get(key) for key in asked.axes}
     row |= {"k": record["k"], "macro-F1": decimals(record["macro_f1"])}
     row[INTERVAL] = intervals(record, "macro_f1")
+    if (leaking := f"{LEAKING}.macro_f1") in record:
+        row["random folds (leak)"] = decimals(record[leaking])
     if "difference" in record:  # the reference experiment has none
         known = record["difference"] is not None
         row["difference"] = decimals(record["difference"], sign=True) if known else None

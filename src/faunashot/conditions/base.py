@@ -23,7 +23,8 @@ CONDITIONS: Registry[Condition] = Registry(
 class Condition(ABC):
     """The same clips, scored on the same episodes once more, altered.
 
-    It alters the audio (`perturbation`), or what is learned from (`without_source`).
+    It alters the audio (`perturbation`), or what is learned from (`without_source`,
+    `random_folds`).
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class Condition(ABC):
         they are score the altered ones.
     without_source : bool
         Whether it leaves the source corpus out; it says something only where one is learned.
+    random_folds : bool
+        Whether folds are shuffled clip by clip; scored where ``protocol.folds`` is random.
     """
 
     class Options(options.Options):
@@ -53,6 +56,7 @@ class Condition(ABC):
     needs_noise: ClassVar[bool] = False
     refits: ClassVar[bool] = True
     without_source: ClassVar[bool] = False
+    random_folds: ClassVar[bool] = False
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +34,11 @@ CLIPPED_SHARE = 0.001
 NARROW_HZ = 4_500
 """What is sampled at 8 kHz, as for the telephone, holds nothing above, be it upsampled since."""
 
+MISSING_LISTED = 20
+"""Files that a table lists and that are not there, of which the report names no more."""
+
 WORKERS = 2
-LOCATED = ["clip_id", "path", "label", "fold", "group", "sha256", "problem"]
+LOCATED = [*(each.name for each in fields(Clip)), "sha256", "problem"]
 """Columns of `located`."""
 
 NOISE_COLUMNS = ["path", "sha256"]
@@ -70,11 +73,17 @@ class Ingested:
         Path and reason of each bad clip.
     flagged : list of dict
         Path and reason of each clip that is kept but worth a look.
+    missing : list of str
+        Paths that the corpus' table lists and that are not there.
+    missing_folds : list of str
+        Official folds of which no clip is good.
     """
 
     clips: pd.DataFrame
     bad: list[dict[str, str]]
     flagged: list[dict[str, str]]
+    missing: list[str] = field(default_factory=list)
+    missing_folds: list[str] = field(default_factory=list)
 
     def report(self) -> dict[str, Any]:
         """Counts and lists for ``reports/ingest.json``."""
@@ -86,6 +95,9 @@ class Ingested:
             **(of_none if carry_several(self.clips) else {}),
             "silent": self.silent,
             "narrow_band": self.narrow_band,
+            "missing": len(self.missing),
+            "missing_first": self.missing[:MISSING_LISTED],
+            "missing_folds": self.missing_folds,
             "bad": self.bad,
             "flagged": self.flagged,
         }
@@ -99,6 +111,15 @@ class Ingested:
     def narrow_band(self) -> int:
         """How many clips hold nothing above `NARROW_HZ`."""
         return int((self.clips["bandwidth_hz"] <= NARROW_HZ).sum())
+
+    def lacking(self) -> str:
+        """What a part of a corpus lacks of the whole, in a line; empty where it is whole."""
+        files = ""
+        if self.missing:
+            first = f"the first is {self.missing[0]}"
+            files = f"{len(self.missing)} clips that its table lists have no file, {first}"
+        folds = f"no good clip in fold {', '.join(self.missing_folds)}" * bool(self.missing_folds)
+        return "; ".join(filter(None, (files, folds)))
 
     def not_heard(self) -> list[str]:
         """Lines of what a network may not hear, with counts."""
@@ -143,7 +164,10 @@ def located(corpus: Corpus, root: Path) -> pd.DataFrame:
         `root` does not hold the corpus' layout.
     """
     rows = [_row(clip, root) for clip in corpus.clips(root)]
-    rows += [[path, path, None, None, path, None, reason] for path, reason in corpus.problems]
+    rows += [
+        {"clip_id": path, "path": path, "group": path, "problem": reason}
+        for path, reason in corpus.problems
+    ]
     table = pd.DataFrame(rows, columns=LOCATED, dtype="str")
     return table.sort_values("path", kind="stable", ignore_index=True)
 
@@ -193,15 +217,21 @@ def ingest(corpus: Corpus, root: Path, *, channel: Channel = "mix") -> Ingested:
     values = pd.DataFrame(rows, columns=MEASURED)
     clips = pd.concat([listed[good].reset_index(drop=True), values], axis=1)
     clips["multi_label"] = np.full(len(clips), corpus.multi_label)
-    return Ingested(clips, sorted(bad, key=lambda b: b["path"]), flagged)
+    return Ingested(
+        clips,
+        sorted(bad, key=lambda b: b["path"]),
+        flagged,
+        missing=sorted(clip.path for clip in corpus.missing),
+        missing_folds=corpus.missing_folds(clips["fold"]),
+    )
 
 
-def _row(clip: Clip, root: Path) -> list[str | None]:
-    facts = [clip.clip_id, clip.path, clip.label, clip.fold, clip.group]
+def _row(clip: Clip, root: Path) -> dict[str, str | None]:
+    facts = asdict(clip)
     try:
-        return [*facts, sha256_of(root / clip.path), None]
+        return {**facts, "sha256": sha256_of(root / clip.path)}
     except OSError as error:
-        return [*facts, None, f"unreadable: {error.strerror or error}"]
+        return {**facts, "problem": f"unreadable: {error.strerror or error}"}
 
 
 class _Measured(NamedTuple):

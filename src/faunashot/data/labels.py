@@ -12,7 +12,7 @@ from faunashot.targets import names_of
 MULTI_LABEL = "multi_label"
 """Column that says whether a clip may carry several classes; a table without it says no."""
 
-NAMES = ["clip_id", "path", "label", "predicted", "fold", "group", "condition"]
+NAMES = ["clip_id", "path", "label", "predicted", "fold", "group", "salience", "condition"]
 """Columns of our CSV files that are text, whatever they look like."""
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from faunashot.data import Folds
 from faunashot.data.corpora.base import TEST, TRAIN, VALIDATION
 from faunashot.data.labels import carry_several, names_by_clip
 from faunashot.errors import SplitError
@@ -27,17 +26,20 @@ class Split:
         Of the test fold.
     train, validation, test : tuple of str
         Clip ids.
+    learns_validation : bool
+        Whether what was chosen on the validation clips may learn from them afterwards.
     """
 
     name: str
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    learns_validation: bool = True
 
     @property
     def learnable(self) -> tuple[str, ...]:
         """Clips that a head may be fitted on once nothing is left to choose."""
-        return self.train + self.validation
+        return self.train + self.validation if self.learns_validation else self.train
 
 
 class Splits:
@@ -46,17 +48,24 @@ class Splits:
     Parameters
     ----------
     clips : DataFrame
-        Columns clip_id, label, fold, group, and ``multi_label`` where clips carry several classes.
+        Columns clip_id, label, fold, group, ``multi_label`` where clips carry several classes, and
+        ``part`` where a study publishes fixed parts.
     seed : int
         Of the folds that are made.
-    official : bool
-        False to make folds over all clips even where the corpus has its own, which is for
-        choosing without looking at the published test part; such figures compare with no others.
+    folds : str
+        "official": those of the corpus, made where it has none. "published": the parts of a study,
+        of which that for training alone is learned from. "grouped": made of all clips even where
+        the corpus has folds, which is for choosing without looking at its test part; such figures
+        compare with no others. "random": as many as the official ones, but each clip is taken for
+        a recording of its own. Copies of what is scored are then learned from: never for a result,
+        only to say what that leak would be worth.
 
     Attributes
     ----------
     multi_label : bool
         Whether a clip may carry several classes, or none.
+    notes : list of str
+        What a person should know of the split, one line each.
 
     Raises
     ------
@@ -69,27 +78,26 @@ class Splits:
     its clips are left out of the training side of every fold that tests one of them.
     """
 
-    def __init__(self, clips: pd.DataFrame, *, seed: int, official: bool = True) -> None:
+    def __init__(self, clips: pd.DataFrame, *, seed: int, folds: Folds = "official") -> None:
         self.multi_label = carry_several(clips)
+        self.notes: list[str] = []
         self._clips = clips.set_index("clip_id")
         self._seed = seed
-        self._official = official
-        self._fold = self._folds() if official else grouped_folds(self._clips, seed=seed)
+        self._folds = folds
+        make = {
+            "official": self._official,
+            "published": self._published,
+            "grouped": self._grouped,
+            "random": self._random,
+        }
+        self._fold = make[folds]()
+        self._note_recordings_in_several_folds()
         self._names = self._test_folds()
         self._made: dict[str, Split] = {}
         if self._clips["label"].nunique() < 2:
             only = self._clips["label"].iloc[0]
             shared = f"of class {only!r}" if only else "of none of the classes"
             raise SplitError(f"all clips are {shared}: there is nothing to tell apart")
-
-    @classmethod
-    def leaking_on_purpose(cls, clips: pd.DataFrame, *, seed: int) -> Splits:
-        """Shuffled folds that take every clip for a recording of its own: never for a result.
-
-        What figures gain by it over ``Splits(clips, seed=seed, official=False)`` is what the leak
-        of source recordings and duplicates would have been worth.
-        """
-        return cls(clips.assign(group=clips["clip_id"]), seed=seed, official=False)
 
     def __iter__(self) -> Iterator[Split]:
         """One `Split` a test fold; every clip that is tested is tested once."""
@@ -118,7 +126,8 @@ class Splits:
             is_validation = self._held_back(rest)
         validation = self._without(self._ids(rest & is_validation), test)
         train = self._without(self._ids(rest & ~is_validation), test + validation)
-        split = Split(name, tuple(train), tuple(validation), tuple(test))
+        learns_validation = self._folds != "published"
+        split = Split(name, tuple(train), tuple(validation), tuple(test), learns_validation)
         self._refuse_leak(split)
         return split
 
@@ -130,7 +139,7 @@ class Splits:
         name, fold = next(iter(lost.items()))
         names = names_by_clip(self._clips)
         others = sorted(set(names) - set(lost))
-        if self._official and self._can_be_learned_in_grouped_folds():
+        if self._folds == "official" and self._can_be_learned_in_grouped_folds():
             advice = "set protocol.folds=grouped"
         elif len(others) > 1:
             advice = f"add recordings of it, or set the corpus' classes to [{', '.join(others)}]"
@@ -155,12 +164,65 @@ class Splits:
 
     def _can_be_learned_in_grouped_folds(self) -> bool:
         try:
-            grouped = Splits(self._clips.reset_index(), seed=self._seed, official=False)
+            grouped = Splits(self._clips.reset_index(), seed=self._seed, folds="grouped")
             return not grouped._unlearnable()
         except SplitError:
             return False
 
-    def _folds(self) -> pd.Series:
+    def _grouped(self) -> pd.Series:
+        return grouped_folds(self._clips, seed=self._seed)
+
+    def _random(self) -> pd.Series:
+        honest = Splits(self._clips.reset_index(), seed=self._seed)
+        self._clips = self._clips.assign(group=self._clips.index)
+        n_folds = len(honest) if len(honest) > 1 else N_FOLDS
+        return "random-" + grouped_folds(self._clips, seed=self._seed, n_folds=n_folds)
+
+    def _published(self) -> pd.Series:
+        """The parts of the study; where none validates, clips of the last training fold do."""
+        part = self._clips["part"] if "part" in self._clips else pd.Series(None, self._clips.index)
+        if part.isna().any():
+            raise SplitError(
+                "protocol.folds: published, but no study is known that splits this corpus into "
+                "fixed parts; set protocol.folds=official"
+            )
+        for needed, what in ((TRAIN, "learned from"), (TEST, "scored")):
+            if not (part == needed).any():
+                raise SplitError(
+                    f"protocol.folds: published, but the part that is {what} has no clips; add "
+                    "its folds, or set protocol.folds=official"
+                )
+        if (part == VALIDATION).any():
+            return part
+        return part.mask(self._chosen_on(part == TRAIN), VALIDATION)
+
+    def _chosen_on(self, training: pd.Series) -> pd.Series:
+        """Whether a clip is of the half of the last training fold that stands in to choose on."""
+        folds = self._clips["fold"][training]
+        last = max(set(folds), key=lambda name: (len(name), name))
+        n_parts = 2 if folds.nunique() > 1 else N_FOLDS
+        of_last = self._clips.loc[folds.index[folds == last]]
+        made = grouped_folds(of_last, seed=self._seed, n_folds=n_parts)
+        chosen = (made == "1").reindex(training.index, fill_value=False)
+        self.notes.append(
+            f"the published validation part has no clips: {int(chosen.sum())} of fold {last}, not "
+            "learned from, stand in for it"
+        )
+        return chosen
+
+    def _note_recordings_in_several_folds(self) -> None:
+        group = self._clips["group"]
+        count = self._fold.groupby(group).nunique()
+        several = count.index[count > 1]
+        if len(several):
+            folds = self._fold[group == several[0]].drop_duplicates()
+            first = " and ".join(f"{clip_id} in {fold}" for clip_id, fold in folds.items())
+            self.notes.append(
+                f"source recordings, or copies of one, in several folds: {len(several)}, such as "
+                f"{first}; where one is scored, none of it is learned from"
+            )
+
+    def _official(self) -> pd.Series:
         fold = self._clips["fold"]
         if fold.notna().all() and len(fold):
             return fold
@@ -170,7 +232,7 @@ class Splits:
                 f"some clips have a fold and others have none, such as {some}: give each one, or "
                 "set protocol.folds=grouped"
             )
-        return grouped_folds(self._clips, seed=self._seed)
+        return self._grouped()
 
     def _held_back(self, rest: pd.Series) -> pd.Series:
         made = grouped_folds(self._clips[rest], seed=self._seed)
@@ -206,7 +268,7 @@ class Splits:
             raise SplitError(f"fold {split.name}: nothing is left to score")
 
 
-def grouped_folds(clips: pd.DataFrame, *, seed: int) -> pd.Series:
+def grouped_folds(clips: pd.DataFrame, *, seed: int, n_folds: int = N_FOLDS) -> pd.Series:
     """Names of folds that keep groups together and classes in their proportion, by clip id.
 
     Parameters
@@ -216,6 +278,8 @@ def grouped_folds(clips: pd.DataFrame, *, seed: int) -> pd.Series:
         clip id.
     seed : int
         Of the order that groups are dealt in.
+    n_folds : int
+        Of which fewer are made where there are fewer groups, or clips of the largest class.
 
     Returns
     -------
@@ -233,7 +297,7 @@ def grouped_folds(clips: pd.DataFrame, *, seed: int) -> pd.Series:
     """
     stratum = _strata(clips)
     largest = max(stratum.value_counts(), default=0)
-    n = min(N_FOLDS, clips["group"].nunique(), largest)
+    n = min(n_folds, clips["group"].nunique(), largest)
     if n < 2:
         raise SplitError("fewer than two source recordings, or clips of a class, make no folds")
     from sklearn.model_selection import StratifiedGroupKFold
@@ -297,76 +361,3 @@ def refuse_leak(group: pd.Series, parts: Sequence[Sequence[str]]) -> None:
             name = str(group.at[clip_id])
             if seen.setdefault(name, number) != number:
                 raise SplitError(f"leak: clips of {name} sit on both sides of a split ({clip_id})")
-
-
-def draw_support(clips: pd.DataFrame, k: int, *, rng: np.random.Generator) -> dict[str, list[str]]:
-    """Draw k labelled clips of each class, distinct source recordings first.
-
-    The first j of a draw are the draw for j, so that figures along a curve are paired.
-
-    Parameters
-    ----------
-    clips : DataFrame
-        Columns clip_id, label, group, and ``multi_label`` where clips carry several classes.
-    k : int
-        Clips a class; a class that has fewer is drawn whole.
-    rng : Generator
-        What is drawn from.
-
-    Returns
-    -------
-    dict
-        Clip ids of each class in drawn order, at most k. A clip that carries several classes
-        counts for each and is listed under each; one of no class is never drawn.
-    """
-    ordered = clips.sort_values("clip_id", ignore_index=True)
-    names = names_by_clip(ordered)
-    clip_id, group = (ordered[key].to_numpy(dtype=object) for key in ("clip_id", "group"))
-    drawn: dict[str, list[str]] = {}
-    labels, of = np.unique(names.to_numpy(dtype=str), return_inverse=True)
-    for number, label in enumerate(labels):
-        rows = names.index.to_numpy()[of == number]
-        shuffled = rows[rng.permutation(len(rows))]
-        first = np.argsort(_repeats(group[shuffled]), kind="stable")
-        drawn[str(label)] = clip_id[shuffled[first]].tolist()
-    if carry_several(clips):
-        drawn = _in_rounds(drawn, dict(zip(clips["clip_id"], clips["group"], strict=True)), k=k)
-    return {label: ids[:k] for label, ids in drawn.items()}
-
-
-def _repeats(values: Iterable[str]) -> list[int]:
-    """How many equal ones stand before each."""
-    seen: Counter[str] = Counter()
-    found = []
-    for value in values:
-        found.append(seen[value])
-        seen[value] += 1
-    return found
-
-
-def _in_rounds(
-    order: dict[str, list[str]], group: dict[str, str], *, k: int
-) -> dict[str, list[str]]:
-    """Clip ids of each class in the order drawn, where a clip may count for several classes.
-
-    In each round the classes take turns, those of the fewest clips first; one that has as many
-    clips as there were rounds, by what was drawn for others, draws none. Of its `order` a class
-    draws the first of a recording that it has the fewest clips of.
-    """
-    drawn: dict[str, list[str]] = {label: [] for label in order}
-    names: dict[str, list[str]] = {}
-    for label, ids in order.items():
-        for clip_id in ids:
-            names.setdefault(clip_id, []).append(label)
-    turns = sorted(order, key=lambda label: (len(order[label]), label))
-    for wanted in range(1, k + 1):
-        for label in turns:
-            if len(drawn[label]) >= min(wanted, len(order[label])):
-                continue
-            mine = set(drawn[label])
-            seen = Counter(group[i] for i in mine)
-            left = (i for i in order[label] if i not in mine)
-            chosen = min(left, key=lambda i: seen[group[i]])
-            for name in names[chosen]:
-                drawn[name].append(chosen)
-    return drawn

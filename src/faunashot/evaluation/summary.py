@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from faunashot.errors import ParameterError
-from faunashot.evaluation import MAIN
+from faunashot.evaluation import LEAKING, MAIN
 from faunashot.evaluation.calibration import expected_calibration_error, reliability
 from faunashot.evaluation.decisions import Decisions
 from faunashot.evaluation.figures import clip_intervals
@@ -40,8 +40,8 @@ class Summary:
     ----------
     figures : dict
         At the headline k, JSON-ready: every metric for clips as `flat` writes it, ``window`` for
-        windows, counts; ``per_class`` by label, ``conditions`` by name, and ``unknown`` where
-        background was scored.
+        windows, counts; ``per_class`` by label, ``conditions`` by name, ``salience`` by how clips
+        sound where the corpus says so, and ``unknown`` where background was scored.
     curve : DataFrame
         One row a k: k, runs, then each metric with its interval; labelled_least and labelled_most
         where the scores say them: learned clips of the class that had the fewest, and the most.
@@ -49,11 +49,16 @@ class Summary:
         label, precision, recall, f1, support at the headline k, each but support with ``_low``
         and ``_high``; missing where there is no interval.
     predictions : DataFrame
-        One row a scored clip: episode, fold, clip_id, group, label, predicted, ``p_<class>``.
+        One row a scored clip: episode, fold, clip_id, group, salience where the corpus says so,
+        label, predicted, ``p_<class>``.
     conditions : DataFrame
         One row a further condition and k: macro-F1 with its interval, the other metrics of
         labels, and the difference in macro-F1 of the run itself from it, with interval and
         p-value.
+    salience : DataFrame
+        One row for each of foreground and background, or what else the corpus calls how clips
+        sound: salience, clips, and the metrics of labels with their intervals at the headline k.
+        Macro-F1 is over the classes that occur there. No rows where the corpus says nothing.
     confusion : DataFrame or None
         Counts over all scored clips at the headline k, rows true, columns predicted; None where
         clips carry several labels.
@@ -71,6 +76,7 @@ class Summary:
     per_class: pd.DataFrame
     predictions: pd.DataFrame
     conditions: pd.DataFrame
+    salience: pd.DataFrame
     confusion: pd.DataFrame | None
     calibration: pd.DataFrame | None
     unknown: pd.DataFrame | None
@@ -95,9 +101,9 @@ def summarise(
     ----------
     held_out : DataFrame
         Columns k, episode (-1 where nothing is drawn), fold, clip_id, label, group, start_s,
-        end_s and a column ``p_<class>`` for each of `classes`. Where there is a column condition,
-        rows in which it is neither missing nor ``main`` are of the same clips scored under
-        another condition, over the same episodes.
+        end_s and a column ``p_<class>`` for each of `classes`; salience where the corpus says so.
+        Where there is a column condition, rows in which it is neither missing nor ``main`` are of
+        the same clips scored under another condition, over the same episodes.
     classes : sequence of str
         Every class that can be predicted.
     headline_k : int
@@ -156,10 +162,14 @@ def summarise(
     if not conditions.empty:
         at_headline = conditions[conditions["k"] == headline_k].drop(columns="k")
         figures["conditions"] = _by(at_headline, "condition")
+    salience = _by_salience(clips, classes, settings)
+    if not salience.empty:
+        figures["salience"] = _by(salience, "salience")
     if unknown is not None:
         figures["unknown"] = flat(_rejection(unknown, intervals))
     first = ["label", *OF_CLASS, "support"]
-    kept = ["episode", "fold", "clip_id", "group", "label", "predicted", *decide.columns]
+    facts = ["episode", "fold", "clip_id", "group", "salience", "label", "predicted"]
+    kept = [name for name in (*facts, *decide.columns) if name in clips]
     return Summary(
         figures=figures,
         curve=pd.DataFrame(
@@ -174,6 +184,7 @@ def summarise(
         per_class=per_class[[*first, *per_class.columns.difference(first, sort=False)]],
         predictions=clips[kept].round(dict.fromkeys(decide.columns, 6)),
         conditions=conditions,
+        salience=salience,
         confusion=None if multi_label else confusion(clips["label"], clips["predicted"], classes),
         calibration=calibration,
         unknown=unknown,
@@ -185,11 +196,15 @@ def headline_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
     """What of a run's figures stands in ``metrics.json``, and on its parent run in MLflow.
 
     The headline metric with its intervals, each other metric, k, and how many classes and clips:
-    few enough for ``dvc exp show`` and MLflow's list of runs to show on a screen.
+    few enough for ``dvc exp show`` and MLflow's list of runs to show on a screen. Where random
+    folds were scored as well, what they give stands under a name that says that it leaks.
     """
     of_headline = [f"{HEADLINE}{end}" for end in (*ENDS, *DRAWS)]
     names = dict.fromkeys([*of_headline, *metric_names(figures), "k", "classes", "clips"])
-    return {name: figures[name] for name in names if name in figures}
+    shown = {name: figures[name] for name in names if name in figures}
+    if leaking := figures.get("conditions", {}).get(LEAKING):
+        shown[LEAKING] = {name: value for name, value in leaking.items() if value is not None}
+    return shown
 
 
 def condition_columns(*, multi_label: bool = False) -> list[str]:
@@ -260,6 +275,18 @@ def _compared(
             row |= flat({"difference": difference.macro_f1}, drawn)
             rows.append(row | {"p_value": round(difference.p_value, DIGITS)})
     return pd.DataFrame(rows, columns=condition_columns(multi_label=settings["multi_label"]))
+
+
+def _by_salience(
+    clips: pd.DataFrame, classes: Sequence[str], settings: dict[str, Any]
+) -> pd.DataFrame:
+    """The table `Summary.salience`."""
+    rows = []
+    for name, of in clips.groupby("salience") if "salience" in clips else ():
+        found = clip_intervals(of, classes, with_scores=False, **settings)
+        counted = {"salience": str(name), "clips": of["clip_id"].nunique()}
+        rows.append(counted | flat(found.overall, found.draws))
+    return pd.DataFrame(rows)
 
 
 def _by_k(held_out: pd.DataFrame) -> dict[int, pd.DataFrame]:

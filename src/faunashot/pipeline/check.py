@@ -17,7 +17,7 @@ import pandas as pd
 from faunashot.audio.recordings import recordings_in
 from faunashot.backbones.base import BACKBONES, default_layer
 from faunashot.data.corpora import create
-from faunashot.data.corpora.base import Clip, Corpus
+from faunashot.data.corpora.base import TEST, TRAIN, Clip, Corpus
 from faunashot.data.labels import MULTI_LABEL, clips_a_class
 from faunashot.errors import CorpusError, ParameterError
 from faunashot.features.names import DEFAULT_LAYER
@@ -43,12 +43,14 @@ def run(params: Params) -> str:
             raise ParameterError(f"{key}: {path} is not there; {ABSENT} for none")
     _check_source(params)
     tables = {name: listed(params, name) for name in (params.corpus, params.source)}
+    if params.protocol.folds == "published":
+        _check_published(corpus_of(params, params.corpus), tables[params.corpus])
     design = Design(
         clips=tables[params.corpus],
         source=tables[params.source],
         system=params.varied_system,
         seed=params.seed,
-        official=params.protocol.folds == "official",
+        folds=params.protocol.honest_folds,
         transfer=params.protocol.transfer,
     )
     for kind in design.system.estimator_classes:
@@ -78,6 +80,17 @@ def _check_source(params: Params) -> None:
         )
     if params.source != NO_CORPUS and params.source_root == ABSENT:
         raise ParameterError(f"source_root: set it to the folder where {params.source} lies")
+
+
+def _check_published(corpus: Corpus, clips: pd.DataFrame) -> None:
+    """Raise where a study's part to learn from or to score has no clips, with its folds."""
+    for part, what in ((TRAIN, "learned from"), (TEST, "scored")):
+        folds = [fold for fold, of in corpus.published_parts.items() if of == part]
+        if set(folds) - {TRAIN, TEST} and not clips["fold"].isin(folds).any():
+            raise CorpusError(
+                f"{corpus.name}: no clip is in fold {' or '.join(folds)}, which protocol.folds="
+                f"published has {what}: add it, or set protocol.folds=official"
+            )
 
 
 def _check_class_layer(params: Params) -> None:

@@ -86,8 +86,14 @@ def write(summary: Summary, figures: Mapping[str, Any], *, title: str) -> None:
     FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
     summary.predictions.to_csv("predictions.csv", index=False)
     summary.curve.to_csv(CURVE, index=False)
-    write_plots({"conditions": summary.conditions, **plot_tables(summary)}, title=title)
+    write_plots({**tables_of(summary), **plot_tables(summary)}, title=title)
     write_dvc_list(multi_label=summary.multi_label)
+
+
+def tables_of(summary: Summary) -> dict[str, pd.DataFrame]:
+    """Tables that are kept whether a plot draws them or not."""
+    salience = {} if summary.salience.empty else {"salience": summary.salience}
+    return {"conditions": summary.conditions, **salience}
 
 
 def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
@@ -95,8 +101,8 @@ def log(run: StageRun, summary: Summary, figures: Mapping[str, Any]) -> None:
     run.artifact(FIGURES)
     for _, file in pictures():
         run.parent_artifact(file)
-    whole = {n: getattr(summary, n) for n in ("conditions", "predictions", "curve")}
-    for name, table in {**plot_tables(summary), **whole}.items():
+    whole = {"predictions": summary.predictions, "curve": summary.curve}
+    for name, table in {**plot_tables(summary), **tables_of(summary), **whole}.items():
         run.table(table, name)
     for row in summary.curve.to_dict("records"):
         at_k = {name: row[name] for name in titles(map(str, row))}

@@ -44,6 +44,8 @@ def run(params: Params) -> str:
                 say(f"bad: {name}: {bad['path']}: {bad['reason']}")
             if len(found.bad) > SHOWN:
                 say(f"bad: {name}: {len(found.bad) - SHOWN} more: {INGEST_REPORT} lists all")
+            if lack := found.lacking():
+                say(f"note: {name}: {lack}")
             found.refuse_if_too_many(params.ingest.max_bad_share, name=name)
             found.clips.to_parquet(clips_of(name), index=False)
         target = done[params.corpus]
@@ -54,6 +56,7 @@ def run(params: Params) -> str:
             "clips": len(target.clips),
             "bad": len(target.bad),
             "flagged": len(target.flagged),
+            "missing": len(target.missing),
         }
         run.metrics({**counts, "duration_s": float(target.clips["duration_s"].sum())})
         for line in target.not_heard():

@@ -120,7 +120,7 @@ def make_task(params: Params, clips: pd.DataFrame, stage: StageRun) -> Task:
         source=table_of(params, clips, SOURCE),
         system=params.varied_system,
         seed=params.seed,
-        official=params.protocol.folds == "official",
+        folds=params.protocol.honest_folds,
         transfer=params.protocol.transfer,
         training=Training(backbone, checkpoints(stage), on_epoch, noise),
         test_conditions={c.name: table_of(params, clips, TARGET, c.name) for c in scored_only},
@@ -134,6 +134,9 @@ def altered_tasks(params: Params, clips: pd.DataFrame, task: Task) -> dict[str, 
         if condition.without_source:
             if task.learns_source and params.protocol.name == "few_shot":
                 altered[condition.name] = task.without_source()
+        elif condition.random_folds:
+            if params.protocol.folds == "random":
+                altered[condition.name] = replace(task, folds="random", test_conditions={})
         elif condition.perturbs and condition.refits:
             target, source = (
                 table_of(params, clips, role, condition.name) for role in (TARGET, SOURCE)

@@ -37,10 +37,13 @@ class Protocol(ABC):
         Its block of ``params.yaml``.
     learns_target : bool
         Whether it learns from labelled clips of the corpus that is scored.
+    scores_every_fold : bool
+        Whether it scores each clip of the test folds once, so that random folds compare with them.
     """
 
     Options: ClassVar[type[options.Options]] = options.Options
     learns_target: ClassVar[bool] = True
+    scores_every_fold: ClassVar[bool] = False
 
     settings: Any
 

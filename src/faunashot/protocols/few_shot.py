@@ -11,7 +11,8 @@ import pandas as pd
 from pydantic import Field
 
 from faunashot import options
-from faunashot.data.splits import Split, draw_support, held_back
+from faunashot.data.draws import draw_support
+from faunashot.data.splits import Split, held_back
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator
 from faunashot.estimators.calibration import clip_temperature
@@ -137,7 +138,7 @@ class FewShot(Protocol):
             rotations=[Rotation(e.number, e.labelled(self.k), e.split.test) for e in each if whole],
             learned_from=learned,
             facts={"episodes": self.settings.episodes, "test_folds": len(splits)},
-            notes=[*notes(counts, k_values), *left_out],
+            notes=[*splits.notes, *notes(counts, k_values), *left_out],
         )
 
     def refuse(self, design: Design) -> None:

@@ -25,6 +25,8 @@ from faunashot.systems.record import Temperature
 class FineTune(Protocol):
     """Folds rotated: learn on three, choose on one, score the fifth."""
 
+    scores_every_fold = True
+
     def run(self, task: Task) -> Outcome:
         """Choose, learn and score in each rotation, then learn from all clips what is served.
 
@@ -57,7 +59,7 @@ class FineTune(Protocol):
             rotations=[Rotation(-1, s.learnable, s.test) for s in each if whole],
             learned_from=task.target.clips["clip_id"].tolist(),
             facts={"chosen": chosen, "served_with": served},
-            notes=_notes(task, each),
+            notes=[*task.splits().notes, *_notes(task, each)],
         )
 
     def refuse(self, design: Design) -> None:
@@ -69,7 +71,7 @@ def held_out(task: Task, split: Split, *, k: int = -1) -> tuple[Scored, dict[str
     """Scores of the test fold of one split, and what was chosen for it."""
     choice = _choose(task, split)
     model = choice.model
-    if not task.kind.uses_validation:
+    if not task.kind.uses_validation and split.learnable != split.train:
         (model,) = task.fit([Learn(split.learnable)], **choice.settings)
     facts = {"settings": choice.settings, **model.chosen(), "temperature": choice.temperature}
     labelled = labelled_range(task, split.learnable)

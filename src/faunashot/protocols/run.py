@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from faunashot.backbones.base import load
 from faunashot.errors import StoreError
-from faunashot.evaluation import MAIN
+from faunashot.evaluation import LEAKING, MAIN
 from faunashot.features.extractors import of_layer
 from faunashot.features.spec import FeatureSpec
 from faunashot.params import Params
@@ -62,7 +62,7 @@ def run_protocol(
         others = {n: replace(other, backbone=backbone) for n, other in (altered or {}).items()}
         if not protocol.learns_target:
             others |= {n: replace(task, target=of) for n, of in task.test_conditions.items()}
-        scored = {name: protocol.run(other).held_out for name, other in others.items()}
+        scored = {n: _of_the_run(protocol.run(of).held_out, outcome) for n, of in others.items()}
         conditions = [
             table.assign(condition=name)
             for name, table in (scored | outcome.test_conditions).items()
@@ -73,4 +73,18 @@ def run_protocol(
         # trained twice more over all folds, which is for what learns in an instant
         if not protocol.learns_target or task.kind.uses_validation or task.target.multi_label:
             return outcome
+        if LEAKING in scored:  # which says the same
+            return outcome
         return replace(outcome, leak=leakage_inflation(task))
+
+
+def _of_the_run(held_out: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+    """Scores under a condition of the clips that the run itself scored, at its k.
+
+    Random folds score every clip, also where the run has a fixed test part, and what is learned
+    from in them is not as many clips a class.
+    """
+    found = held_out[held_out["clip_id"].isin(outcome.held_out["clip_id"])]
+    if outcome.held_out["k"].nunique() > 1:
+        return found
+    return found.assign(k=outcome.headline_k)

@@ -70,6 +70,12 @@ def _ingest(ingested: Mapping[str, Any]) -> Iterator[str]:
             f"{len(found['flagged'])} worth a look; {found.get('silent', 0)} silent, "
             f"{found.get('narrow_band', 0)} with nothing above 4.5 kHz"
         )
+        missing, folds = found.get("missing", 0), found.get("missing_folds", [])
+        if missing or folds:
+            yield (
+                f"{name}: {missing} clips are listed and have no file; folds without a clip: "
+                f"{', '.join(folds) or 'none'}"
+            )
         yield from (f"bad: {b['path']}: {b['reason']}" for b in found["bad"][:20])
 
 

@@ -85,6 +85,7 @@ def report_page(
         *(_picture(shows, file) for shows, file in pictures),
         "<h2>Classes</h2>",
         _classes(figures["per_class"]),
+        *_salience(figures.get("salience", {})),
         "<h2>The data</h2>",
         *_list(findings),
         f"<p>Licence of the backbone's weights: {html.escape(licence)}. "
@@ -141,6 +142,23 @@ def _classes(per_class: Mapping[str, Mapping[str, Any]]) -> str:
         for label, of in per_class.items()
     ]
     return _table(["", "precision", "recall", "F1", INTERVAL, "clips"], rows)
+
+
+def _salience(by_salience: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Every metric of labels by how clips sound, the headline with its interval."""
+    if not by_salience:
+        return []
+    of_first = titles(next(iter(by_salience.values())))
+    others = [name for name in of_first if name != HEADLINE]
+    rows = [
+        [
+            *(name, of["clips"], decimals(of[HEADLINE]), interval(of, HEADLINE)),
+            *(decimals(of[metric]) for metric in others),
+        ]
+        for name, of in by_salience.items()
+    ]
+    head = ["", "clips", of_first[HEADLINE], INTERVAL, *(of_first[name] for name in others)]
+    return ["<h2>Foreground and background</h2>", _table(head, rows)]
 
 
 def _headings(drawn: bool) -> list[str]:

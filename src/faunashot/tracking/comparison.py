@@ -16,6 +16,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from faunashot.data.labels import read_csv
+from faunashot.evaluation import LEAKING
 from faunashot.evaluation.metrics import HEADLINE, metric_names
 from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.tracking import store
@@ -48,16 +49,19 @@ def compare(root: Path, *, with_intervals: Sequence[str] = ()) -> pd.DataFrame:
     DataFrame
         One row per parent run: `name`, the columns of `PARAMS`, `k`, every metric that a run has
         (missing where a run has none), with ``_low``, ``_high``, ``_draws_low`` and
-        ``_draws_high`` of the headline and of those in `with_intervals`, `status` (finished,
-        running, failed, or no figures yet), `run_id`.
+        ``_draws_high`` of the headline and of those in `with_intervals`; where a run has them,
+        figures over random folds, which leak, as ``leaking_random_folds.NAME``; `status`
+        (finished, running, failed, or no figures yet), `run_id`.
     """
     client = store.connect(root)
     runs = find_runs(client, {KIND: "experiment"})
     stages = find_runs(client, {KIND: "stage"}, status="RUNNING")
     running = {run.data.tags[PARENT] for run in stages}
-    names = metric_names({HEADLINE: 0} | {key: 0 for run in runs for key in run.data.metrics})
+    logged = dict.fromkeys(key for run in runs for key in run.data.metrics)
+    names = metric_names([HEADLINE, *logged])
     intervals = dict.fromkeys([HEADLINE, *with_intervals])
     figures = [f"{n}{end}" for n in names for end in ((*ENDS, *DRAWS) if n in intervals else [""])]
+    figures += [key for key in logged if key.startswith(f"{LEAKING}.")]
     rows = []
     for run in runs:
         row: dict[str, object] = {"name": name_of(run), "run_id": run.info.run_id}

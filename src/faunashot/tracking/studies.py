@@ -17,6 +17,7 @@ from sklearn.model_selection import ParameterGrid
 
 from faunashot.changed import PARAMS
 from faunashot.errors import ParameterError, TrackingError
+from faunashot.evaluation import LEAKING
 from faunashot.evaluation.summary import DRAWS, ENDS
 from faunashot.features.names import BY
 from faunashot.options import Options, first_fault
@@ -194,7 +195,8 @@ def table_of(root: Path, study: Study, runs: Mapping[str, Run]) -> pd.DataFrame:
     DataFrame
         A row an experiment and k: the axes, ``experiment``, and the columns of ``curve.csv``; at
         the headline k of an experiment also `DIFFERENCE`, its macro-F1 less that of the reference
-        experiment with the same values of all other axes, where there is one.
+        experiment with the same values of all other axes, where there is one, and figures over
+        random folds, which leak, as ``leaking_random_folds.NAME``, where it has them.
 
     Raises
     ------
@@ -215,11 +217,13 @@ def _rows(client: MlflowClient, experiment: Planned, run: Run) -> list[dict[str,
     if curve is None:
         return []
     headline = run.data.metrics["k"]
+    leaking = {k: v for k, v in run.data.metrics.items() if k.startswith(f"{LEAKING}.")}
     return [
         {
             **experiment.axes,
             "experiment": experiment.name,
             **{str(key): value for key, value in row.items()},
+            **(leaking if row["k"] == headline else {}),
         }
         | {"headline": row["k"] == headline}
         for row in curve.to_dict("records")

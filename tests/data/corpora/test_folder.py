@@ -125,7 +125,7 @@ def test_bad_rows_do_not_stop(root: Path, touch: Touch, write_table: WriteTable)
         "../secret.wav": outside,
         str(root / "a.wav"): outside,
         r"C:\a.wav": outside,
-        "d.wav": "its rows do not agree on its fold or group",
+        "d.wav": "its rows do not agree on its fold, group or salience",
         "e.wav": "it has no label in labels.csv",
     }
     assert len(corpus.problems) == 9
@@ -256,7 +256,7 @@ def test_rows_of_several_labels_have_to_agree_on_the_fold(
     write_table(root / "labels.csv", *rows)
     corpus = Folder(multi_label=True)
     assert [clip.path for clip in corpus.clips(root)] == ["b.wav"]
-    assert corpus.problems == [("a.wav", "its rows do not agree on its fold or group")]
+    assert corpus.problems == [("a.wav", "its rows do not agree on its fold, group or salience")]
 
 
 def test_a_recording_linked_into_two_classes_is_of_both(root: Path, make: Make) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -36,6 +36,11 @@ class Clip:
         Official fold (``"1"``, ...) or part (`TRAIN`, `VALIDATION`, `TEST`), None if none.
     group : str
         The source recording; clips of one group never sit on both sides of a split.
+    salience : str or None
+        How it sounds in the recording, such as "foreground" or "background", where the corpus
+        says: figures are also given by it.
+    part : str or None
+        Of a study's fixed split: `TRAIN`, `VALIDATION` or `TEST`. `Corpus.clips` fills it in.
     """
 
     clip_id: str
@@ -43,6 +48,8 @@ class Clip:
     label: str
     fold: str | None
     group: str
+    salience: str | None = None
+    part: str | None = None
 
     def __post_init__(self) -> None:
         """Spell names in one way of Unicode's, so that a table's and a folder's are the same."""
@@ -95,6 +102,13 @@ class Corpus:
         The options as given, checked, with the defaults of those that were not.
     problems : list of (str, str)
         Path or table row, and reason, of each entry that `clips` had to leave out.
+    missing : list of Clip
+        Clips of the wanted classes that the corpus' table lists and whose files are not there, as
+        in a part of a corpus: counted, and no problem.
+    official_folds : tuple of str
+        All folds of the whole corpus, where their names are fixed.
+    published_parts : mapping of str to str
+        Of each fold the part that it is in a published study: `TRAIN`, `VALIDATION` or `TEST`.
     known_faults : dict
         What is known to be wrong with a clip, by its id; the clip is listed all the same.
     multi_label : bool
@@ -107,6 +121,8 @@ class Corpus:
     url: ClassVar[str | None]
     class_sets: ClassVar[dict[str, tuple[str, ...]]] = {}
     known_faults: ClassVar[dict[str, str]] = {}
+    official_folds: ClassVar[tuple[str, ...]] = ()
+    published_parts: ClassVar[Mapping[str, str]] = {n: n for n in (TRAIN, VALIDATION, TEST)}
     Options: ClassVar[type[CorpusOptions]] = CorpusOptions
     options: CorpusOptions
     multi_label: bool = False
@@ -116,6 +132,7 @@ class Corpus:
             self.name = name
         self.options = self.Options.read(options, key=f"corpora.{self.name}")
         self.problems: list[tuple[str, str]] = []
+        self.missing: list[Clip] = []
 
     def clips(self, root: Path) -> Iterator[Clip]:
         """Yield the clips of the wanted classes under `root`, sorted by path.
@@ -128,19 +145,30 @@ class Corpus:
         CorpusError
             `root` does not hold the published layout.
         """
-        self.problems = []
+        self.problems, self.missing = [], []
         if not root.is_dir():
             raise self.not_here(root, "there is no such folder")
         entries = sorted(self.entries(root), key=lambda clip: clip.path)
-        named = [names_of(clip.label, multi_label=self.multi_label) for clip in entries]
-        wanted = self.wanted(name for names in named for name in names)
-        for clip, names in zip(entries, named, strict=True):
+        wanted = self.wanted(name for clip in entries for name in self._names(clip))
+        self.missing = [*self._of_classes(self.missing, wanted)]
+        yield from self._of_classes(entries, wanted)
+
+    def _of_classes(self, clips: Iterable[Clip], wanted: frozenset[str]) -> Iterator[Clip]:
+        """The clips of the wanted classes, each with the part that its fold is of."""
+        for clip in clips:
+            names = self._names(clip)
             kept = [name for name in names if name in wanted]
             if kept or not names:
-                yield replace(clip, label=join_names(kept)) if self.multi_label else clip
+                label = join_names(kept) if self.multi_label else clip.label
+                yield replace(clip, label=label, part=self.published_parts.get(clip.fold or ""))
+
+    def _names(self, clip: Clip) -> list[str]:
+        return list(names_of(clip.label, multi_label=self.multi_label))
 
     def entries(self, root: Path) -> Iterable[Clip]:
-        """List every clip under the existing folder `root`, in any order; fill `problems`.
+        """List every clip under the existing folder `root`, in any order.
+
+        Fills `problems`, and `missing` where a table lists what is not there.
 
         Raises
         ------
@@ -152,6 +180,11 @@ class Corpus:
     def noise(self, root: Path) -> Iterator[Path]:
         """Yield the recordings of noise under `root`, where a corpus has some beside its clips."""
         yield from ()
+
+    def missing_folds(self, present: Iterable[str | None]) -> list[str]:
+        """The official folds that are not among those of the clips at hand."""
+        there = set(present)
+        return [fold for fold in self.official_folds if fold not in there]
 
     def not_here(self, root: Path, reason: str) -> CorpusError:
         """Make the error for a `root` that does not hold this corpus."""

@@ -18,10 +18,10 @@ _TABLE = "meta/esc50.csv"
 class Esc50(Corpus):
     """ESC-50 as published: `meta/esc50.csv` and `audio/`; a part of it works as well.
 
-    A row whose file is absent is skipped. ESC-10 was first published as Ogg Vorbis, so a file is
-    also found under the row's name with another extension. `group` is the Freesound recording
-    that a clip was cut from. The official folds keep one together but for a few: 234879 is a hen
-    in fold 4 and a rooster in fold 5.
+    A row whose file is absent is counted as missing. ESC-10 was first published as Ogg Vorbis, so
+    a file is also found under the row's name with another extension. `group` is the Freesound
+    recording that a clip was cut from. The official folds keep one together but for a few: 234879
+    is a hen in fold 4 and a rooster in fold 5.
     """
 
     name = "esc50"
@@ -52,6 +52,7 @@ class Esc50(Corpus):
         ),
     }
     # fmt: on
+    official_folds: ClassVar[tuple[str, ...]] = ("1", "2", "3", "4", "5")
     archive: ClassVar[str] = "https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip"
     # GitHub packs this archive on request and publishes no checksum of it, nor are its bytes
     # promised to stay the same: what is checked is what comes out of it.
@@ -69,13 +70,15 @@ class Esc50(Corpus):
         for row in layout.read_table(table, ("filename", "fold", "category", "src_file")):
             stem = PurePosixPath(row["filename"]).stem
             name = row["filename"] if row["filename"] in present else by_stem.get(stem)
+            facts = row["category"], row["fold"], row["src_file"]
             if name is None:
+                self.missing.append(Clip(stem, f"audio/{row['filename']}", *facts))
                 continue
-            if not (row["category"] and row["fold"] and row["src_file"]):
+            if not all(facts):
                 self.problems.append((row["filename"], f"its row in {_TABLE} has an empty cell"))
                 continue
             found = True
-            yield Clip(stem, f"audio/{name}", row["category"], row["fold"], row["src_file"])
+            yield Clip(stem, f"audio/{name}", *facts)
         if not found:
             raise self.not_here(root, f"audio/ has none of the files that {_TABLE} lists")
 

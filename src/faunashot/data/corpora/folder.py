@@ -40,7 +40,7 @@ class FolderOptions(CorpusOptions):
 
 
 class Folder(Corpus):
-    """`<class>/**/<any recording>`, or a table with the columns path, label[, fold][, group].
+    """`<class>/**/<any recording>`, or a table: path, label[, fold][, group][, salience].
 
     A table is used where one is named, else `labels.csv`, else the only .csv in the root that has
     these columns. Its paths are relative to its own folder.
@@ -124,7 +124,7 @@ class Folder(Corpus):
             else:
                 path = names.on_disk(path)
                 fold, group = row.get("fold") or None, row.get("group") or path
-                yield Clip(clip_id=path, path=path, label=label, fold=fold, group=group)
+                yield Clip(path, path, label, fold, group, salience=row.get("salience") or None)
 
     def _sound(self, root: Path, listed: Iterable[Clip]) -> Iterator[Clip]:
         """Yield the clips that are files with one label each, and report the others.
@@ -155,7 +155,7 @@ class Folder(Corpus):
             if len(labels) > 1:
                 reason = f"it has more than one label: {', '.join(labels)}"
             elif len(paths) < len(clips):
-                reason = "its rows do not agree on its fold or group"
+                reason = "its rows do not agree on its fold, group or salience"
             else:
                 yield from clips
                 continue

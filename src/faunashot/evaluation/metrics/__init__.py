@@ -33,7 +33,8 @@ TAKEN = frozenset(
     [
         *("calibration_error_before", "classes", "clips", "condition", "conditions", "corpus"),
         *("difference", "experiment", "k", "leak", "name", "p_value", "per_class", "protocol"),
-        *("run_id", "runs", "scored", "system", "temperature", "unknown", "window"),
+        *("leaking_random_folds", "run_id", "runs", "salience", "scored", "system"),
+        *("temperature", "unknown", "window"),
     ]
 )
 """What ``metrics.json`` and the tables hold under names of their own."""

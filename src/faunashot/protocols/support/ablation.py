@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from faunashot.data import Folds
 from faunashot.evaluation.repeated import repeated_intervals
 from faunashot.evaluation.summary import flat
 from faunashot.protocols.support.grid import Cell
@@ -19,10 +20,10 @@ Runs = Mapping[str, Sequence[pd.DataFrame]]
 """Of each variant by name, the scored clips of each seed, in one order of seeds."""
 
 
-def cells(system: System, backbone: str, *, seeds: Sequence[int], official: bool) -> list[Cell]:
+def cells(system: System, backbone: str, *, seeds: Sequence[int], folds: Folds) -> list[Cell]:
     """Every variant of a system with every seed."""
     return [
-        Cell(variant.name, variant.system, backbone, seed, official)
+        Cell(variant.name, variant.system, backbone, seed, folds)
         for variant in variants(system).values()
         for seed in seeds
     ]

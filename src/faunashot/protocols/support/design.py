@@ -7,6 +7,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from faunashot.data import Folds
 from faunashot.data.labels import clips_a_class
 from faunashot.data.splits import Splits
 from faunashot.errors import ParameterError
@@ -27,8 +28,8 @@ class Design:
         What learns.
     seed : int
         Of folds that are made.
-    official : bool
-        False to make folds even where the corpus has its own.
+    folds : str
+        How the corpus is split, see `faunashot.data.splits.Splits`.
     transfer : "joint", "sequential" or "background"
         What the source is.
     """
@@ -37,7 +38,7 @@ class Design:
     source: pd.DataFrame
     system: System
     seed: int
-    official: bool = True
+    folds: Folds = "official"
     transfer: str = "joint"
 
     @property
@@ -53,7 +54,7 @@ class Design:
     @cached_property
     def splits(self) -> Splits:
         """Splits of the corpus that is scored."""
-        return Splits(self.clips, seed=self.seed, official=self.official)
+        return Splits(self.clips, seed=self.seed, folds=self.folds)
 
     @cached_property
     def learnable(self) -> dict[str, int]:

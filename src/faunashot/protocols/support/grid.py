@@ -18,6 +18,7 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 import faunashot
+from faunashot.data import Folds
 from faunashot.evaluation import MAIN
 from faunashot.features import store
 from faunashot.features.join import join
@@ -43,15 +44,15 @@ class Cell:
         Whose features it takes.
     seed : int
         Of the folds and of all that is drawn.
-    official : bool
-        False to make folds even where the corpus has its own.
+    folds : str
+        How the corpus is split, see `faunashot.data.splits.Splits`.
     """
 
     name: str
     system: System
     backbone: str
     seed: int
-    official: bool
+    folds: Folds
 
     def key(self, made_of: str) -> str:
         """What tells this cell from any other; `made_of` stands for the data.
@@ -127,7 +128,7 @@ class Stores:
             source=target.none(),
             system=cell.system,
             seed=cell.seed,
-            official=cell.official,
+            folds=cell.folds,
             training=Training(noise=self._noise),
             test_conditions=tables,
         )

@@ -130,7 +130,10 @@ class WindowTable:
         classes: Sequence[str],
         **run: Any,
     ) -> pd.DataFrame:
-        """Table of window scores: `run`, clip_id, label, group, start_s, end_s, ``p_`` columns."""
+        """Table of window scores: `run`, clip_id, label, group, start_s, end_s, ``p_`` columns.
+
+        And salience, where the corpus says it of its clips.
+        """
         at = self.at(clip_ids)
         rows = self._rows[spans(self._first[at], self._counts[at])]
         index = self.features.index.iloc[rows].reset_index(drop=True)
@@ -153,6 +156,12 @@ class WindowTable:
         end_s = self.features.index["end_s"].to_numpy()[self._rows]
         return np.asarray(np.maximum.reduceat(end_s, self._first) if len(end_s) else end_s)
 
+    @cached_property
+    def _facts(self) -> list[str]:
+        """Columns of clips that a table of scores has, too."""
+        salience = "salience" in self.clips and self.clips["salience"].notna().any()
+        return ["label", "group", *(["salience"] if salience else [])]
+
     def _table(
         self,
         index: pd.DataFrame,
@@ -162,7 +171,7 @@ class WindowTable:
         run: dict[str, Any],
     ) -> pd.DataFrame:
         # made in one go: of many small tables, joining columns would take most of the time
-        facts = {name: self.clips[name].array.take(at) for name in ("label", "group")}
+        facts = {name: self.clips[name].array.take(at) for name in self._facts}
         of_class = {P + name: column for name, column in zip(classes, scores.T, strict=True)}
         columns: dict[str, Any] = {str(name): column for name, column in index.items()}
         return pd.DataFrame({**columns, **facts, **run, **of_class}, index=index.index)

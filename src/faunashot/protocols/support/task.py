@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from faunashot.data import Folds
 from faunashot.data.splits import Splits
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import Estimator, LearningSet, TrainingContext, columns
@@ -96,8 +97,8 @@ class Task:
         What learns.
     seed : int
         Of everything that is drawn.
-    official : bool
-        False to make folds even where the corpus has its own.
+    folds : str
+        How the corpus is split, see `faunashot.data.splits.Splits`.
     transfer : "joint", "sequential" or "background"
         The source's classes are learned beside the target's; or a head is fitted on the source
         first, and its outputs join the features; or the source is no class: it says what a
@@ -115,7 +116,7 @@ class Task:
     source: WindowTable
     system: System
     seed: int
-    official: bool = True
+    folds: Folds = "official"
     transfer: str = "joint"
     training: Training = field(default_factory=Training)
     test_conditions: Mapping[str, WindowTable] = field(default_factory=dict)
@@ -134,7 +135,7 @@ class Task:
             *tables,
             system=self.system,
             seed=self.seed,
-            official=self.official,
+            folds=self.folds,
             transfer=self.transfer,
         )
 
