@@ -21,7 +21,7 @@ from faunashot.protocols.support.scoring import scored
 from faunashot.protocols.support.table import WindowTable
 from faunashot.protocols.support.task import Task
 from faunashot.recogniser import Recogniser
-from faunashot.systems.catalogue import system
+from faunashot.systems.catalogue import System, system
 from faunashot.systems.record import BackboneRecord, TrainedSystem
 from faunashot.targets import join_names
 
@@ -34,6 +34,7 @@ SYSTEMS = [
     system("attentive"),
     system("prototypical"),
     pytest.param(LIGHTGBM, marks=pytest.mark.lightgbm),
+    System("both", "ensemble", members=("prototype", "logistic-windows")),
 ]
 
 

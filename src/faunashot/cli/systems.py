@@ -21,10 +21,10 @@ def _row(row: dict[str, Any]) -> dict[str, str]:
     """What fits a person's screen."""
     given = {f"protocol.{name}": value for name, value in row["protocol"].items()}
     settings = ", ".join(f"{name}={value}" for name, value in (given | row["settings"]).items())
-    how = [settings, " > ".join(row["steps"])]
+    how = [settings, " > ".join(row["steps"]), " + ".join(row["members"])]
     return {
         "name": row["name"],
         "head": row["head"],
         "backbone": row["backbone"],
-        "settings, and steps before it": "; ".join(part for part in how if part),
+        "settings, steps before it, members": "; ".join(part for part in how if part),
     }

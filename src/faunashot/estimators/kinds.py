@@ -88,7 +88,7 @@ def make_estimator(
     *,
     seed: int = 0,
     level: Level | None = None,
-    **of_head: Any,
+    **given: Any,
 ) -> Estimator:
     """An unfitted estimator.
 
@@ -102,8 +102,9 @@ def make_estimator(
         Of all that is drawn.
     level : "clip" or "window", optional
         Which a head is put on; clips if not given.
-    **of_head
-        Arguments of `faunashot.estimators.head.Head`, where it is one.
+    **given
+        Further arguments: those of `faunashot.estimators.head.Head` where it is one, the members
+        of an ensemble.
 
     Raises
     ------
@@ -114,9 +115,9 @@ def make_estimator(
 
     kind = estimator_class(name, level=level)
     if issubclass(kind, Head):
-        return kind(make_classifier(name, settings or {}, seed=seed), **of_head)
+        return kind(make_classifier(name, settings or {}, seed=seed), **given)
     try:
-        made: Estimator = kind(**(settings or {}), seed=seed)  # type: ignore[call-arg]
+        made: Estimator = kind(**(settings or {}), seed=seed, **given)  # type: ignore[call-arg]
     except TypeError as error:
         raise ParameterError(f"head {name}: {error}") from error
     return made

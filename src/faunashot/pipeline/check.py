@@ -74,7 +74,8 @@ def checked(params: Params) -> dict[str, pd.DataFrame]:
         folds=honest_folds(params.protocol.folds, tables[params.corpus], seed=params.seed),
         transfer=params.protocol.transfer,
     )
-    design.kind.require()
+    for kind in design.system.estimator_classes:
+        kind.require()
     for name in params.backbone_names:
         if name in BACKBONES:  # raises where weights do not come by themselves
             BACKBONES[name].weights_here()

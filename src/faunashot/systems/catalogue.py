@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from faunashot.estimators.kinds import (
     estimator_class,
     estimator_names,
     make_estimator,
+    packages_of,
     refuse_ambiguous,
 )
 from faunashot.estimators.networks import NETWORKS
@@ -24,9 +25,13 @@ from faunashot.estimators.windows import WINDOWS
 
 if TYPE_CHECKING:
     from faunashot.estimators.base import Estimator, Level
+    from faunashot.estimators.windows.ensemble import Member
 
 STEPS = ("power", "centre", "unit")
 """Steps before a head that ``systems.yaml`` leaves out."""
+
+_TUPLES = ("steps", "members")
+"""Keys of ``systems.yaml`` that hold lists."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class System:
         What it sets of its backbone's options, where ``params.yaml`` does not.
     augment : dict
         What it sets of `faunashot.audio.altered.Augmentation`, where ``params.yaml`` does not.
+    members : tuple of str
+        The systems that an ensemble is made of.
     """
 
     name: str
@@ -79,11 +86,18 @@ class System:
     windows_per_clip: int = 0
     backbone_options: dict[str, Any] = field(default_factory=dict)
     augment: dict[str, Any] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
 
     @property
     def estimator_class(self) -> type[Estimator]:
         """The class of its estimator, which is imported now."""
         return estimator_class(self.head, level=self.level)
+
+    @property
+    def estimator_classes(self) -> list[type[Estimator]]:
+        """That class, and those of its members."""
+        of_members = [each for of in self.members for each in system(of).estimator_classes]
+        return [self.estimator_class, *of_members]
 
     def refuse(self, backbone: str, protocol: str = "") -> None:
         """Raise where it is not a system of this backbone, or not of this protocol, if given.
@@ -104,6 +118,8 @@ class System:
             raise ParameterError(
                 f"system: {self.name} is for {' and '.join(wanted)}, not {' and '.join(given)}"
             )
+        for name in self.members:
+            system(name).refuse(backbone, protocol)
 
     def takes(self, backbone: str) -> bool:
         """Whether it takes the features of a backbone or front end."""
@@ -142,9 +158,11 @@ class System:
         """
         from faunashot.estimators.head import Head
 
-        of_head: dict[str, Any] = {}
+        further: dict[str, Any] = {}
+        if self.members:
+            further = {"members": [self._member(of, seed, blocks) for of in self.members]}
         if issubclass(self.estimator_class, Head):
-            of_head = {
+            further = {
                 "steps": settings.pop("steps", self.steps),
                 "source_head": settings.pop("source_head", None),
                 "fit_steps_on": self.fit_steps_on,
@@ -152,7 +170,15 @@ class System:
                 "blocks": blocks,
             }
         given = {**self.settings, **settings}
-        return make_estimator(self.head, given, seed=seed, level=self.level, **of_head)
+        return make_estimator(self.head, given, seed=seed, level=self.level, **further)
+
+    @staticmethod
+    def _member(name: str, seed: int, blocks: Sequence[int] | None) -> Member:
+        from faunashot.estimators.windows.ensemble import Member
+
+        of = system(name)
+        make = partial(of.estimator, seed=seed, blocks=blocks)
+        return Member(name, make, of.grid, packages_of(of.head))
 
 
 @cache
@@ -160,7 +186,7 @@ def systems() -> dict[str, System]:
     """All systems by name; a registered estimator that ``systems.yaml`` leaves out is one, too."""
     text = resources.files("faunashot.systems").joinpath("systems.yaml").read_text("utf-8")
     found = {
-        name: System(name=name, **{**spec, "steps": tuple(spec.get("steps", ()))})
+        name: System(name=name, **spec | {key: tuple(spec.get(key, ())) for key in _TUPLES})
         for name, spec in yaml.safe_load(text).items()
     }
     named = {of.head for of in found.values()}

@@ -66,12 +66,12 @@ class LightGbm(Estimator):
             More than one pay on free cores alone: LightGBM's wait for each other at every node.
         """
 
-        rounds: int = Field(120, ge=1)
-        patience: int = Field(10, ge=1)
+        rounds: int = Field(300, ge=1)
+        patience: int = Field(20, ge=1)
         learning_rate: float = Field(0.1, gt=0)
-        num_leaves: int = Field(7, ge=2)
+        num_leaves: int = Field(15, ge=2)
         min_data_in_leaf: int = Field(10, ge=1)
-        feature_fraction: float = Field(0.1, gt=0, le=1)
+        feature_fraction: float = Field(0.05, gt=0, le=1)
         bagging_fraction: float = Field(0.8, gt=0, le=1)
         lambda_l2: float = Field(1.0, ge=0)
         max_bin: int = Field(63, ge=2)

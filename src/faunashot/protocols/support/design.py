@@ -76,7 +76,8 @@ class Design:
         SplitError
             A class is absent from the training folds of a test fold.
         """
-        if self.splits.multi_label and not self.kind.multi_label:
+        learns_several = all(kind.multi_label for kind in self.system.estimator_classes)
+        if self.splits.multi_label and not learns_several:
             raise ParameterError(
                 f"system: {self.system.name} learns one label a clip, and clips of this corpus "
                 "carry several: use another, such as logistic or lightgbm"
