@@ -172,3 +172,12 @@ def test_an_hour_is_compared_around_where_it_agrees():
 def test_channels_that_cancel_out_are_not_lost():
     stereo = Audio(np.stack([DOG, -DOG], axis=1), RATE_HZ, "WAV/PCM_16")
     assert np.array_equal(comparable(stereo), DOG)
+
+
+@pytest.mark.parametrize("shape", [(251, 512), (3, 40), (1, 5)])
+def test_largest_within_is_scipys_maximum_filter(shape: tuple[int, int]) -> None:
+    from scipy import ndimage
+
+    level = np.random.default_rng(1).random(shape, dtype=np.float32)
+    expected = ndimage.maximum_filter(level, size=(7, 13), mode="constant")
+    assert np.array_equal(_largest_within(level, (7, 13)), expected)

@@ -127,5 +127,5 @@ def _temporary_file() -> BinaryIO:
 
 
 def _sorted(rows: Rows) -> Rows:
-    found: Rows = rows[np.argsort(rows["key"])]
+    found: Rows = rows[np.argsort(rows["key"], kind="stable")]  # merges blocks that are sorted
     return found
