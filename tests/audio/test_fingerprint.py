@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faunashot.audio.decode import Audio
-from faunashot.audio.fingerprint import HOP, RATE_HZ, Alignment, align, comparable, landmarks
+from faunashot.audio.fingerprint import (
+    HOP,
+    RATE_HZ,
+    Alignment,
+    _largest_within,
+    align,
+    comparable,
+    landmarks,
+)
 from faunashot.audio.resample import resample
 from faunashot.audio.synth import synthesise
 
