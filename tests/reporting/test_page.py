@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import pytest
 
@@ -43,7 +45,7 @@ CURVE = pd.DataFrame(
 )
 
 
-def page(**more: object) -> str:
+def page(throughput: Mapping[str, object] | None = None, **more: object) -> str:
     metrics = {**METRICS, **more}
     return report_page(
         title="birdnet on demo",
@@ -54,6 +56,7 @@ def page(**more: object) -> str:
         sentences=of_figures(metrics, CONDITIONS),
         findings=["one & all"],
         licence="MIT",
+        throughput=throughput,
     )
 
 
@@ -169,3 +172,15 @@ def test_what_was_found_in_the_data_is_a_line_each() -> None:
     assert lines[1] == "bad: a.wav: empty file"
     assert lines[2].startswith("1 groups of exact duplicates")
     assert lines[3].endswith("one class")
+
+
+def test_what_it_took_is_told_as_far_as_it_was_measured() -> None:
+    costs = {"windows_per_s": {"yamnet": 1234.56}, "training_s": 61.04}
+    costs |= {"peak_memory_mb": {"train": 1440}, "parameters": 3751369}
+    text = page(throughput=costs)
+    assert "embedding by yamnet: 1,234.6 windows a second" in text
+    assert "learning and scoring: 61.0 s" in text
+    assert "peak memory of the stage train: 1,440 MB" in text
+    assert "parameters of the network: 3,751,369" in text
+    assert "What it took" not in page()
+    assert "parameters of" not in page(throughput={**costs, "parameters": None})

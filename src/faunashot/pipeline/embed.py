@@ -26,6 +26,7 @@ from faunashot.features.plan import Recording
 from faunashot.features.store import META
 from faunashot.params import ABSENT, Params
 from faunashot.pipeline.check import no_noise
+from faunashot.pipeline.costs import write_costs
 from faunashot.pipeline.paths import (
     FEATURES,
     NOISE_CLIPS,
@@ -53,6 +54,7 @@ def run(params: Params) -> str:
     RECORD.write_text("{}\n")
     folders: list[Path] = []
     done: list[str] = []
+    rates: dict[str, float] = {}
     with ExitStack() as opened:
         stage: list[StageRun] = []
 
@@ -74,11 +76,16 @@ def run(params: Params) -> str:
                     said += remarks.of_windows(store.load(folder))
                     for line in remarks.summed_up(said, total=len(table)):
                         say(f"{name}: {line}")
+            if summary.embedded:
+                rates[features.folder] = round(summary.metrics["windows_per_s"], 1)
             for run in stage:
                 run.metrics({features.folder: summary.metrics})
                 run.params({"backbones": {features.name: params.options_of(features.name)}})
                 for name, value in summary.tags.items():
                     run.tag(f"{features.folder}.{name}", value)
+        costs = write_costs("embed", {"windows_per_s": rates} if rates else {})
+        for run in stage:
+            run.metrics({"costs": costs})
     remove_others(folders)
     return "; ".join(done)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from faunashot.features.join import join
 from faunashot.features.names import FeatureName
 from faunashot.features.store import Features
 from faunashot.params import NO_CORPUS, Params
+from faunashot.pipeline.costs import write_costs
 from faunashot.pipeline.paths import (
     AUDITED,
     FEATURES,
@@ -68,9 +70,12 @@ def run(params: Params) -> str:
             stage.dataset(learned, "training")
         clips = pd.read_parquet(AUDITED)
         task = make_task(params, clips, stage)
+        began = time.perf_counter()
         outcome = run_protocol(
             task, params, task.target.spec, altered=altered_tasks(params, clips, task)
         )
+        seconds = {"training_s": round(time.perf_counter() - began, 2)}
+        stage.metrics({"costs": write_costs("train", seconds | (outcome.estimator.cost() or {}))})
         write(outcome, params)
         shutil.rmtree(checkpoints(stage), ignore_errors=True)
         stage.metrics({k: v for k, v in outcome.facts.items() if isinstance(v, int | float)})

@@ -46,6 +46,7 @@ def report_page(
     sentences: Sequence[str],
     findings: Sequence[str],
     licence: str,
+    throughput: Mapping[str, Any] | None = None,
 ) -> str:
     """One HTML page that needs nothing beside itself.
 
@@ -65,6 +66,8 @@ def report_page(
         On the data, one line each.
     licence : str
         Of the backbones' weights.
+    throughput : mapping, optional
+        As in ``reports/throughput.json``.
     """
     before = figures.get("calibration_error_before")
     parts = [
@@ -88,6 +91,7 @@ def report_page(
         *_salience(figures.get("salience", {})),
         "<h2>The data</h2>",
         *_list(findings),
+        *_throughput(throughput or {}),
         f"<p>Licence of the backbone's weights: {html.escape(licence)}. "
         "Experiments side by side: <code>faunashot compare</code> or <code>mlflow ui</code>.</p>",
     ]
@@ -164,6 +168,21 @@ def _salience(by_salience: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
     head = ["", "clips", of_first[HEADLINE], INTERVAL, *(of_first[name] for name in others)]
     return ["<h2>Foreground and background</h2>", _table(head, rows)]
+
+
+def _throughput(costs: Mapping[str, Any]) -> list[str]:
+    """What the run took, where that was measured."""
+    lines = [
+        f"embedding by {name}: {rate:,.1f} windows a second"
+        for name, rate in costs.get("windows_per_s", {}).items()
+    ]
+    if (seconds := costs.get("training_s")) is not None:
+        lines.append(f"learning and scoring: {seconds:,.1f} s")
+    for stage, peak in costs.get("peak_memory_mb", {}).items():
+        lines.append(f"peak memory of the stage {stage}: {peak:,} MB")
+    if (parameters := costs.get("parameters")) is not None:
+        lines.append(f"parameters of the network: {parameters:,}")
+    return ["<h2>What it took</h2>", *_list(lines)] if lines else []
 
 
 def _headings(drawn: bool) -> list[str]:
