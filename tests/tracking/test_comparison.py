@@ -348,7 +348,7 @@ def test_random_folds_have_a_line_of_their_own_that_says_that_they_leak(project,
     assert table.at["both", "leaking_random_folds.difference"] == -0.4
     assert pd.isna(table.at["plain", "leaking_random_folds.macro_f1"])
 
-    rows = {row["name"]: row for row in compare_command._records(table.reset_index())}
+    rows = {row["name"]: row for row in compare_command.records(table.reset_index())}
     own, leak = compare_command._lines(rows["both"], metrics={"macro_f1": "macro-F1"})
     assert own["macro-F1"] == "0.5000"
     assert leak["experiment"] == "- over random folds, which leak: no result"
