@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from long_running import LONG
 
 from faunashot.audio.windows import count_windows
 from faunashot.features import store
@@ -55,7 +56,7 @@ def embed(tmp_path: Path, monkeypatch) -> Embed:
 @pytest.mark.parametrize(
     ("backbone", "rate", "window", "hop"),
     [
-        pytest.param("yamnet", 16_000, 15_600, 7_680, marks=pytest.mark.shared),
+        pytest.param("yamnet", 16_000, 15_600, 7_680, marks=[pytest.mark.shared, LONG]),
         ("logmel_stats", 32_000, 32_000, 16_000),
     ],
 )

@@ -32,6 +32,9 @@ NO_CORPUS = "none"
 ABSENT = Path("data/none")
 """Root of a corpus that is not here, and a table that is not given: DVC needs a path."""
 
+DEFAULT = "default"
+"""Value of a key of ``augment`` that the system decides: an empty one DVC would write otherwise."""
+
 Block = dict[str, Any]
 """Options by the name of their owner; what is left out has the owner's defaults."""
 
@@ -122,8 +125,8 @@ class Params(Options):
     @field_validator("augment")
     @classmethod
     def _given(cls, augment: Block) -> Block:
-        """What is set; null is for what the system has."""
-        return {name: value for name, value in augment.items() if value is not None}
+        """What is set; the rest is as the system has it."""
+        return {name: value for name, value in augment.items() if value not in (None, DEFAULT)}
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Params:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from long_running import LONG
 from scipy import stats
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
@@ -136,7 +137,12 @@ def drawn(rng, *, n_groups: int, episodes: int = 20, of_recording: float, of_dra
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n_groups", "of_recording", "of_draw"), [(60, 2.0, 0.2), (200, 0.5, 1.0), (100, 1.0, 0.5)]
+    ("n_groups", "of_recording", "of_draw"),
+    [
+        (60, 2.0, 0.2),
+        pytest.param(200, 0.5, 1.0, marks=LONG),
+        pytest.param(100, 1.0, 0.5, marks=LONG),
+    ],
 )
 def test_the_interval_holds_the_truth_as_often_as_it_says(n_groups, of_recording, of_draw):
     """Whether recordings differ more or draws do; where they do, draws alone say too little."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from long_running import LONG
 
 import faunashot.features.plan as plan_module
 from faunashot.features import store
@@ -113,21 +114,28 @@ def bucket(monkeypatch) -> Iterator[str]:
     fsspec.S3FileSystem.clear_instance_cache()
 
 
-def test_a_store_on_s3_is_the_same(
-    made: Plan, expected: Path, logmel_by_the_tenth, engine, bucket: str, monkeypatch
-) -> None:
+def in_bucket(url: str) -> dict[str, bytes]:
     import s3fs
 
-    def in_bucket(url: str) -> dict[str, bytes]:
-        bucket = s3fs.S3FileSystem(use_listings_cache=False)
-        return {name.rsplit("/", 1)[-1]: bucket.cat(name) for name in bucket.find(url)}
+    bucket = s3fs.S3FileSystem(use_listings_cache=False)
+    return {name.rsplit("/", 1)[-1]: bucket.cat(name) for name in bucket.find(url)}
 
+
+def test_a_store_on_s3_is_the_same(
+    made: Plan, expected: Path, logmel_by_the_tenth, bucket: str
+) -> None:
     by_threads = store_features(made, bucket, local(logmel_by_the_tenth))
     assert by_threads.embedded == by_threads.windows
     assert in_bucket(bucket) == content(expected)
     assert_same(bucket, expected)
     assert store_features(made, bucket, local(logmel_by_the_tenth)).embedded == 0
 
+
+@LONG
+def test_a_store_that_ray_makes_on_s3_is_the_same(
+    made: Plan, expected: Path, logmel_by_the_tenth, engine, bucket: str, monkeypatch
+) -> None:
+    by_threads = store_features(made, bucket, local(logmel_by_the_tenth))
     assert store_features(made, f"{bucket} again", engine).embedded == 0
     assert in_bucket(f"{bucket} again") == content(expected)
 

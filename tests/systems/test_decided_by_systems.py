@@ -40,7 +40,7 @@ def test_parameters_say_otherwise() -> None:
 
 def test_others_have_none() -> None:
     params = load_params(FILE)
-    assert params.augment == {}  # null is for what the system has
+    assert params.augment == {}  # all of it is "default": what the system has
     assert not params.augmentation.altered
     assert not params.augmentation.shifted
     assert params.options_of("audioclip")["window_s"] == 5.0

@@ -42,7 +42,7 @@ def run(params: Params) -> str:
         ingested, audited = (json.loads(file.read_text()) for file in (INGEST_REPORT, AUDIT_REPORT))
         costs = summed_up(of_backbones(params))
         THROUGHPUT.write_text(json.dumps(costs, indent=1) + "\n")
-        run.parent_metrics({"throughput": costs})
+        run.metrics({"throughput": costs})
         PAGE.write_text(
             report_page(
                 title=f"{params.scored_system} on {params.corpus}",
