@@ -146,7 +146,7 @@ def of_store(folder: Path, clips: int) -> Callable[[], Any]:
             rows = shards.ShardRows(windows[: len(row)], start_s, start_s + 1)
             chunks = [(f"{clip_id:>64}", ChunkSpan(), n) for clip_id, n in named]
             facts = shards.write_shard(place, derivation, chunks, rows)
-            written.append((facts.key, facts.array))
+            written.append((facts.key, facts.sha256))
             index.add(named, start_s, start_s + 1)
         store.finish(place, written, index, spec=derivation.spec)
         return store.load(folder / STORE)
