@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from long_running import LONG
 from pipeline_project import RATE, call, change, flat, metrics_of, new_project, runs_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -146,6 +147,7 @@ def test_fold_ten_is_scored_where_the_study_s_parts_are_asked_for(ran):
     assert len(held_out) == 12
 
 
+@LONG
 def test_its_study_is_reproduced_by_one_command(ran, tfhub):
     project, _ = ran
     study = ("studies/urbansound8k-windows.yaml", "--only", "system=lightgbm")

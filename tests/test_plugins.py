@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from long_running import LONG
 from pipeline_project import (
     REPOSITORY,
     call,
@@ -341,6 +342,7 @@ class TestRun:
         (row,) = json.loads(call(copy, *command, site=nightjar).stdout)
         assert row["probabilities"].keys() == {"frog", "owl", "wren"}
 
+    @LONG
     def test_its_layers_can_be_trained(self, project: Path, nightjar: Path, tmp_path: Path) -> None:
         copy = shutil.copytree(project, tmp_path / "copy", symlinks=True)
         change(copy, system="end_to_end", protocol__name="fine_tune", conditions={})

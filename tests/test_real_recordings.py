@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from long_running import LONG
 
 from faunashot.audio.resample import resample
 from faunashot.data.audit import SOURCE, TARGET, Audited, audit, examine
@@ -101,7 +101,7 @@ def test_yamnet_with_logistic_regression_on_esc10_official_folds(shared: Path) -
     assert figures["accuracy_low"] < figures["accuracy"] < figures["accuracy_high"]
 
 
-@pytest.mark.skipif(not os.environ.get("FAUNASHOT_LONG"), reason="minutes; set FAUNASHOT_LONG=1")
+@LONG
 @pytest.mark.timeout(900)  # Whisper's windows are of 30 s, whatever the recordings are
 def test_whisper_with_logistic_regression_on_esc10_official_folds(
     shared: Path, monkeypatch: pytest.MonkeyPatch
@@ -126,7 +126,7 @@ def test_yamnet_zero_shot_by_class_names_on_the_animals_of_fold_4(shared: Path) 
     assert (fold["label"] == fold["predicted"]).mean() >= 0.80
 
 
-@pytest.mark.parametrize("backbone", ["yamnet", "birdnet"])
+@pytest.mark.parametrize("backbone", [pytest.param("yamnet", marks=LONG), "birdnet"])
 def test_few_shot_rises_with_k_on_the_animal_sound_dataset(animals: Study, backbone: str) -> None:
     curve = animals.run(backbone, "few_shot", k_values=[1, 2, 5, 10, 20]).curve
     assert curve["k"].tolist() == [1, 2, 5, 10, 20]
