@@ -146,6 +146,7 @@ def test_a_store_that_ray_makes_on_s3_is_the_same(
     assert_same(f"{bucket} by ray", expected)
 
 
+@LONG
 def test_a_node_that_is_killed_half_way_loses_and_doubles_nothing(
     made: Plan, expected: Path, cache: Path, tmp_path: Path
 ) -> None:
