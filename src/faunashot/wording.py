@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INTERVAL = "95 % interval"
 """Heading of the interval over recordings and, where labelled clips are drawn, over draws too."""
@@ -73,3 +76,9 @@ def sentence(*, drawn: bool) -> str:
         f"labelled clips to learn from; {DRAWS_ALONE}: with other labelled clips only, scored on "
         "the same recordings."
     )
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table, with None for what is missing: JSON has no NaN."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]

@@ -11,7 +11,7 @@ import typer
 
 from faunashot.cli.output import AsJson, answer
 from faunashot.errors import ParameterError
-from faunashot.wording import decimals
+from faunashot.wording import decimals, records
 
 if TYPE_CHECKING:
     from faunashot.params import Params
@@ -133,7 +133,7 @@ def _queue(system: str, backbone: str, names: Sequence[str], seeds: Sequence[int
 
 
 def _show(effect: Any, *, as_json: bool) -> None:
-    rows = effect.astype(object).where(effect.notna(), None).to_dict("records")
+    rows = records(effect)
     if as_json:
         answer(rows, as_json=True)
         return

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note, records
+from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note
 from faunashot.errors import ParameterError, TrackingError
 from faunashot.evaluation import LEAKING
-from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, is_drawn
+from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, is_drawn, records
 
 
 def compare(

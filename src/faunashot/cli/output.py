@@ -11,7 +11,7 @@ import typer
 from faunashot.wording import DRAWS_ALONE, INTERVAL, interval, is_drawn
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 MOST_NAMED = 24
 """Characters of what names a row that are kept together in a narrow table."""
@@ -41,12 +41,6 @@ def intervals(row: Mapping[str, Any], name: str) -> str:
         return ""
     alone = f"\n({interval(row, name, draws=True)})" if is_drawn(row, name) else ""
     return interval(row, name) + alone
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table, with None for what is missing."""
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in rows]
 
 
 def note(text: str) -> None:

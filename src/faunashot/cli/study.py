@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note, records
+from faunashot.cli.output import BRACKETS, AsJson, answer, intervals, note
 from faunashot.errors import CorpusError, FaunashotError, ParameterError
 from faunashot.evaluation import LEAKING
-from faunashot.wording import INTERVAL, decimals, interval
+from faunashot.wording import INTERVAL, decimals, interval, records
 
 STDERR = 2
 """The number of the stream of messages, also where Python's own is replaced."""

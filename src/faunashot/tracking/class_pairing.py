@@ -15,6 +15,7 @@ from faunashot.evaluation.scored import OF_SCORES
 from faunashot.evaluation.summary import DIGITS
 from faunashot.targets import join_names, names_of
 from faunashot.tracking.pairing import ScoredRun, pair
+from faunashot.wording import records
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def _compared(run: ScoredRun, first: ScoredRun) -> ClassComparison:
     return ClassComparison(
         run.name,
         first.name,
-        _rows(found.of_classes),
-        _rows(found.overall),
+        records(found.of_classes.round(DIGITS)),
+        records(found.overall.round(DIGITS)),
         paired.what,
         left_out,
     )
@@ -121,10 +122,3 @@ def _left_out(run: ScoredRun, shared: Sequence[str], clips: int) -> list[str]:
     if clips:
         said.append(f"clips that {run.name} alone has scored: {clips}")
     return said
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with None for what is missing: JSON has no NaN."""
-    rounded = table.round(DIGITS).astype(object)
-    rows = rounded.where(rounded.notna(), None).to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in rows]
