@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from faunashot.wording import DRAWS_ALONE, INTERVAL, interval, is_drawn
-
-if TYPE_CHECKING:
-    pass
 
 MOST_NAMED = 24
 """Characters of what names a row that are kept together in a narrow table."""
