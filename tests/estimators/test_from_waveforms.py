@@ -19,7 +19,7 @@ from faunashot.backbones._panns.front_end import PannsLogMel, PannsLogMel16k
 from faunashot.errors import ParameterError, StoreError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.examples import Examples
-from faunashot.estimators.training.classifier import mean_average_precision
+from faunashot.estimators.pooling import mean_average_precision
 from faunashot.estimators.training.panns import waveform_network
 from faunashot.estimators.training.sampling import Sampled, Sampling
 from faunashot.estimators.training.windows import Windows

@@ -120,6 +120,16 @@ def log_loss(scores: FloatArray, targets: npt.NDArray[np.float32], *, multi_labe
     return float(-likely.sum(axis=1).mean())
 
 
+def mean_average_precision(scores: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_]) -> float:
+    """Mean average precision over the classes that occur, of clips, shape (n, C); 0 of none."""
+    from sklearn.metrics import average_precision_score
+
+    occur = hit.any(axis=0)
+    if not occur.any():
+        return 0.0
+    return float(average_precision_score(hit[:, occur], scores[:, occur]))
+
+
 def best_pooling(scores: FloatArray, validation: Examples) -> str:
     """The method under which the targets of validation clips are the likeliest.
 

@@ -15,6 +15,7 @@ from faunashot.data.splits import Split, held_back
 from faunashot.estimators.base import Estimator
 from faunashot.estimators.calibration import clip_temperature
 from faunashot.estimators.examples import Examples, FloatArray
+from faunashot.estimators.pooling import mean_average_precision
 from faunashot.protocols.base import Outcome, Protocol, Rotation
 from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.scoring import Scored, labelled_range, scored, together
@@ -109,13 +110,10 @@ def _choose(task: Task, split: Split) -> _Choice:
 
 def _quality(scores: FloatArray, examples: Examples) -> float:
     """Macro-F1, or the mean average precision where clips carry several labels."""
-    from sklearn.metrics import average_precision_score, f1_score
+    from sklearn.metrics import f1_score
 
     if examples.multi_label:
-        occur = examples.targets.any(axis=0)
-        if not occur.any():
-            return 0.0
-        return float(average_precision_score(examples.targets[:, occur], scores[:, occur]))
+        return mean_average_precision(scores, examples.targets > 0)
     guess = np.asarray(examples.classes)[scores.argmax(axis=1)]
     return float(f1_score(examples.labels, guess, average="macro", zero_division=0))
 

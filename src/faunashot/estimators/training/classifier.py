@@ -274,16 +274,6 @@ def validated(
     }
 
 
-def mean_average_precision(scores: npt.NDArray[np.float64], hit: npt.NDArray[np.bool_]) -> float:
-    """Mean average precision over the classes that occur, of clips, shape (n, C); 0 of none."""
-    from sklearn.metrics import average_precision_score
-
-    occur = hit.any(axis=0)
-    if not occur.any():
-        return 0.0
-    return float(average_precision_score(hit[:, occur], scores[:, occur]))
-
-
 def in_parts(function: Callable[[slice], Any], n: int, *, at_once: int) -> npt.NDArray[np.float32]:
     """What a function gives of `n` rows, so many at a time."""
     starts = range(0, max(n, 1), at_once)

@@ -14,11 +14,11 @@ from faunashot import options
 from faunashot.errors import ParameterError
 from faunashot.estimators.base import TrainingContext
 from faunashot.estimators.examples import Examples
+from faunashot.estimators.pooling import mean_average_precision
 from faunashot.estimators.training.checkpoint import Arrays, Checkpoint, array_hash
 from faunashot.estimators.training.classifier import (
     NetworkClassifier,
     Rows,
-    mean_average_precision,
     validated,
 )
 from faunashot.estimators.training.keras_fit import Fit, Recipe
