@@ -17,15 +17,16 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "stages").glob("*.py")])
 
 LAYERS = [
     {"cli", "stages", "__init__"},
+    {"app"},
     {"pipeline"},
-    {"serving", "detection", "search", "protocols", "tracking", "reporting"},
+    {"serving", "detection", "search", "export", "protocols", "tracking", "reporting"},
     {"recogniser"},
     {"conditions", "systems"},
     {"estimators"},
     {"features"},
     {"backbones"},
     {"frontends", "runtimes"},
-    {"data", "audio", "evaluation", "weights"},
+    {"data", "audio", "annotations", "evaluation", "weights"},
     {"download", "registry"},
     {"storage"},
     {"changed", "files", "native", "progress"},
