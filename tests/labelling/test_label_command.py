@@ -24,13 +24,7 @@ def _label(
     """What it prints, where the page at an address is answered by a function."""
     program = Path(sys.executable).with_name("faunashot")
     process = subprocess.Popen(
-        [
-            program,
-            "label",
-            recording,
-            *["--out", "frogs", "--class", "frog", "--no-browser"],
-            *options,
-        ],
+        [program, "label", recording, "--out=frogs", "--class=frog", "--no-browser", *options],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
