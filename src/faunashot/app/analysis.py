@@ -16,6 +16,7 @@ from faunashot.errors import AudioError
 from faunashot.recogniser import Recogniser, Recognition, WindowScores
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LONGEST_S = 1800.0
@@ -85,22 +86,20 @@ def analyse(
 
 def figure_of(analysis: Analysis, classes: list[str], *, fmax_hz: float | None = None) -> Figure:
     """Spectrogram, events, and the probability of the likeliest classes over time."""
-    from faunashot.audio.spectrogram import spectrogram
     from faunashot.evaluation.plot_style import COLOURS, GRID, INK, LEGEND, new_figure, plain
 
     figure = new_figure(10, 5.6)
     heights = {"height_ratios": [3, 0.45, 2]}
     sound, events, scores = figure.subplots(3, 1, sharex=True, gridspec_kw=heights)
-    shown = spectrogram(analysis.audio.mono(), analysis.audio.sample_rate, fmax_hz=fmax_hz)
-    extent = (0, analysis.audio.duration_s, 0, shown.fmax_hz / 1000)
-    sound.imshow(shown.db, origin="lower", aspect="auto", extent=extent, cmap="magma")
-    sound.set_ylabel("kHz")
+    draw_sound(sound, analysis.audio, fmax_hz=fmax_hz)
     windows = analysis.windows
     order = windows.scores.max(axis=0).argsort()[::-1][:SHOWN]
     colours = {classes[at]: COLOURS[i % len(COLOURS)] for i, at in enumerate(order)}
-    for event in analysis.events.itertuples():
-        colour = colours.get(str(event.label), INK)
-        events.axvspan(event.start_s, event.end_s, color=colour, alpha=0.55, linewidth=0)
+    for event in analysis.events.to_dict("records"):
+        start_s, end_s, label = event["start_s"], event["end_s"], event["label"]
+        events.axvspan(start_s, end_s, facecolor=colours.get(label, INK), edgecolor="white")
+        at = ((start_s + end_s) / 2, 0.5)
+        events.text(*at, label, ha="center", va="center", color="white", clip_on=True)
     events.set(yticks=[], ylabel="events", ylim=(0, 1))
     middle = (windows.start_s + windows.end_s) / 2
     for at in order:
@@ -113,6 +112,18 @@ def figure_of(analysis: Analysis, classes: list[str], *, fmax_hz: float | None =
         plain(axes)
     scores.legend(**LEGEND, ncols=SHOWN, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
+
+
+def draw_sound(
+    axes: Axes, audio: Audio, *, begin_s: float = 0.0, fmax_hz: float | None = None
+) -> None:
+    """Draw the spectrogram of the mean of the channels, of audio from `begin_s` on."""
+    from faunashot.audio.spectrogram import spectrogram
+
+    shown = spectrogram(audio.mono(), audio.sample_rate, fmax_hz=fmax_hz)
+    extent = (begin_s, begin_s + audio.duration_s, 0, shown.fmax_hz / 1000)
+    axes.imshow(shown.db, origin="lower", aspect="auto", extent=extent, cmap="magma")
+    axes.set_ylabel("kHz")
 
 
 def png_of(figure: Figure) -> bytes:

@@ -121,7 +121,7 @@ def _detections(folder: Path) -> None:
         if column.button(decision, key=f"{number}-{decision}", width="stretch"):
             review.answer(number, decision)
             st.rerun()
-    st.dataframe(rows.head(200), hide_index=True)
+    st.dataframe(rows.head(200).dropna(axis="columns", how="all"), hide_index=True)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -9,8 +9,10 @@ import pandas as pd
 
 from faunashot.annotations.formats.csv import Csv
 from faunashot.annotations.table import as_table
+from faunashot.app.analysis import draw_sound, png_of
 from faunashot.errors import AnnotationError
-from faunashot.labelling.clip import in_context, spectrogram_png, wav
+from faunashot.evaluation.plot_style import one_panel
+from faunashot.labelling.clip import in_context, wav
 from faunashot.labelling.items import Item
 
 DECISIONS = ("correct", "wrong", "uncertain")
@@ -97,7 +99,12 @@ class Review:
         (row,) = self.table.loc[[number]].to_dict("records")
         item = Item(Path(row["file"]), row["start_s"], row["end_s"])
         context = in_context(item, context_s=CONTEXT_S)
-        return wav(context), spectrogram_png(context)
+        figure, axes = one_panel(10, 3)
+        draw_sound(axes, context.audio, begin_s=context.begin_s)
+        for at_s in (context.start_s, context.end_s):
+            axes.axvline(at_s, color="white", linewidth=1)
+        axes.set_xlabel("seconds of the recording")
+        return wav(context), png_of(figure)
 
     def answer(self, number: int, decision: str) -> None:
         """Take what a person says of a detection, one of `DECISIONS`."""
