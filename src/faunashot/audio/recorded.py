@@ -191,7 +191,8 @@ def _of_header(notes: RecorderNotes, zone: ZoneInfo | None) -> Beginning | None:
     if found := BY_AUDIOMOTH.match(notes.comment):
         hour, minute, second, ms, day, month, year, sign, hours, minutes = found.groups()
         try:
-            at = datetime(*map(int, (year, month, day, hour, minute, second, f"{ms or 0}000")))
+            clock = f"{year}-{month}-{day}T{hour}:{minute}:{second}.{ms or 0:0<3}"
+            at = datetime.fromisoformat(clock)
             offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
             at = at.replace(tzinfo=timezone(-offset if sign == "-" else offset))
         except ValueError:
