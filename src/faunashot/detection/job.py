@@ -6,12 +6,12 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
+from faunashot.audio.recorded import began_at
 from faunashot.detection.events import EventFinder
 from faunashot.detection.models import Model
 from faunashot.detection.parts import Detected, Parts
@@ -195,13 +195,15 @@ class Detector:
             now.sha256.cancel()
             return Step(seconds, refused=(recording.file, reason)), None
         began = began_at(recording.path, self._timezone)
+        # what is silent at its end belongs to it, too
+        duration_s = max(recording.duration_s, now.last_s) if now.bad else now.last_s
         detected = Detected(
             file=recording.file,
             below=recording.below,
             size=recording.stamp[0],
             mtime_ns=recording.stamp[1],
             sha256=now.sha256.result(),
-            duration_s=round(now.last_s, 6),
+            duration_s=round(duration_s, 6),
             sample_rate=recording.sample_rate,
             began_at="" if began is None else began.isoformat(),
             bad=_joined(now.bad),
