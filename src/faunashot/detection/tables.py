@@ -31,7 +31,8 @@ BEGINS_AT = "begins_at"
 def refuse_formats(formats: Sequence[str], *, one_table: bool) -> None:
     """Raise `ParameterError` where a format is not known, or cannot be of several recordings."""
     for name in formats:
-        if one_table and not FORMATS[name].names_file:
+        names_file = FORMATS[name].names_file
+        if one_table and not names_file:
             raise ParameterError(
                 f"--format {name} does not say which recording an event is in: leave "
                 "--one-table out"
