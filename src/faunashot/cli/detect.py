@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -17,9 +17,11 @@ from faunashot.cli.embed import EngineName
 from faunashot.cli.output import EXIT_CODES, AsJson, answer, end_with
 
 if TYPE_CHECKING:
-    from faunashot.detection.job import Detector, Recording
+    from faunashot.detection.job import Detector, Engine
     from faunashot.detection.models import Model
+    from faunashot.detection.parts import Detected, Parts
     from faunashot.detection.settings import DetectionSettings
+    from faunashot.detection.survey import Recording
 
 EPILOG = EXIT_CODES
 
@@ -92,10 +94,12 @@ def detect(
     that is bad, or a part of one, gets a line.
     """
     from faunashot.detection import tables
+    from faunashot.detection.cluster import ray_actors
     from faunashot.detection.job import Detector
     from faunashot.detection.models import named
     from faunashot.detection.parts import Parts
     from faunashot.detection.settings import DetectionSettings, parse_thresholds
+    from faunashot.detection.survey import survey
 
     block = {"go_on": go_on, "gap_s": gap_s, "min_s": min_s, "unknown": unknown.value}
     settings = DetectionSettings.read(
@@ -104,100 +108,61 @@ def detect(
     asked = list(dict.fromkeys(formats or ["csv"]))
     tables.refuse_formats(asked, one_table=one_table)
     addresses = named(model)
-    recordings, problems = _recordings(files)
+    recordings, refused = survey(files)
+    if not recordings:
+        _refuse(refused)
     models = _load(addresses)
     settings.refuse_unknown_classes([each.recogniser.record for each in models])
-    parts = Parts(out)
     job = _job(models, settings, timezone)
-    parts.claim(job)
-    detector = partial(Detector, settings=settings, timezone=timezone, workers=workers)
-    began = time.perf_counter()
-    waiting = [one for one in recordings if not _is_done(parts, one)]
-    refused = dict(problems)
-    if waiting:
-        refused |= _run(
-            waiting,
-            parts,
-            detector(models)
-            if engine is EngineName.local
-            else _on_ray(addresses, detector, workers),
-        )
-    took_s = time.perf_counter() - began
-    for name, reason in refused.items():
-        typer.echo(f"faunashot: {name}: {reason}", err=True)
-    known = (parts.known(one.file) for one in recordings if one.file not in refused)
-    done = [one for one in known if one is not None]
-    for one in done:
-        for part in one.bad:
-            typer.echo(f"faunashot: {_line(one.file, part)}", err=True)
-        for note in one.notes:
-            typer.echo(f"faunashot: {one.file}: {note}", err=True)
-    written = tables.write_tables(
-        parts,
-        done,
-        formats=asked,
-        one_table=one_table,
-        about={**job, "command": sys.argv[1:], "made": _now()},
+    detector = partial(Detector, settings=settings, timezone=timezone)
+    run: Engine = (
+        ray_actors(partial(_on_node, addresses, detector), actors=workers)
+        if engine is EngineName.ray
+        else detector(models, workers=workers)
     )
-    heard_s = sum(one.duration_s for one in waiting if one.file not in refused)
-    labels = Counter(
-        (event_of, label) for one in done for event_of, label in _labels(parts, one.file)
-    )
+    parts, began = Parts(out), time.perf_counter()
+    with parts.claimed(job):
+        for name in refused:
+            parts.remove(name)
+        known = {one.file: parts.known(one.file) for one in recordings}
+        waiting = [one for one in recordings if _stamp(known[one.file]) != one.stamp]
+        now = _run(waiting, parts, run, refused) if waiting else []
+        took_s = time.perf_counter() - began
+        found = [parts.known(one.file) for one in recordings if one.file not in refused]
+        done = [one for one in found if one is not None]
+        about = {**job, "command": sys.argv[1:], "made": _now()}
+        written = tables.write_tables(parts, done, formats=asked, one_table=one_table, about=about)
+        labels = [label for one in done for label in _labels(parts, one)]
+    _tell(done)
+    heard_s = sum(one.duration_s for one in now)
     row = {
         "out": out.as_posix(),
         "tables": [table.relative_to(out).as_posix() for table in written],
         "recordings": len(done),
         "audio_h": round(sum(one.duration_s for one in done) / 3600, 3),
-        "detected_now": sum(one.file not in refused for one in waiting),
+        "detected_now": len(now),
         "times_real_time": round(heard_s / took_s, 1) if heard_s else None,
-        "events": sum(labels.values()),
+        "events": len(labels),
         "bad": [{"file": name, "error": reason} for name, reason in refused.items()],
-        "labels": [
-            {"model": of, "label": label, "events": n}
-            for (of, label), n in sorted(labels.items(), key=lambda item: (item[0][0], -item[1]))
-        ],
+        "labels": _counted(labels),
     }
     if as_json:
         answer([row], as_json=True)
     else:
         _show(row)
-    bad = len(refused) + sum(bool(one.bad) for one in done)
-    end_with(good=len(done), bad=bad)
+    for name, reason in refused.items():
+        typer.echo(f"faunashot: {name}: {reason}", err=True)
+    end_with(good=len(done), bad=len(refused) + sum(bool(one.bad) for one in done))
 
 
-def _recordings(files: Sequence[Path]) -> tuple[list[Recording], dict[str, str]]:
-    """Recordings whose headers can be read, and what is wrong with the others."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    from faunashot.audio.recordings import find_recordings
-    from faunashot.detection.job import survey
+def _refuse(refused: Mapping[str, str]) -> NoReturn:
+    """End with a line of each recording, where none can be used."""
     from faunashot.errors import AudioError
-    from faunashot.features.extract import cores
 
-    found = find_recordings(files)
-    if not found.files:
-        name, lack = found.problems[0]
-        raise AudioError(f"{name}: {lack}")
-    within = files[0] if len(files) == 1 and files[0].is_dir() else None
-
-    def seen(file: Path) -> Recording | str:
-        try:
-            return survey(file, file=file.as_posix(), below=_below(file, within))
-        except AudioError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(cores()) as pool:
-        results = dict(zip(found.files, pool.map(seen, found.files), strict=True))
-    good = [one for one in results.values() if not isinstance(one, str)]
-    bad = {file.as_posix(): one for file, one in results.items() if isinstance(one, str)}
-    return good, dict(found.problems) | bad
-
-
-def _below(file: Path, within: Path | None) -> str:
-    """Where the tables of a recording lie in the folder of the detections."""
-    if within is not None:
-        return file.relative_to(within).as_posix()
-    return "/".join(part for part in file.parts if part not in (file.anchor, ".."))
+    *others, (name, reason) = refused.items()
+    for other, why in others:
+        typer.echo(f"faunashot: {other}: {why}", err=True)
+    raise AudioError(f"{name}: {reason}")
 
 
 def _load(addresses: Mapping[str, str]) -> list[Model]:
@@ -211,16 +176,9 @@ def _load(addresses: Mapping[str, str]) -> list[Model]:
     return found
 
 
-def _on_ray(addresses: Mapping[str, str], detector: Any, workers: int | None) -> Any:
-    from faunashot.detection.cluster import ray_actors
-
-    return ray_actors(partial(_detector, dict(addresses), detector), actors=workers)
-
-
-def _detector(addresses: Mapping[str, str], detector: Any) -> Detector:
+def _on_node(addresses: Mapping[str, str], detector: Callable[..., Detector]) -> Detector:
     """What detects, made on a node; two threads, of which one may wait for the disk."""
-    made: Detector = detector(_load(addresses), workers=2)
-    return made
+    return detector(_load(addresses), workers=2)
 
 
 def _job(
@@ -236,28 +194,46 @@ def _job(
     }
 
 
-def _is_done(parts: Any, recording: Recording) -> bool:
-    known = parts.known(recording.file)
-    return known is not None and known.stamp == recording.stamp
+def _stamp(known: Detected | None) -> tuple[int, int] | None:
+    return None if known is None else known.stamp
 
 
-def _run(waiting: Sequence[Recording], parts: Any, engine: Any) -> dict[str, str]:
-    """Detect, with a bar of the hours of audio; gives what was refused, and why."""
+def _run(
+    waiting: Sequence[Recording], parts: Parts, engine: Engine, refused: dict[str, str]
+) -> list[Detected]:
+    """Detect, with a bar of the hours of audio; adds what is refused, gives what is done."""
     from faunashot.progress import progress
 
-    refused: dict[str, str] = {}
+    done = []
     hours = sum(one.duration_s for one in waiting) / 3600
     with progress("detecting", total=hours, unit="h of audio") as advance:
         for step in engine(waiting, parts):
             advance(step.seconds / 3600)
             if step.refused is not None:
                 refused[step.refused[0]] = step.refused[1]
-    return refused
+            if step.detected is not None:
+                done.append(step.detected)
+    return done
 
 
-def _labels(parts: Any, file: str) -> Iterator[tuple[str, str]]:
-    events = parts.events(file)
+def _labels(parts: Parts, recording: Detected) -> Iterator[tuple[str, str]]:
+    events = parts.events(recording.file)
     yield from zip(events["model"], events["label"], strict=True)
+
+
+def _counted(labels: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """How many events there are of each label, the most of each model first."""
+    counts = sorted(Counter(labels).items(), key=lambda item: (item[0][0], -item[1]))
+    return [{"model": model, "label": label, "events": n} for (model, label), n in counts]
+
+
+def _tell(done: Sequence[Detected]) -> None:
+    """Print what of recordings is bad or odd."""
+    for one in done:
+        for part in one.bad:
+            typer.echo(f"faunashot: {_line(one.file, part)}", err=True)
+        for note in one.notes:
+            typer.echo(f"faunashot: {one.file}: {note}", err=True)
 
 
 def _line(file: str, part: Mapping[str, Any]) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from faunashot.detection.job import Detector, Engine, Recording, Step
+from faunashot.detection.job import Detector, Engine, Step
 from faunashot.detection.parts import Parts
+from faunashot.detection.survey import Recording
 from faunashot.features.cluster import by_actors, refuse_without_ray
 
 GROUP_S = 1800.0

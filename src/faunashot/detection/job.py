@@ -16,39 +16,12 @@ from faunashot.detection.events import EventFinder
 from faunashot.detection.models import Model
 from faunashot.detection.parts import Detected, Parts
 from faunashot.detection.settings import DetectionSettings
-from faunashot.errors import AudioError
+from faunashot.detection.survey import Recording
 from faunashot.features.extract import stamp
 from faunashot.features.streams import FeatureStreams, Source, Stretch
 from faunashot.files import sha256_of
 
 CHANGED = "it was changed while it was read: is it still being copied? Run it again once it is not"
-
-
-class Recording(NamedTuple):
-    """A recording to detect in.
-
-    Attributes
-    ----------
-    file, below : str
-        As of `Detected`.
-    path : Path
-    stamp : tuple of int
-        As `faunashot.features.extract.stamp` gives it.
-    duration_s : float
-        As its header says; 0 where it does not.
-    sample_rate : int
-        The same, in Hz.
-    note : str or None
-        What is odd about its header.
-    """
-
-    file: str
-    below: str
-    path: Path
-    stamp: tuple[int, int]
-    duration_s: float = 0.0
-    sample_rate: int = 0
-    note: str | None = None
 
 
 class Step(NamedTuple):
@@ -216,30 +189,6 @@ class Detector:
         events = pd.concat(tables, ignore_index=True)
         events = events.sort_values("start_s", kind="stable", ignore_index=True)
         return Step(seconds, detected), events.assign(file=recording.file)
-
-
-def survey(path: Path, *, file: str, below: str) -> Recording:
-    """What a recording's header says, before any of it is decoded.
-
-    Raises
-    ------
-    AudioError
-        It is unreadable, empty, not audio, or most of it is not there.
-    """
-    from faunashot.audio.decode import announced
-
-    try:
-        found_stamp = stamp(path)
-    except FileNotFoundError:
-        raise AudioError("no such file") from None
-    except OSError as error:
-        raise AudioError(f"unreadable: {error.strerror or error}") from error
-    found = announced(path)
-    if found is None:
-        return Recording(file, below, path, found_stamp)
-    return Recording(
-        file, below, path, found_stamp, found.duration_s, found.sample_rate, found.note
-    )
 
 
 def _sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ import pyarrow.parquet as pq
 
 from faunashot.annotations.table import as_table
 from faunashot.errors import StoreError
-from faunashot.files import write_atomically
+from faunashot.files import locked, write_atomically
 
-FOLDER, JOB, PARTS = ".detection", "job.json", "parts"
+FOLDER, JOB, PARTS, LOCK = ".detection", "job.json", "parts", ".lock"
 FACTS = b"faunashot"
 """Key of the facts of a recording in the metadata of its part."""
 
@@ -82,8 +83,9 @@ class Parts:
         self.out = out
         self._folder = out / FOLDER / PARTS
 
-    def claim(self, job: Mapping[str, Any]) -> None:
-        """Note what a folder's detections are made by, or see that it is the same.
+    @contextmanager
+    def claimed(self, job: Mapping[str, Any]) -> Iterator[None]:
+        """Note what the folder's detections are made by, or see that it is the same, and hold it.
 
         Parameters
         ----------
@@ -93,8 +95,18 @@ class Parts:
         Raises
         ------
         StoreError
-            The folder holds detections by another model, or of other settings; says the first.
+            The folder holds detections by another model, or of other settings, and says the first
+            that differs; or another process is writing into it.
         """
+        hidden = self.out / FOLDER
+        hidden.mkdir(parents=True, exist_ok=True)
+        with locked(hidden / LOCK, timeout_s=0) as free:
+            if not free:
+                raise StoreError(f"{self.out}: another run is writing its detections into it")
+            self._claim(job)
+            yield
+
+    def _claim(self, job: Mapping[str, Any]) -> None:
         file = self.out / FOLDER / JOB
         asked = json.loads(json.dumps(job))
         try:
@@ -118,7 +130,11 @@ class Parts:
         table = table.replace_schema_metadata({**(table.schema.metadata or {}), **facts})
         content = io.BytesIO()
         pq.write_table(table, content, compression="zstd")
-        write_atomically(self._file(detected.file), content.getbuffer())
+        try:
+            write_atomically(self._file(detected.file), content.getbuffer())
+        except OSError as error:
+            error.filename = error.filename or str(self.out)
+            raise
 
     def known(self, file: str) -> Detected | None:
         """What is there of a recording; None where there is nothing, or nothing whole."""
