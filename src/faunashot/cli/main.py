@@ -22,6 +22,7 @@ COMMANDS = {
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
     "app": "A page to try a model on, and to review detections.",
+    "detect": "Events in recordings of hours or weeks, as tables that Raven opens.",
     "label": "A page to label recordings on: listen, look, press a key.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "pack": "Write a corpus as one HDF5 file that training reads at random.",

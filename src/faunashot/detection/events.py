@@ -33,11 +33,13 @@ _RUN = np.dtype(
         ("sum", np.float64),
         ("windows", np.int64),
         ("reached", np.bool_),
+        ("least_unknown", np.float64),
         ("taken_for", np.intp),
     ]
 )
 """A run of windows in which a class goes on: numbers of its first and last window, whether audio is
-missing before it, and whether the class's threshold is reached in it."""
+missing before it, whether the class's threshold is reached in it, how unlike what was learned the
+likest of its windows is, and the number of the class."""
 
 
 class EventFinder:
@@ -53,7 +55,8 @@ class EventFinder:
     settings : DetectionSettings
         How events are made; its thresholds are not looked at.
     unknown_threshold : float, optional
-        Score above which a window is like nothing that was learned.
+        Score above which a window is like nothing that was learned. An event of which every window
+        is so is unknown: one that is like something learned is a witness for all of it.
     """
 
     def __init__(
@@ -68,7 +71,8 @@ class EventFinder:
         self._high = np.asarray(thresholds, dtype=np.float64)
         self._low = self._high * settings.go_on
         self._settings = settings
-        self._unknown_above = None if settings.unknown == "ignore" else unknown_threshold
+        ignored = unknown_threshold is None or settings.unknown == "ignore"
+        self._unknown_above = np.inf if ignored else unknown_threshold
         self._runs: list[npt.NDArray[np.void]] = []
         self._n, self._end_s = 0, -np.inf
 
@@ -92,8 +96,8 @@ class EventFinder:
         same = runs["class"][1:] == runs["class"][:-1]
         goes_on = (runs["first"][1:] == runs["last"][:-1] + 1) & ~runs["parted"][1:]
         runs = _merged(runs, same & goes_on)
-        runs = runs[runs["reached"]]
-        gap_s = runs["start_s"][1:] - runs["end_s"][:-1]
+        runs = self._known(runs[runs["reached"]])
+        gap_s = runs["start_s"][1:] - _ends_so_far(runs)[:-1]
         same = runs["class"][1:] == runs["class"][:-1]
         runs = _merged(runs, same & (gap_s <= self._settings.gap_s + ROUNDING_S))
         runs = runs[runs["end_s"] - runs["start_s"] >= self._settings.min_s - ROUNDING_S]
@@ -111,11 +115,10 @@ class EventFinder:
         )
 
     def _runs_in(self, found: WindowScores, parted: BoolArray) -> npt.NDArray[np.void]:
-        """Runs of windows in which a class, or behind them the unknown, goes on."""
+        """Runs of windows in which a class goes on."""
         n = len(found.start_s)
-        highest = found.scores.max(axis=1, initial=0.0)
-        scores = np.column_stack([found.scores, highest]).T.ravel()  # a class after the other
-        goes_on, reached = (self._with_unknown(found, level) for level in (self._low, self._high))
+        scores = found.scores.T.ravel()  # a class after the other
+        goes_on = found.scores >= self._low
         after = np.zeros((1, goes_on.shape[1]), dtype=bool)
         begins = goes_on & (~np.vstack([after, goes_on[:-1]]) | parted[:, None])
         ends = goes_on & ~np.vstack([goes_on[1:] & ~parted[1:, None], after])
@@ -124,6 +127,7 @@ class EventFinder:
         if not len(begin):
             return runs
         runs["class"], runs["first"] = np.divmod(begin, n)
+        runs["taken_for"] = runs["class"]
         runs["last"] = end % n
         runs["parted"] = parted[runs["first"]]
         runs["start_s"] = found.start_s[runs["first"]]
@@ -131,21 +135,28 @@ class EventFinder:
         runs["score"] = _of_each(np.maximum, scores, begin, end)
         runs["sum"] = _of_each(np.add, scores, begin, end)
         runs["windows"] = end - begin + 1
-        runs["reached"] = _of_each(np.logical_or, reached.T.ravel(), begin, end)
-        for at in np.flatnonzero(runs["class"] == len(self._names) - 1):
-            within = slice(runs["first"][at], runs["last"][at] + 1)
-            loudest = int(highest[within].argmax())
-            runs["taken_for"][at] = found.scores[within][loudest].argmax()
+        runs["reached"] = runs["score"] >= self._high[runs["class"]]
+        runs["least_unknown"] = -np.inf
+        if found.unknown_score is not None:
+            strange = np.tile(found.unknown_score, found.scores.shape[1])
+            runs["least_unknown"] = _of_each(np.minimum, strange, begin, end)
         return runs
 
-    def _with_unknown(self, found: WindowScores, level: FloatArray) -> BoolArray:
-        """In which windows each class reaches its level, and behind them any as unknown."""
-        over = found.scores >= level
-        strange = np.zeros((len(over), 1), dtype=bool)
-        if self._unknown_above is not None and found.unknown_score is not None:
-            strange = (found.unknown_score > self._unknown_above)[:, None]
-        as_event = strange & (self._settings.unknown == "events")
-        return np.hstack([over & ~strange, over.any(axis=1, keepdims=True) & as_event])
+    def _known(self, runs: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        """Runs in order, those that are like nothing learned under the class of the unknown."""
+        strange = runs["least_unknown"] > self._unknown_above
+        if self._settings.unknown == "suppress":
+            return runs[~strange]
+        runs["class"][strange] = len(self._names) - 1
+        return runs[np.lexsort((runs["start_s"], runs["class"]))]
+
+
+def _ends_so_far(runs: npt.NDArray[np.void]) -> FloatArray:
+    """Where the last has ended of the runs up to each of its class; unknown ones may overlap."""
+    ends = runs["end_s"].copy()
+    for at in np.flatnonzero(runs["class"][1:] == runs["class"][:-1]):
+        ends[at + 1] = max(ends[at], ends[at + 1])
+    return np.asarray(ends)
 
 
 def _of_each(
@@ -168,6 +179,7 @@ def _merged(runs: npt.NDArray[np.void], follows: BoolArray) -> npt.NDArray[np.vo
     merged = runs[at].copy()
     for name in ("last", "end_s", "score", "reached"):
         merged[name] = np.maximum.reduceat(runs[name], at)
+    merged["least_unknown"] = np.minimum.reduceat(runs["least_unknown"], at)
     for name in ("sum", "windows"):
         merged[name] = np.add.reduceat(runs[name], at)
     loudest_first = np.lexsort((-runs["score"], np.cumsum(begins)))

@@ -39,9 +39,9 @@ class DetectionSettings(options.Options):
     min_s : float
         Shorter events are left out, once those close together are one.
     unknown : "events", "suppress" or "ignore"
-        What becomes of windows that reach a threshold, though they are like nothing that was
-        learned (as the model's detector of the unknown says): events of the label ``unknown``,
-        nothing, or events of the class, as if there were no detector.
+        What becomes of events of which no window is like anything that was learned, as the model's
+        detector of the unknown says: they get the label ``unknown``, are left out, or keep that
+        of the class, as if there were no detector.
     """
 
     thresholds: Annotated[dict[str, Unit], Field(default_factory=dict)]
