@@ -158,6 +158,4 @@ def _faults(
 
 def _recordings(one: ParsedTable, named: str) -> list[str]:
     """The recordings of a file: those that it names, else the one that it is named after."""
-    if "file" not in one.columns:
-        return [named]
-    return list(dict.fromkeys([*one.columns["file"], *one.silent]))
+    return list(dict.fromkeys([*one.columns.get("file", ()), *one.silent])) or [named]
