@@ -117,7 +117,7 @@ def score(
         all_recordings=all_recordings,
         points=criterion == "any",
     )
-    names = sorted({*sides.detections["label"], *sides.annotations["label"]})
+    names = sorted({*sides.detections["label"].unique(), *sides.annotations["label"].unique()})
     tally, pairs = _tallied(sides, names, criterion=criterion, least=least, matching=matching)
     if lacking := int(np.isnan(tally.duration_s).sum()):
         sides.notes.append(
@@ -138,7 +138,7 @@ def score(
 
 
 def _of_model(events: pd.DataFrame, model: str | None) -> pd.DataFrame:
-    models = sorted({*events["model"]} - {""})
+    models = sorted({*events["model"].unique()} - {""})
     if model is None:
         if len(models) > 1:
             raise ParameterError(

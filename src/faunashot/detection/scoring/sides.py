@@ -102,7 +102,9 @@ def brought_together(
     sides = Sides(detections, annotations, recordings, known, [*notes, *beyond])
     for what in ("detections", "annotations"):
         _leave_out(sides, what, points=points)
-    sides.notes += label_notes(sides.detections["label"], sides.annotations["label"])
+    sides.notes += label_notes(
+        *(of["label"].unique() for of in (sides.detections, sides.annotations))
+    )
     return sides
 
 
