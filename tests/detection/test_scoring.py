@@ -81,8 +81,10 @@ def test_the_least_overlap_and_what_is_compared() -> None:
 def test_windows_of_one_song_are_right_by_any_overlap() -> None:
     windows = tables([("a", n, n + 3, "owl", 0.5) for n in (9, 12, 15, 18)])
     song = tables([("a", 10, 20, "owl")])
-    every = row_of(score(windows, song, criterion="any", n_bootstrap=2), ALL)
+    by_any = score(windows, song, criterion="any", n_bootstrap=2)
+    every = row_of(by_any, ALL)
     assert (every["right"], every["precision"], every["found"], every["recall"]) == (4, 1, 1, 1)
+    assert row_of(by_any, "owl")["average_precision"] == 1
     by_iou = row_of(score(windows, song, criterion="iou", least=0.1, n_bootstrap=2), ALL)
     assert (by_iou["right"], by_iou["found"]) == (1, 1)
 
@@ -153,7 +155,8 @@ def test_figures_of_a_draw_are_those_of_the_recordings_drawn() -> None:
     tally = Tally(
         rng.integers(0, recordings, n), rng.integers(0, labels, n),
         rng.integers(0, recordings, m), rng.integers(0, labels, m),
-        rng.uniform(size=n).round(2), rng.random(n) < 0.5, rng.random(m) < 0.5,
+        rng.uniform(size=n).round(2), rng.random(n) < 0.5, rng.integers(0, 2, n).astype(float),
+        rng.random(m) < 0.5,
         np.full(recordings, 600.0), labels,
     )  # fmt: skip
     some = np.array([1, 4])

@@ -148,8 +148,9 @@ def _shown(row: Mapping[str, Any], by: str, *, timed: bool) -> dict[str, Any]:
         if name == "false_alarms_per_hour" and not timed:
             continue
         value, low, high = (row.get(f"{name}{end}") for end in ("", "_low", "_high"))
-        ends = "" if low is None or high is None else f"\n({low:.3f} to {high:.3f})"
-        cells[heading] = "" if value is None else f"{value:.3f}{ends}"
+        digits = 1 if name == "false_alarms_per_hour" else 3
+        ends = "" if None in (low, high) else f"\n({low:.{digits}f} to {high:.{digits}f})"
+        cells[heading] = "" if value is None else f"{value:.{digits}f}{ends}"
     return cells
 
 

@@ -25,6 +25,7 @@ from faunashot.detection.scoring.sides import Sides, brought_together
 from faunashot.detection.scoring.tally import Figures, Tally, average_precision, counts
 from faunashot.errors import ParameterError
 from faunashot.evaluation.uncertainty import Interval, bootstrap
+from faunashot.wording import records
 
 ALL, MACRO = "all events", "mean of labels"
 """Names of the rows of all events together (micro), and of the mean over annotated labels."""
@@ -170,8 +171,12 @@ def _tallied(
     right = np.zeros(len(sides.detections), dtype=bool)
     found = np.zeros(len(sides.annotations), dtype=bool)
     right[pairs.detection] = found[pairs.annotation] = True
+    gains = np.zeros(len(right))
+    best_first = np.argsort(-np.nan_to_num(scores)[pairs.detection], kind="stable")
+    _, first = np.unique(pairs.annotation[best_first], return_index=True)
+    np.add.at(gains, pairs.detection[best_first][first], 1.0)
     duration = np.array([sides.duration_s.get(name, np.nan) for name in sides.recordings])
-    return Tally(*of_d, *of_a, scores, right, found, duration, len(names)), pairs
+    return Tally(*of_d, *of_a, scores, right, gains, found, duration, len(names)), pairs
 
 
 def _codes(
@@ -206,7 +211,10 @@ def _rows(
             if figure == "average_precision" and n > 1:
                 chosen = tally.detection_label == n - 2
                 value_or_none = average_precision(
-                    tally.scores[chosen], tally.right[chosen], row["annotated"]
+                    tally.scores[chosen],
+                    tally.right[chosen],
+                    row["annotated"],
+                    gains=tally.gains[chosen],
                 )
                 value = np.nan if value_or_none is None else value_or_none
             row[figure] = None if np.isnan(value) else value
@@ -252,10 +260,7 @@ def _file_rows(tally: Tally, recordings: list[str]) -> list[dict[str, Any]]:
         table["false_alarms_per_hour"] = wrong
     table.insert(0, "of", "file")
     table.insert(1, "name", recordings)
-    return [
-        {str(key): None if value != value else value for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]
+    return records(table)
 
 
 def _confusion(

@@ -33,6 +33,9 @@ class Tally:
         Of each detection; NaN where it has none.
     right : ndarray of bool, shape (n_detections,)
         Whether it is of an annotation.
+    gains : ndarray, shape (n_detections,)
+        How many annotations it is the first of, from the highest score: as `right` where each is
+        matched once.
     found : ndarray of bool, shape (n_annotations,)
         Whether a detection is of it.
     duration_s : ndarray, shape (R,)
@@ -47,6 +50,7 @@ class Tally:
     annotation_label: IntArray
     scores: FloatArray
     right: npt.NDArray[np.bool_]
+    gains: FloatArray
     found: npt.NDArray[np.bool_]
     duration_s: FloatArray
     n_labels: int
@@ -59,7 +63,7 @@ class Tally:
         d, a = of_d >= 0, of_a >= 0
         return Tally(
             of_d[d], self.detection_label[d], of_a[a], self.annotation_label[a], self.scores[d],
-            self.right[d], self.found[a], self.duration_s[recordings], self.n_labels,
+            self.right[d], self.gains[d], self.found[a], self.duration_s[recordings], self.n_labels,
         )  # fmt: skip
 
 
@@ -145,8 +149,9 @@ class _Ranked:
         shape = (len(tally.duration_s), self._n * self._steps)
         weights = np.ones(len(column))
         self._all = csr_array((weights, (tally.detection_recording, column)), shape=shape)
-        self._right = csr_array(
-            (tally.right.astype(np.float64), (tally.detection_recording, column)), shape=shape
+        self._right, self._gains = (
+            csr_array((of.astype(np.float64), (tally.detection_recording, column)), shape=shape)
+            for of in (tally.right, tally.gains)
         )
 
     def __call__(self, times: FloatArray, annotated: FloatArray) -> FloatArray:
@@ -157,7 +162,7 @@ class _Ranked:
         shape = (len(times), self._n, self._steps)
         right = np.cumsum(_drawn(times, self._right).reshape(shape), axis=2)
         every = np.cumsum(_drawn(times, self._all).reshape(shape), axis=2)
-        gained = np.diff(right, axis=2, prepend=0.0)
+        gained = _drawn(times, self._gains).reshape(shape)
         precision = np.divide(right, every, out=np.zeros_like(right), where=every > 0)
         nan[:, 1:] = _ratio((gained * precision).sum(axis=2), annotated)
         return nan
@@ -173,7 +178,11 @@ def _steps(scores: FloatArray, most: int) -> IntArray:
 
 
 def average_precision(
-    scores: FloatArray, right: npt.NDArray[np.bool_], n_annotated: int
+    scores: FloatArray,
+    right: npt.NDArray[np.bool_],
+    n_annotated: int,
+    *,
+    gains: FloatArray | None = None,
 ) -> float | None:
     """Area below precision over recall, in steps; what is never detected counts as missed.
 
@@ -185,6 +194,8 @@ def average_precision(
         Whether each is of an annotation.
     n_annotated : int
         Annotations, also those that no detection is of.
+    gains : ndarray, shape (n,), optional
+        How many annotations each is the first of; as `right` if not given.
 
     Returns
     -------
@@ -200,8 +211,9 @@ def average_precision(
         return None
     _, at = np.unique(-scores, return_inverse=True)
     every, of_right = np.bincount(at), np.bincount(at, weights=right)
+    gained = of_right if gains is None else np.bincount(at, weights=gains)
     precision = np.cumsum(of_right) / np.maximum(np.cumsum(every), 1)
-    return float((of_right * precision).sum() / n_annotated)
+    return float((gained * precision).sum() / n_annotated)
 
 
 def _summed(tally: Tally, which: npt.NDArray[np.bool_]) -> csr_array:
