@@ -38,7 +38,7 @@ def test_a_table_with_what_is_left_out(folder, monkeypatch, capsys) -> None:
     code, out, err = run(monkeypatch, capsys, folder / "found.csv", folder / "truth")
     assert code == 0
     assert "1 of 2" in out
-    assert "2 recordings; in brackets the 95 % interval" in out
+    assert "2 recordings; below a figure its 95 % interval" in out
     assert "'owl' is detected and 'Owl' annotated" in err
     assert "the length of 2 of 2 recordings is not known" in err
 

@@ -132,7 +132,7 @@ def _show(found: Scored, by: str) -> None:
     rows = [row for row in found.rows if row["of"] in ("all", by)]
     timed = any(row.get("false_alarms_per_hour") is not None for row in rows)
     answer([_shown(row, by, timed=timed) for row in rows], as_json=False)
-    note(f"{found.recordings} recordings; in brackets the {INTERVAL} with others of their kind.")
+    note(f"{found.recordings} recordings; below a figure its {INTERVAL} with others of their kind.")
     pairs = _mistaken(found)
     if pairs:
         note("Taken for another: " + "; ".join(pairs) + ".")
@@ -149,7 +149,8 @@ def _shown(row: Mapping[str, Any], by: str, *, timed: bool) -> dict[str, Any]:
             continue
         value, low, high = (row.get(f"{name}{end}") for end in ("", "_low", "_high"))
         digits = 1 if name == "false_alarms_per_hour" else 3
-        ends = "" if None in (low, high) else f"\n({low:.{digits}f} to {high:.{digits}f})"
+        of_ends = min(digits, 2)  # so that they fit side by side
+        ends = "" if None in (low, high) else f"\n{low:.{of_ends}f} to {high:.{of_ends}f}"
         cells[heading] = "" if value is None else f"{value:.{digits}f}{ends}"
     return cells
 
