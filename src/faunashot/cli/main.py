@@ -21,6 +21,7 @@ COMMANDS = {
     "promote": "Make a model the champion where it is better on the same clips.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
+    "label": "A page to label recordings on: listen, look, press a key.",
     "score": "How good detections are, against annotations of the same recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "pack": "Write a corpus as one HDF5 file that training reads at random.",
