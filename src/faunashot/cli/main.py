@@ -24,6 +24,7 @@ COMMANDS = {
     "app": "A page to try a model on, and to review detections.",
     "detect": "Events in recordings of hours or weeks, as tables that Raven opens.",
     "label": "A page to label recordings on: listen, look, press a key.",
+    "score": "How good detections are, against annotations of the same recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "pack": "Write a corpus as one HDF5 file that training reads at random.",
     "cache": "What is kept so that nothing is embedded twice, and how to have less of it.",
