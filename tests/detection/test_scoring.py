@@ -111,7 +111,7 @@ def events(spans: list[tuple[int, int, int]]) -> Events:
     return Events(group, start.astype(float), (start + length).astype(float))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(SPANS, SPANS, st.sampled_from([0.1, 0.5, 1.0]))
 def test_pairs_are_those_of_comparing_all_with_all(
     found: list[tuple[int, int, int]], truth: list[tuple[int, int, int]], least: float
