@@ -49,13 +49,13 @@ class Reading:
         rate = self._slowed(found.sample_rate)
         return replace(found, duration_s=found.duration_s * self.time_expansion, sample_rate=rate)
 
-    def read(self, source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
+    def read(self, source: Path | bytes | Audio, *, span_s: tuple[int, int] | None = None) -> Audio:
         """Decode a recording to one channel, slowed down.
 
         Parameters
         ----------
-        source : Path or bytes
-            The file.
+        source : Path, bytes or Audio
+            The file, or what it was decoded to.
         span_s : tuple of int, optional
             From and to which second of the slowed recording; all of it if not given.
 
@@ -64,18 +64,17 @@ class Reading:
         AudioError
             As of `faunashot.audio.decode.decode`; or there is nothing to hear in it.
         """
-        from faunashot.audio.decode import decode
         from faunashot.audio.usable import unusable
 
         by, own_s = self.time_expansion, span_s
         if span_s is not None:
             own_s = span_s[0] // by, -(-span_s[1] // by)
-        audio = decode(source, span_s=own_s)
+        audio = _decoded(source, own_s)
         if reason := unusable(audio, channel=self.channel, whole=span_s is None):
             raise AudioError(reason)
         mono = audio.mono(self.channel)
         if self.channel == "loudest" and audio.samples.shape[1] > 1:
-            beginning = decode(source, span_s=(0, LOUDEST_S)) if own_s else audio
+            beginning = _decoded(source, (0, LOUDEST_S)) if own_s else audio
             first = beginning.samples[: LOUDEST_S * audio.sample_rate]
             mono = audio.samples[:, replace(audio, samples=first).loudest]
         rate = self._slowed(audio.sample_rate)
@@ -91,3 +90,9 @@ class Reading:
                 f"{self.time_expansion}"
             )
         return rate_hz // self.time_expansion
+
+
+def _decoded(source: Path | bytes | Audio, span_s: tuple[int, int] | None) -> Audio:
+    from faunashot.audio.decode import Audio, decode
+
+    return source.span(span_s) if isinstance(source, Audio) else decode(source, span_s=span_s)

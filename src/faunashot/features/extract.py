@@ -17,8 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from faunashot.audio.decode import Audio
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
+from faunashot.features.batching import SharedThreads
 from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
 from faunashot.features.extractors import Extractor, side_by_side
 from faunashot.features.spec import FeatureSpec
@@ -34,8 +36,8 @@ class Chunk:
     ----------
     clip_id : str
         Of the recording.
-    source : Path or bytes
-        Its file, or the content of one.
+    source : Path, bytes or Audio
+        Its file, the content of one, or what that was decoded to.
     span : ChunkSpan
         Which windows of it.
     stamp : tuple of int, optional
@@ -47,7 +49,7 @@ class Chunk:
     """
 
     clip_id: str
-    source: Path | bytes
+    source: Path | bytes | Audio
     span: ChunkSpan = WHOLE
     stamp: tuple[int, int] | None = None
     sha256: str = ""
@@ -93,7 +95,7 @@ def embed(
     *,
     perturbation: Perturbation | None = None,
     workers: int | None = None,
-    pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
 ) -> Generator[EmbeddedChunk, None, None]:
     """Embed chunks in their order, in threads; the result depends on nothing but each chunk.
 
@@ -109,10 +111,10 @@ def embed(
         Done to the audio first.
     workers : int, optional
         Threads; as many as there are processors if not given.
-    pool : ThreadPoolExecutor, optional
-        So many threads that are there already, and may be at other work, too.
+    shared : SharedThreads, optional
+        Threads that are there already, and work for other calls, too.
     """
-    workers = workers or cores()
+    workers = workers or (cores() if shared is None else shared.workers)
 
     def prepare(chunk: Chunk) -> Frames | str:
         try:
@@ -123,9 +125,9 @@ def embed(
         except AudioError as error:
             return str(error)
 
-    with _threads(workers) if pool is None else nullcontext(pool) as threads:
+    with _threads(workers) if shared is None else nullcontext(shared.pool) as threads:
         waiting: deque[tuple[Chunk, Frames | str]] = deque()  # cut, but not yet embedded
-        batches = _Batches(extractor, threads, ahead=2 * workers)
+        batches = _Batches(extractor, threads, shared, ahead=2 * workers)
         for chunk, found in _in_order(prepare, chunks, threads, ahead=4 * workers):
             if isinstance(found, Frames):
                 batches.add(found.inputs)
@@ -173,14 +175,14 @@ def embed_clips(
 
 
 def embed_by_each(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractors: Sequence[Extractor],
     *,
     perturbation: Perturbation | None = None,
-    pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
 ) -> list[Features]:
     """As `embed_recording` by each extractor; layers of one backbone take one pass."""
-    embedded = partial(embed_recording, source, perturbation=perturbation, pool=pool)
+    embedded = partial(embed_recording, source, perturbation=perturbation, shared=shared)
     found: list[Features] = []
     for _, of in groupby(extractors, key=lambda each: id(each.backbone or each)):
         layers = list(of)
@@ -197,13 +199,15 @@ def embed_by_each(
 
 
 def embed_recording(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
-    pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
 ) -> Features:
-    """Embed one recording, a file or the bytes of one, in memory; the rest as for `embed`.
+    """Embed one recording, a file, the bytes of one or what it was decoded to, in memory.
+
+    The rest is as for `embed`.
 
     Raises
     ------
@@ -211,7 +215,7 @@ def embed_recording(
         It cannot be decoded, or there is nothing to hear in it.
     """
     chunks = _chunks("", source, extractor, perturbation)
-    rows = list(embed(chunks, extractor, perturbation=perturbation, pool=pool))
+    rows = list(embed(chunks, extractor, perturbation=perturbation, shared=shared))
     good = [done for done in rows if done.error is None]
     if not good:
         raise AudioError(str(rows[0].error))
@@ -240,7 +244,10 @@ def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:
 
 
 def _chunks(
-    clip_id: str, source: Path | bytes, extractor: Extractor, perturbation: Perturbation | None
+    clip_id: str,
+    source: Path | bytes | Audio,
+    extractor: Extractor,
+    perturbation: Perturbation | None,
 ) -> Iterator[Chunk]:
     found = None
     if isinstance(source, Path) and perturbation is None:
@@ -251,7 +258,7 @@ def _chunks(
 
 
 def _refuse_changed(chunk: Chunk) -> None:
-    if chunk.stamp is None or isinstance(chunk.source, bytes):
+    if chunk.stamp is None or not isinstance(chunk.source, Path):
         return
     try:
         changed = stamp(chunk.source) != chunk.stamp
@@ -307,8 +314,15 @@ def _embedded(
 class _Batches:
     """Inputs of many chunks through the network in batches of one size, in order."""
 
-    def __init__(self, extractor: Extractor, pool: ThreadPoolExecutor, *, ahead: int) -> None:
-        self.extractor, self.pool, self.ahead = extractor, pool, ahead
+    def __init__(
+        self,
+        extractor: Extractor,
+        pool: ThreadPoolExecutor,
+        shared: SharedThreads | None = None,
+        *,
+        ahead: int,
+    ) -> None:
+        self.extractor, self.pool, self.shared, self.ahead = extractor, pool, shared, ahead
         self.pending: list[FloatArray] = []
         self.running: deque[Future[FloatArray]] = deque()
         self.ready: deque[FloatArray] = deque()
@@ -327,7 +341,7 @@ class _Batches:
     def flush(self) -> None:
         """Send what is pending, be it less than a batch."""
         if self.pending:
-            self.running.append(self.pool.submit(self._run, self.pending))
+            self.running.append(self._submitted(self.pending))
             self.pending = []
         while len(self.running) > self.ahead:
             self._finish_first()
@@ -347,6 +361,11 @@ class _Batches:
                 self.ready.appendleft(part[n:])
             n -= len(parts[-1])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _submitted(self, parts: Sequence[FloatArray]) -> Future[FloatArray]:
+        if self.shared is None:
+            return self.pool.submit(self._run, parts)
+        return self.shared.submit(self.extractor, np.concatenate(parts))
 
     def _run(self, parts: Sequence[FloatArray]) -> FloatArray:
         return self.extractor.network(np.concatenate(parts))
