@@ -51,7 +51,7 @@ class Reading:
 
     def read(
         self,
-        source: Path | bytes,
+        source: Path | bytes | Audio,
         *,
         span_s: tuple[int, int] | None = None,
         decode: Decode | None = None,
@@ -60,8 +60,8 @@ class Reading:
 
         Parameters
         ----------
-        source : Path or bytes
-            The file.
+        source : Path, bytes or Audio
+            The file, or what it was decoded to.
         span_s : tuple of int, optional
             From and to which second of the slowed recording; all of it if not given.
         decode : callable, optional
@@ -72,20 +72,17 @@ class Reading:
         AudioError
             As of `faunashot.audio.decode.decode`; or there is nothing to hear in it.
         """
-        from faunashot.audio import decode as decoding
         from faunashot.audio.usable import unusable
-
-        decode = decode or decoding.decode
 
         by, own_s = self.time_expansion, span_s
         if span_s is not None:
             own_s = span_s[0] // by, -(-span_s[1] // by)
-        audio = decode(source, span_s=own_s)
+        audio = _decoded(source, own_s, decode)
         if reason := unusable(audio, channel=self.channel, whole=span_s is None):
             raise AudioError(reason)
         mono = audio.mono(self.channel)
         if self.channel == "loudest" and audio.samples.shape[1] > 1:
-            beginning = decode(source, span_s=(0, LOUDEST_S)) if own_s else audio
+            beginning = _decoded(source, (0, LOUDEST_S), decode) if own_s else audio
             first = beginning.samples[: LOUDEST_S * audio.sample_rate]
             mono = audio.samples[:, replace(audio, samples=first).loudest]
         rate = self._slowed(audio.sample_rate)
@@ -101,3 +98,13 @@ class Reading:
                 f"{self.time_expansion}"
             )
         return rate_hz // self.time_expansion
+
+
+def _decoded(
+    source: Path | bytes | Audio, span_s: tuple[int, int] | None, by: Decode | None
+) -> Audio:
+    from faunashot.audio import decode
+
+    if isinstance(source, decode.Audio):
+        return source.span(span_s)
+    return (by or decode.decode)(source, span_s=span_s)

@@ -23,6 +23,7 @@ COMMANDS = {
     "recognise": "What a trained model hears in recordings.",
     "app": "A page to try a model on, and to review detections.",
     "detect": "Events in recordings of hours or weeks, as tables that Raven opens.",
+    "serve": "Answer over HTTP what a trained model hears, with a page to try it.",
     "label": "A page to label recordings on: listen, look, press a key.",
     "score": "How good detections are, against annotations of the same recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import Announced, Audio, Decode
+from faunashot.audio.decode import NO_SAMPLES, Announced, Audio, Decode
 from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.reading import Reading
 from faunashot.audio.resample import resample
@@ -72,7 +72,7 @@ def chunk_spans(found: Announced | None, extractor: Extractor) -> list[ChunkSpan
 
 
 def cut(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
@@ -117,12 +117,15 @@ def cut(
 
 
 def _read_span(
-    source: Path | bytes, reading: Reading, span_s: tuple[int, int], decode: Decode | None
+    source: Path | bytes | Audio,
+    reading: Reading,
+    span_s: tuple[int, int],
+    decode: Decode | None,
 ) -> Audio:
     try:
         return reading.read(source, span_s=span_s, decode=decode)
     except AudioError as error:
-        if str(error) == "holds no samples":  # after its end
+        if str(error) == NO_SAMPLES:  # after its end
             raise AudioError(TOO_SHORT) from error
         raise
 

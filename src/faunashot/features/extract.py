@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from faunashot.audio.decode import Decode
+from faunashot.audio.decode import Audio, Decode
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
+from faunashot.features.batching import SharedThreads
 from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
 from faunashot.features.extractors import Extractor, side_by_side
 from faunashot.features.spec import FeatureSpec
@@ -35,8 +36,8 @@ class Chunk:
     ----------
     clip_id : str
         Of the recording.
-    source : Path or bytes
-        Its file, or the content of one.
+    source : Path, bytes or Audio
+        Its file, the content of one, or what that was decoded to.
     span : ChunkSpan
         Which windows of it.
     stamp : tuple of int, optional
@@ -48,7 +49,7 @@ class Chunk:
     """
 
     clip_id: str
-    source: Path | bytes
+    source: Path | bytes | Audio
     span: ChunkSpan = WHOLE
     stamp: tuple[int, int] | None = None
     sha256: str = ""
@@ -95,6 +96,7 @@ def embed(
     perturbation: Perturbation | None = None,
     workers: int | None = None,
     pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
     decode: Decode | None = None,
 ) -> Generator[EmbeddedChunk, None, None]:
     """Embed chunks in their order, in threads; the result depends on nothing but each chunk.
@@ -113,10 +115,12 @@ def embed(
         Threads; as many as there are processors if not given.
     pool : ThreadPoolExecutor, optional
         So many threads that are there already, and may be at other work, too.
+    shared : SharedThreads, optional
+        The same, with batches that other calls fill, too.
     decode : callable, optional
         What decodes, as `faunashot.audio.shared_decoding.SharedDecoding`.
     """
-    workers = workers or cores()
+    workers = workers or (cores() if shared is None else shared.workers)
 
     def prepare(chunk: Chunk) -> Frames | str:
         try:
@@ -133,9 +137,10 @@ def embed(
         except AudioError as error:
             return str(error)
 
-    with threads_of_own(workers) if pool is None else nullcontext(pool) as threads:
+    given = pool if shared is None else shared.pool
+    with threads_of_own(workers) if given is None else nullcontext(given) as threads:
         waiting: deque[tuple[Chunk, Frames | str]] = deque()  # cut, but not yet embedded
-        batches = _Batches(extractor, threads, ahead=2 * workers)
+        batches = _Batches(extractor, threads, shared, ahead=2 * workers)
         for chunk, found in _in_order(prepare, chunks, threads, ahead=4 * workers):
             if isinstance(found, Frames):
                 batches.add(found.inputs)
@@ -183,14 +188,14 @@ def embed_clips(
 
 
 def embed_by_each(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractors: Sequence[Extractor],
     *,
     perturbation: Perturbation | None = None,
-    pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
 ) -> list[Features]:
     """As `embed_recording` by each extractor; layers of one backbone take one pass."""
-    embedded = partial(embed_recording, source, perturbation=perturbation, pool=pool)
+    embedded = partial(embed_recording, source, perturbation=perturbation, shared=shared)
     found: list[Features] = []
     for _, of in groupby(extractors, key=lambda each: id(each.backbone or each)):
         layers = list(of)
@@ -207,13 +212,15 @@ def embed_by_each(
 
 
 def embed_recording(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
-    pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
 ) -> Features:
-    """Embed one recording, a file or the bytes of one, in memory; the rest as for `embed`.
+    """Embed one recording, a file, the bytes of one or what it was decoded to, in memory.
+
+    The rest is as for `embed`.
 
     Raises
     ------
@@ -221,7 +228,7 @@ def embed_recording(
         It cannot be decoded, or there is nothing to hear in it.
     """
     chunks = chunks_of("", source, extractor, perturbation=perturbation)
-    rows = list(embed(chunks, extractor, perturbation=perturbation, pool=pool))
+    rows = list(embed(chunks, extractor, perturbation=perturbation, shared=shared))
     good = [done for done in rows if done.error is None]
     if not good:
         raise AudioError(str(rows[0].error))
@@ -251,7 +258,7 @@ def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:
 
 def chunks_of(
     clip_id: str,
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
@@ -267,7 +274,7 @@ def chunks_of(
 
 
 def _refuse_changed(chunk: Chunk) -> None:
-    if chunk.stamp is None or isinstance(chunk.source, bytes):
+    if chunk.stamp is None or not isinstance(chunk.source, Path):
         return
     try:
         changed = stamp(chunk.source) != chunk.stamp
@@ -323,8 +330,15 @@ def _embedded(
 class _Batches:
     """Inputs of many chunks through the network in batches of one size, in order."""
 
-    def __init__(self, extractor: Extractor, pool: ThreadPoolExecutor, *, ahead: int) -> None:
-        self.extractor, self.pool, self.ahead = extractor, pool, ahead
+    def __init__(
+        self,
+        extractor: Extractor,
+        pool: ThreadPoolExecutor,
+        shared: SharedThreads | None = None,
+        *,
+        ahead: int,
+    ) -> None:
+        self.extractor, self.pool, self.shared, self.ahead = extractor, pool, shared, ahead
         self.pending: list[FloatArray] = []
         self.running: deque[Future[FloatArray]] = deque()
         self.ready: deque[FloatArray] = deque()
@@ -343,7 +357,7 @@ class _Batches:
     def flush(self) -> None:
         """Send what is pending, be it less than a batch."""
         if self.pending:
-            self.running.append(self.pool.submit(self._run, self.pending))
+            self.running.append(self._submitted(self.pending))
             self.pending = []
         while len(self.running) > self.ahead:
             self._finish_first()
@@ -363,6 +377,11 @@ class _Batches:
                 self.ready.appendleft(part[n:])
             n -= len(parts[-1])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _submitted(self, parts: Sequence[FloatArray]) -> Future[FloatArray]:
+        if self.shared is None:
+            return self.pool.submit(self._run, parts)
+        return self.shared.submit(self.extractor, np.concatenate(parts))
 
     def _run(self, parts: Sequence[FloatArray]) -> FloatArray:
         return self.extractor.network(np.concatenate(parts))
