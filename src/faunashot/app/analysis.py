@@ -63,14 +63,12 @@ def analyse(
     AudioError
         It cannot be decoded, nothing can be heard in it, or it is longer than `LONGEST_S`.
     """
-    audio = decode(content)
-    if audio.duration_s > LONGEST_S:
-        raise AudioError(
-            f"it is {audio.duration_s / 60:.0f} minutes long, and this page takes up to "
-            f"{LONGEST_S / 60:.0f}: `faunashot detect` takes any length"
-        )
-    recognition = recogniser.recognise(content)
-    views = recogniser.views(content)
+    try:
+        audio = decode(content, longest_s=LONGEST_S)
+    except AudioError as error:
+        raise AudioError(f"{error} (`faunashot detect` takes recordings of any length)") from error
+    recognition = recogniser.recognise(audio)
+    views = recogniser.views(audio)
     windows = recogniser.score_windows(*views)
     unknown = recogniser.record.unknown
     found = EventFinder(
