@@ -1,0 +1,1 @@
+"""Trained systems run over recordings of any length, and what their events are worth."""

@@ -1,0 +1,84 @@
+"""Detections cut out of their recordings, with what is before and after, to be listened to."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import soundfile as sf
+
+from faunashot.audio.decode import decode
+from faunashot.detection.validation.drawing import CHECK, CLIP
+from faunashot.errors import AudioError
+from faunashot.progress import tracked
+
+SUFFIX = ".wav"
+
+
+class CutClips(NamedTuple):
+    """What was cut.
+
+    Attributes
+    ----------
+    names : list of str
+        File of each event in the folder, "" where there is none.
+    problems : list of (str, str)
+        Recordings that could not be cut from, and why, each once.
+    """
+
+    names: list[str]
+    problems: list[tuple[str, str]]
+
+
+def cut_clips(
+    checks: pd.DataFrame, out: Path, *, recordings: Path | None = None, context_s: float = 3.0
+) -> CutClips:
+    """Write a WAV file an event, with its context, as far as the recording goes.
+
+    Parameters
+    ----------
+    checks : DataFrame
+        Events with the column ``check``, after which the files are named.
+    out : Path
+        Folder, which is made.
+    recordings : Path, optional
+        Folder that paths of recordings are relative to; the current one if not given.
+    context_s : float
+        Before and after.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    names, problems = [""] * len(checks), dict[str, str]()
+    rows = checks[["file", "start_s", "end_s", CHECK]].itertuples(index=False, name=None)
+    for at, (file, start_s, end_s, check) in enumerate(tracked(list(rows), "cutting clips")):
+        name = f"{check}{SUFFIX}"
+        if file in problems:
+            continue
+        try:
+            span_s = start_s - context_s, end_s + context_s
+            samples, rate = _span((recordings or Path()) / file, *span_s)
+            sf.write(out / name, samples, rate, subtype="PCM_16")
+        except AudioError as error:
+            problems[file] = str(error)
+        else:
+            names[at] = name
+    return CutClips(names, list(problems.items()))
+
+
+def with_clips(checks: pd.DataFrame, names: list[str], *, folder: str) -> pd.DataFrame:
+    """The table with the path of each clip, where it has one."""
+    return checks.assign(**{CLIP: [f"{folder}/{name}" if name else "" for name in names]})
+
+
+def _span(file: Path, start_s: float, end_s: float) -> tuple[np.ndarray, int]:
+    """Samples of a part of a recording, (frames, channels), and their rate."""
+    first = max(0, math.floor(start_s))
+    audio = decode(file, span_s=(first, math.ceil(end_s)))
+    rate = audio.sample_rate
+    begin = max(0, round((start_s - first) * rate))
+    samples = audio.samples[begin : round((end_s - first) * rate)]
+    if not len(samples):
+        raise AudioError(f"it ends before the detection at {max(0.0, start_s):g} s")
+    return samples, rate
