@@ -94,9 +94,7 @@ def plan(
     for line in lines:
         typer.echo(f"faunashot: {line}", err=True)
     if not as_json:
-        note(
-            f"Expected: a precision of {expect:g} from a score of {threshold:g} on, in strata of scores."
-        )
+        note(f"Expected: a precision of {expect:g} from a score of {threshold:g} on.")
         if rows and detections:
             most = max(int(row["checks"]) for row in rows)
             note(f"Next: faunashot validate draw ... --per-class {most} --out checks")

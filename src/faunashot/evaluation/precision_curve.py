@@ -193,11 +193,11 @@ class PrecisionCurve:
         inside = (self._checked >= distinct[0]) & (self._checked <= every[-1])
         cell = np.searchsorted(distinct, self._checked[inside], side="right") - 1
         known = np.bincount(cell, minlength=len(distinct))
-        right = np.bincount(cell, self._right[inside], minlength=len(distinct))
+        right = np.bincount(cell, self._right[inside], minlength=len(distinct)).astype(float)
         middle = every[begin + (size - 1) // 2]
         rng = np.random.default_rng([self._seed, 1])
         left = np.maximum(size - known, 0)
-        drawn = right + rng.binomial(left, self._chances(middle)).astype(np.float64)
+        drawn = right + np.asarray(rng.binomial(left, self._chances(middle)), np.float64)
         return distinct, _from_each_on(drawn), _from_each_on(size.astype(np.float64))
 
     def _chances(self, scores: FloatArray) -> FloatArray:

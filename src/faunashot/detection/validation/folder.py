@@ -64,7 +64,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
             return facts
         reason = f"it has format {facts['format']}, this reads {FORMAT}"
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"{FACTS} cannot be read"
+        reason = (isinstance(error, OSError) and error.strerror) or f"{FACTS} cannot be read"
     raise StoreError(
         f"{folder} holds no sample of detections ({reason}); `faunashot validate draw` makes one"
     )

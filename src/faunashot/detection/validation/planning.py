@@ -160,18 +160,18 @@ class Expected:
         return most / variance if variance > 0 else np.inf
 
     def _half_width(self, n: int) -> float:
-        low, high = _wilson(self.precision, self._effective(n), self._z)
+        low, high = wilson(self.precision, self._effective(n), self._z)
         return (high - low) / 2
 
     def _lower_end(self, n: int, chance: float) -> float:
         effective = self._effective(n)
         spread = np.sqrt(self.precision * (1 - self.precision) / effective)
         unlucky = max(0.0, self.precision - float(ndtri(chance)) * spread)
-        return _wilson(unlucky, effective, self._z)[0]
+        return wilson(unlucky, effective, self._z)[0]
 
 
-def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
-    """Wilson's interval of a share of `n`."""
+def wilson(share: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's interval of a share of `n`, which may be infinite."""
     if np.isinf(n):
         return share, share
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
