@@ -1,1 +1,1 @@
-"""Trained systems run over recordings of any length, and what their events are worth."""
+"""Events in recordings of any length: scores of windows become a table that Raven opens."""
