@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     from faunashot.detection.validation.fitting import CheckedClass
     from faunashot.evaluation.uncertainty import Interval
+
+EXPECTED = 0.8
+"""Precision that is expected of a class where nothing is said."""
+
+ENDS = ("", "_low", "_high")
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -41,8 +46,9 @@ def plan(
         ),
     ] = None,
     expect: Annotated[
-        float, typer.Option(help="Your guess of the precision from the threshold on.")
-    ] = 0.8,
+        list[str] | None,
+        typer.Option(help="Your guess of the precision from the threshold on: 0.8, or owl=0.95."),
+    ] = None,
     threshold: Annotated[
         float, typer.Option(help="Score from which on the precision is wanted.")
     ] = 0.0,
@@ -68,6 +74,7 @@ def plan(
     if detections:
         events = _events(detections, labels=labels, of_model=of_model)
         known = {str(name): of["score"] for name, of in events.groupby("label", sort=True)}
+    guesses = _guesses(expect or [], [*known])
     rows, lines = [], []
     for label, scores in known.items():
         if scores is not None and scores.max() < threshold:
@@ -75,12 +82,12 @@ def plan(
                 f"{label}: none of its {len(scores)} detections scores {threshold:g} or more"
             )
             continue
-        expected = Expected(expect, scores=scores, threshold=threshold, n_strata=strata)
+        expected = Expected(guesses[label], scores=scores, threshold=threshold, n_strata=strata)
         found = (
             expected.checks_for(half_width) if half_width is not None
             else expected.checks_to_show(show or 0.0)
         )  # fmt: skip
-        row: dict[str, Any] = {"label": label}
+        row: dict[str, Any] = {"label": label, "expected": guesses[label]}
         if scores is not None:
             row["detections"] = len(scores)
             row["above"] = int((scores >= threshold).sum())
@@ -93,11 +100,9 @@ def plan(
         answer(rows, as_json=as_json, columns=shown)
     for line in lines:
         typer.echo(f"faunashot: {line}", err=True)
-    if not as_json:
-        note(f"Expected: a precision of {expect:g} from a score of {threshold:g} on.")
-        if rows and detections:
-            most = max(int(row["checks"]) for row in rows)
-            note(f"Next: faunashot validate draw ... --per-class {most} --out checks")
+    if rows and detections and not as_json:
+        most = max(int(row["checks"]) for row in rows)
+        note(f"Next: faunashot validate draw ... --per-class {most} --out checks")
 
 
 @app.command()
@@ -128,7 +133,7 @@ def draw(
     from dataclasses import replace
 
     from faunashot.detection.validation import folder as of_draw
-    from faunashot.detection.validation.clips import cut_clips, with_clips
+    from faunashot.detection.validation.clips import cut_clips, with_clips, write_raven_table
     from faunashot.detection.validation.drawing import draw_checks
     from faunashot.download import new_folder
     from faunashot.errors import ParameterError
@@ -156,6 +161,9 @@ def draw(
             problems = cut.problems
             drawn = replace(drawn, checks=with_clips(drawn.checks, cut.names, folder=of_draw.CLIPS))
         of_draw.write_draw(fresh, drawn, facts)
+        lack = write_raven_table(drawn.checks, fresh / of_draw.RAVEN_TABLE, recordings=recordings)
+    if lack:
+        typer.echo(f"faunashot: no selection table for Raven: {lack}", err=True)
     for file, reason in problems:
         typer.echo(f"faunashot: {file}: {reason}; its detections have no clip", err=True)
     n_classes = len({stratum.label for stratum in drawn.strata})
@@ -286,6 +294,22 @@ def _events(files: Sequence[Path], *, labels: str | None, of_model: str | None) 
     return events
 
 
+def _guesses(given: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    """The expected precision of each class: its own, or that of all."""
+    from faunashot.errors import ParameterError
+
+    said: dict[str, float] = {}
+    for text in given:
+        name, _, number = text.rpartition("=")
+        try:
+            said[name] = float(number)
+        except ValueError:
+            raise ParameterError(f"--expect {text}: needs a number, or CLASS=NUMBER") from None
+        if name and name not in labels:
+            raise ParameterError.unknown("--expect", name, labels)
+    return {label: said.get(label, said.get("", EXPECTED)) for label in labels}
+
+
 def _scores(given: str) -> list[float]:
     from faunashot.errors import ParameterError
 
@@ -323,24 +347,30 @@ def _not_reached(one: CheckedClass, precision: float, *, shown: bool) -> str:
 
 
 def _print(rows: Sequence[dict[str, Any]], precision: float | None) -> None:
-    shown = []
+    shown: list[dict[str, Any]] = []
+    at_scores: list[dict[str, Any]] = []
     for row in rows:
-        line = {name: row[name] for name in ("label", "detections", "right", "wrong", "uncertain")}
-        line["precision"] = _written(row["precision"])
+        line = {
+            "label": row["label"],
+            "detections": row["detections"],
+            "right": f"{row['right']} of {row['right'] + row['wrong']}",
+            "precision": _cell(row["precision"]),
+        }
         if precision is not None:
             threshold, ends = row.get("threshold"), row.get("threshold_interval")
-            line[f"threshold for {precision:g}"] = _written(ends, digits=3) if ends else "none"
-            line["precision there"] = ""
+            line[f"threshold for {precision:g}"] = _cell(ends, digits=3) if ends else "none"
             if threshold:
-                low, high = threshold["precision_low"], threshold["precision_high"]
-                line["precision there"] = f"{threshold['precision']:.2f} [{low:.2f}, {high:.2f}]"
-            line["kept"] = _written(row["kept"]) if threshold else ""
-        for at in row["scores"]:
-            low, high = at["precision_low"], at["precision_high"]
-            line[f"from {at['score']:g} on"] = f"{at['precision']:.2f} [{low:.2f}, {high:.2f}]"
+                there = (threshold[f"precision{end}"] for end in ENDS)
+                line |= {"there": _cell(there), "kept": _cell(row["kept"])}
         shown.append(line)
-    columns = list(dict.fromkeys(name for line in shown for name in line))
-    answer(shown, as_json=False, columns=columns)
+        for at in row["scores"]:
+            found = {"label": at["label"], "from": at["score"], "detections": at["detections"]}
+            for name in ("precision", "kept", "chance"):
+                found[name] = _cell(at[f"{name}{end}"] for end in ENDS)
+            at_scores.append(found)
+    answer(shown, as_json=False)
+    if at_scores:
+        answer(at_scores, as_json=False)
     for row in rows:
         if row["bounds"]:
             wrong, right = row["bounds"]
@@ -348,6 +378,12 @@ def _print(rows: Sequence[dict[str, Any]], precision: float | None) -> None:
                 f"{row['label']}: {row['uncertain']} uncertain ones are left out; were they all "
                 f"wrong, precision {_written(wrong)}, were they all right, {_written(right)}"
             )
+
+
+def _cell(of: Iterable[float | None], *, digits: int = 2) -> str:
+    """A figure, and its interval below it."""
+    value, low, high = ("none" if end is None else f"{end:.{digits}f}" for end in of)
+    return f"{value}\n{low} to {high}"
 
 
 def _written(of: Interval, *, digits: int = 2) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import soundfile as sf
 
-from faunashot.audio.decode import decode
+from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats.base import RecordingInfo
+from faunashot.audio.decode import announced, decode
 from faunashot.detection.validation.drawing import CHECK, CLIP
 from faunashot.errors import AudioError
 from faunashot.progress import tracked
@@ -70,6 +72,27 @@ def cut_clips(
 def with_clips(checks: pd.DataFrame, names: list[str], *, folder: str) -> pd.DataFrame:
     """The table with the path of each clip, where it has one."""
     return checks.assign(**{CLIP: [f"{folder}/{name}" if name else "" for name in names]})
+
+
+def write_raven_table(
+    checks: pd.DataFrame, path: Path, *, recordings: Path | None = None
+) -> str | None:
+    """Write the events for Raven, where the recordings are at hand; else say what lacks.
+
+    Raven opens several recordings as one sound, in which times run on: their lengths are needed.
+    """
+    known = {}
+    for file in sorted(set(checks["file"])):
+        try:
+            header = announced((recordings or Path()) / file)
+        except AudioError as error:
+            return f"{file}: {error}"
+        if header is None:
+            return f"{file}: its header does not say how long it is"
+        known[file] = RecordingInfo(header.duration_s, header.sample_rate)
+    ordered = checks.sort_values(["file", "start_s"], ignore_index=True)
+    FORMATS["raven"]().write(ordered, path, recordings=known)
+    return None
 
 
 def _span(file: Path, start_s: float, end_s: float) -> tuple[np.ndarray, int]:
