@@ -56,14 +56,12 @@ def cut_clips(
     rows = checks[["file", "start_s", "end_s", CHECK]].itertuples(index=False, name=None)
     for at, (file, start_s, end_s, check) in enumerate(tracked(list(rows), "cutting clips")):
         name = f"{check}{SUFFIX}"
-        if file in problems:
-            continue
         try:
             span_s = start_s - context_s, end_s + context_s
             samples, rate = _span((recordings or Path()) / file, *span_s)
             sf.write(out / name, samples, rate, subtype="PCM_16")
         except AudioError as error:
-            problems[file] = str(error)
+            problems.setdefault(file, str(error))
         else:
             names[at] = name
     return CutClips(names, list(problems.items()))
@@ -97,11 +95,12 @@ def write_raven_table(
 
 def _span(file: Path, start_s: float, end_s: float) -> tuple[np.ndarray, int]:
     """Samples of a part of a recording, (frames, channels), and their rate."""
+    header = announced(file)
+    if header is not None and start_s >= header.duration_s:
+        raise AudioError(f"it ends at {header.duration_s:g} s, before one of them begins")
     first = max(0, math.floor(start_s))
     audio = decode(file, span_s=(first, math.ceil(end_s)))
     rate = audio.sample_rate
     begin = max(0, round((start_s - first) * rate))
     samples = audio.samples[begin : round((end_s - first) * rate)]
-    if not len(samples):
-        raise AudioError(f"it ends before the detection at {max(0.0, start_s):g} s")
     return samples, rate
