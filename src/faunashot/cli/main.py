@@ -21,7 +21,6 @@ COMMANDS = {
     "promote": "Make a model the champion where it is better on the same clips.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
-    "validate": "Which scores can be trusted: detections checked by ear, before and after.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "pack": "Write a corpus as one HDF5 file that training reads at random.",
     "cache": "What is kept so that nothing is embedded twice, and how to have less of it.",
@@ -31,7 +30,8 @@ COMMANDS = {
     "backbones": "The pretrained models, their licences and what they were trained on.",
     "study": "Run a grid of experiments, and write one table and one plot of it.",
     "systems": "The heads and networks, and their settings.",
-    "synth": "Synthesise a corpus of any size in the demo's layout.",
+    "validate": "Which scores can be trusted: detections checked by ear, before and after.",
+    "synth": "Synthesise a corpus of any size, or soundscapes with ground truth.",
     "sync": "Log to MLflow what cached stages and restored experiments skipped.",
 }
 
