@@ -81,6 +81,7 @@ class PrecisionCurve:
     Navine et al., "All thresholds barred: direct estimation of call density in bioacoustic data",
     Frontiers in Bird Science 3, 2024.
     Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, sections 2.7 and 3.4.
+    Lancaster, "Significance tests in discrete distributions", JASA 56, 1961.
     Gelman et al., *Bayesian Data Analysis*, 3rd edition, 2013, sections 8.3 and 10.4.
     """
 
@@ -197,8 +198,11 @@ class PrecisionCurve:
         middle = every[begin + (size - 1) // 2]
         rng = np.random.default_rng([self._seed, 1])
         left = np.maximum(size - known, 0)
-        drawn = right + np.asarray(rng.binomial(left, self._chances(middle)), np.float64)
-        return distinct, _from_each_on(drawn), _from_each_on(size.astype(np.float64))
+        drawn = _from_each_on(np.asarray(rng.binomial(left, self._chances(middle)), np.float64))
+        # counts are whole: a count at an end of the interval is held by half (Lancaster's mid-P)
+        spread = drawn + rng.uniform(-0.5, 0.5, (DRAWS, 1))
+        whole = spread.clip(0, _from_each_on(left.astype(np.float64))) + _from_each_on(right)
+        return distinct, whole, _from_each_on(size.astype(np.float64))
 
     def _chances(self, scores: FloatArray) -> FloatArray:
         z = self._z(scores)
