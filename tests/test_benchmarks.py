@@ -16,6 +16,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import soundfile
+from long_running import LONG
 
 from faunashot.errors import ParameterError
 from faunashot.features.extractors import extractor
@@ -256,3 +257,28 @@ def test_the_networks_in_pytorch_are_the_same_as_ours() -> None:
     assert row["difference"] < 2e-5
     assert row["ours_clips_per_s"] > 0
     assert row["torch_clips_per_s"] > 0
+
+
+def _validation(simulations: int, *truths: str) -> dict:
+    found = printed("validation", "--simulations", simulations, *truths)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.slow
+def test_intervals_of_a_few_simulated_validations_hold_the_truth() -> None:
+    found = _validation(40, "logistic", "step")
+    assert 0.88 <= found["mean"]["precision"] <= 1
+    assert 0.88 <= found["mean"]["curve"] <= 1
+    for row in found["truths"]:
+        assert row["width"] < row["wilson_width"]
+
+
+@LONG
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_of_1000_simulated_validations_93_to_97_in_100_hold_the_truth() -> None:
+    found = _validation(1000)
+    for row in found["truths"]:
+        assert 0.93 <= row["precision"] <= 0.97, row
+    assert 0.93 <= found["mean"]["curve"] <= 0.97

@@ -433,6 +433,21 @@ def test_synth_writes_a_corpus_of_the_wanted_size_and_never_over_one(faunashot, 
     assert one_line(faunashot("synth", "made")).startswith("made exists already")
 
 
+def test_synth_writes_soundscapes_and_where_the_animals_are(faunashot, tmp_path):
+    short = ("--soundscape", "--minutes", "0.5", "--rate", "16000")
+    answer = faunashot("synth", "made", *short)
+    assert answer.out.startswith("1 soundscapes of 0.5 minutes with 2 clips of ")
+    table = pd.read_csv(tmp_path / "made" / "annotations.csv")
+    assert set(table["file"]) == {"audio/soundscape-000.wav"}
+    assert (tmp_path / "made" / "annotations.selections.txt").exists()
+    assert "numbers in dB" in one_line(faunashot("synth", "m", *short, "--snr", "loud"))
+    answer = faunashot("synth", "m", *short, "--background", "none")
+    assert one_line(answer) == "none: no such file"
+    assert "name their corpus" in one_line(faunashot("synth", "m", *short, "--fold", "1"))
+    assert "add --soundscape" in one_line(faunashot("synth", "m", "--events", "made"))
+    assert not (tmp_path / "m").exists()
+
+
 def test_synth_writes_several_animals_a_clip_as_the_corpus_folder_reads_them(faunashot, tmp_path):
     answer = faunashot("synth", "made", "--clips", "20", "--multi-label")
     assert "corpora.folder.multi_label=true" in answer.out.replace("\n", "")

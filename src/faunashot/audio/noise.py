@@ -66,7 +66,7 @@ def mix(samples: Samples, noise: Samples, *, rate_hz: int, snr_db: float) -> Sam
     AudioError
         The noise is silent where the samples are active.
     """
-    heard = _heard(samples, rate_hz)
+    heard = activity_mask(samples, rate_hz)
     return _mixed(samples, np.resize(noise, len(samples)), heard, snr_db=snr_db)
 
 
@@ -132,7 +132,7 @@ class NoiseMixer:
 
     def __call__(self, samples: Samples, rate_hz: int) -> tuple[Samples, int]:
         """Mix noise into mono audio of shape (n,), at its rate; see `mix` for what is raised."""
-        heard = _heard(samples, rate_hz)
+        heard = activity_mask(samples, rate_hz)
         if not heard.any():
             return samples, rate_hz
         rng = np.random.default_rng(zlib.crc32(samples.tobytes()))
@@ -160,8 +160,8 @@ def _step(samples: Samples, rate_hz: int) -> int:
     return max(1, min(round(STEP_S * rate_hz), len(samples)))
 
 
-def _heard(samples: Samples, rate_hz: int) -> Mask:
-    """Which samples lie in an active frame, (n,); the last frame may be shorter."""
+def activity_mask(samples: Samples, rate_hz: int) -> Mask:
+    """Which samples of mono audio, (n,), lie in an active frame; the last frame may be shorter."""
     if len(samples) == 0:
         return np.zeros(0, dtype=bool)
     starts = np.arange(0, len(samples), _step(samples, rate_hz))

@@ -35,7 +35,8 @@ COMMANDS = {
     "backbones": "The pretrained models, their licences and what they were trained on.",
     "study": "Run a grid of experiments, and write one table and one plot of it.",
     "systems": "The heads and networks, and their settings.",
-    "synth": "Synthesise a corpus of any size in the demo's layout.",
+    "validate": "Which scores can be trusted: detections checked by ear, before and after.",
+    "synth": "Synthesise a corpus of any size, or soundscapes with ground truth.",
     "sync": "Log to MLflow what cached stages and restored experiments skipped.",
 }
 

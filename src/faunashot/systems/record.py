@@ -65,6 +65,8 @@ class ClassThreshold(_Record):
         "checked by ear", which is detections that a person listened to.
     precision, recall : float, optional
         Of the class at the threshold, on what it was set by; None where that cannot say.
+    precision_low, precision_high : float, optional
+        Ends of the precision's 95 % interval, where there is one.
     n : int
         Clips, or detections, that it was set by.
     """
@@ -72,6 +74,8 @@ class ClassThreshold(_Record):
     value: float
     source: str
     precision: float | None = None
+    precision_low: float | None = None
+    precision_high: float | None = None
     recall: float | None = None
     n: int
 

@@ -1,0 +1,106 @@
+"""Detections cut out of their recordings, with what is before and after, to be listened to."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import soundfile as sf
+
+from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats.base import RecordingInfo
+from faunashot.audio.decode import announced, decode
+from faunashot.detection.validation.drawing import CHECK, CLIP
+from faunashot.errors import AudioError
+from faunashot.progress import tracked
+
+SUFFIX = ".wav"
+
+
+class CutClips(NamedTuple):
+    """What was cut.
+
+    Attributes
+    ----------
+    names : list of str
+        File of each event in the folder, "" where there is none.
+    problems : list of (str, str)
+        Recordings that could not be cut from, and why, each once.
+    """
+
+    names: list[str]
+    problems: list[tuple[str, str]]
+
+
+def cut_clips(
+    checks: pd.DataFrame, out: Path, *, recordings: Path | None = None, context_s: float = 3.0
+) -> CutClips:
+    """Write a WAV file an event, with its context, as far as the recording goes.
+
+    Parameters
+    ----------
+    checks : DataFrame
+        Events with the column ``check``, after which the files are named.
+    out : Path
+        Folder, which is made.
+    recordings : Path, optional
+        Folder that paths of recordings are relative to; the current one if not given.
+    context_s : float
+        Before and after.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    names, problems = [""] * len(checks), dict[str, str]()
+    rows = checks[["file", "start_s", "end_s", CHECK]].itertuples(index=False, name=None)
+    for at, (file, start_s, end_s, check) in enumerate(tracked(list(rows), "cutting clips")):
+        name = f"{check}{SUFFIX}"
+        try:
+            span_s = start_s - context_s, end_s + context_s
+            samples, rate = _span((recordings or Path()) / file, *span_s)
+            sf.write(out / name, samples, rate, subtype="PCM_16")
+        except AudioError as error:
+            problems.setdefault(file, str(error))
+        else:
+            names[at] = name
+    return CutClips(names, list(problems.items()))
+
+
+def with_clips(checks: pd.DataFrame, names: list[str], *, folder: str) -> pd.DataFrame:
+    """The table with the path of each clip, where it has one."""
+    return checks.assign(**{CLIP: [f"{folder}/{name}" if name else "" for name in names]})
+
+
+def write_raven_table(
+    checks: pd.DataFrame, path: Path, *, recordings: Path | None = None
+) -> str | None:
+    """Write the events for Raven, where the recordings are at hand; else say what lacks.
+
+    Raven opens several recordings as one sound, in which times run on: their lengths are needed.
+    """
+    known = {}
+    for file in sorted(set(checks["file"])):
+        try:
+            header = announced((recordings or Path()) / file)
+        except AudioError as error:
+            return f"{file}: {error}"
+        if header is None:
+            return f"{file}: its header does not say how long it is"
+        known[file] = RecordingInfo(header.duration_s, header.sample_rate)
+    ordered = checks.sort_values(["file", "start_s"], ignore_index=True)
+    FORMATS["raven"]().write(ordered, path, recordings=known)
+    return None
+
+
+def _span(file: Path, start_s: float, end_s: float) -> tuple[np.ndarray, int]:
+    """Samples of a part of a recording, (frames, channels), and their rate."""
+    header = announced(file)
+    if header is not None and start_s >= header.duration_s:
+        raise AudioError(f"it ends at {header.duration_s:g} s, before one of them begins")
+    first = max(0, math.floor(start_s))
+    audio = decode(file, span_s=(first, math.ceil(end_s)))
+    rate = audio.sample_rate
+    begin = max(0, round((start_s - first) * rate))
+    samples = audio.samples[begin : round((end_s - first) * rate)]
+    return samples, rate
