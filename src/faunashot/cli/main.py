@@ -21,6 +21,7 @@ COMMANDS = {
     "promote": "Make a model the champion where it is better on the same clips.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
+    "export": "Write a model as one file for a phone, a recorder or a browser.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "pack": "Write a corpus as one HDF5 file that training reads at random.",
     "cache": "What is kept so that nothing is embedded twice, and how to have less of it.",
