@@ -45,8 +45,8 @@ def recordings(folder: Path, *, n: int = 3) -> list[LabelledClip]:
     made = []
     for at in range(n):
         rng = np.random.default_rng(at)
-        t = np.arange(RATE * (2 + 9 * at)) / RATE
-        samples = 0.2 * np.sin(2 * np.pi * (400 + 700 * at) * t) + rng.normal(0, 0.02, len(t))
+        t = np.arange(RATE * (2 + 9 * (at % 3))) / RATE
+        samples = 0.2 * np.sin(2 * np.pi * (400 + 700 * (at % 3)) * t) + rng.normal(0, 0.02, len(t))
         file = folder / f"{at}.wav"
         sf.write(file, samples, RATE)
         made.append(LabelledClip(str(at), file, CLASSES[at % len(CLASSES)]))

@@ -137,6 +137,7 @@ def _pcen(mel: FloatArray) -> FloatArray:
 
 @cache
 def hann() -> FloatArray:
+    """The window of a frame, (1024,)."""
     from scipy.signal import get_window
 
     return np.asarray(get_window("hann", N_FFT), dtype=np.float32)

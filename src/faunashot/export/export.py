@@ -20,7 +20,7 @@ from faunashot.export.windows import LabelledClip, some_inputs
 from faunashot.files import write_atomically
 from faunashot.recogniser import Recogniser
 
-CALIBRATION = 256
+CALIBRATION = 64
 """Windows that the ranges of integers are taken from."""
 
 

@@ -120,9 +120,7 @@ def _waveform(front_end: Any) -> Graph:
     return graph
 
 
-def _magnitudes(
-    window: FloatArray, hop: int, *, n_fft: int, mel: FloatArray, power: int
-) -> Graph:
+def _magnitudes(window: FloatArray, hop: int, *, n_fft: int, mel: FloatArray, power: int) -> Graph:
     """Mel bands of the magnitudes of spectra, or of their squares, (N, n) -> (N, frames, bands)."""
     import tensorflow as tf
 

@@ -29,6 +29,10 @@ WARM_UP = 3
 """Windows before those that are timed."""
 
 
+SCORED = ("model", "windows", "file")
+"""What recordings are scored by, see `Measured`."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """How an exported file does beside its system.
@@ -44,9 +48,10 @@ class Measured:
     largest_difference, mean_difference : float
         Of the probability of a class in a window.
     same_label : float
-        Share of the recordings that both give the same label.
+        Share of the recordings of which windows and file give the same label.
     accuracy, macro_f1 : dict
-        Of ``model`` and ``file``.
+        Of ``model``, as it scores recordings; of ``windows``, what it gives of windows, pooled as
+        those of the file are; and of ``file``.
     ms_per_window : float
         Processor time of one thread, the median.
     """
@@ -87,7 +92,7 @@ def measure(chain: Chain, run: Runner, clips: Sequence[LabelledClip]) -> Measure
     (extractor,) = recogniser.extractors
     differences: list[FloatArray] = []
     seconds: list[float] = []
-    labels: dict[str, list[str]] = {"truth": [], "model": [], "file": []}
+    labels: dict[str, list[str]] = {"truth": [], "model": [], "windows": [], "file": []}
     bad = 0
     for clip in clips:
         try:
@@ -107,13 +112,14 @@ def measure(chain: Chain, run: Runner, clips: Sequence[LabelledClip]) -> Measure
         )
         labels["truth"].append(clip.label)
         labels["model"].append(_label(chain, of_model.clips))
+        labels["windows"].append(_label(chain, pooled(chain, of_model.windows, examples)))
         labels["file"].append(_label(chain, pooled(chain, of_file, examples)))
     if not differences:
         raise CorpusError("none of the recordings to measure on can be read")
     off = np.concatenate(differences)
     learned = set(recogniser.record.learned_from)
-    same = [a == b for a, b in zip(labels["model"], labels["file"], strict=True)]
-    figures = {of: _figures(chain, labels["truth"], labels[of]) for of in ("model", "file")}
+    same = [a == b for a, b in zip(labels["windows"], labels["file"], strict=True)]
+    figures = {of: _figures(chain, labels["truth"], labels[of]) for of in SCORED}
     return Measured(
         clips=len(differences),
         bad=bad,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ def joined(models: Sequence[bytes], *, source: str, result: str) -> bytes:
     graph = first.subgraphs[0]
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise WeightsError("a network of several inputs or outputs cannot be joined")
+    _prune(graph)
     first.signatureDefs = [_signature(schema, graph, source, result)]
     first.metadata, first.metadataBuffer = [], []
     return packed(first)
@@ -83,6 +84,23 @@ def _append(first: Any, model: Any) -> None:
         operator.intermediates = moved(operator.intermediates)
     own.operators += other.operators
     own.outputs = moved(other.outputs)
+
+
+def _prune(graph: Any) -> None:
+    """Take out tensors that no operator reads or gives, of which runtimes allocate none."""
+    ends = [*graph.inputs, *graph.outputs]
+    of = [[*op.inputs, *op.outputs, *(op.intermediates or ())] for op in graph.operators]
+    used = sorted({int(n) for n in [*ends, *(n for each in of for n in each)] if n >= 0})
+    new = {old: at for at, old in enumerate(used)} | {-1: -1}
+
+    def moved(indices: Iterable[int] | None) -> Any:
+        return None if indices is None else np.array([new[int(n)] for n in indices], np.int32)
+
+    graph.tensors = [graph.tensors[old] for old in used]
+    graph.inputs, graph.outputs = moved(graph.inputs), moved(graph.outputs)
+    for op in graph.operators:
+        op.inputs, op.outputs = moved(op.inputs), moved(op.outputs)
+        op.intermediates = moved(op.intermediates)
 
 
 def _signature(schema: Any, graph: Any, source: str, result: str) -> Any:
@@ -178,7 +196,8 @@ def _quantizer(model: bytes) -> tuple[Any, Any]:
 
 def _done(quantizer: Any, rows: dict[str, Any] | None = None) -> bytes:
     try:
-        with quiet_native(), redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        said = io.StringIO()  # bars and sizes
+        with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it keeps all tensors, which it has to
             ranges = None if rows is None else quantizer.calibrate(rows)
             return bytes(quantizer.quantize(ranges).quantized_model)

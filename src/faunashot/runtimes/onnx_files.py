@@ -25,8 +25,9 @@ IR_VERSION = 9
 SMALL = 256
 """Numbers up to which a constant stays as it is."""
 
-INTEGER = ("Conv", "Gemm", "MatMul", "Add")
-"""Operators whose weights and inputs become integers of 8 bits; an addition between them, too."""
+INTEGER = ("Conv", "Gemm", "MatMul", "Add", "Relu")
+"""Operators whose weights and inputs become integers of 8 bits, and what lies between them: the
+range of a convolution is that of the rectifier after it only where this is among them."""
 
 
 def joined(models: Sequence[ModelProto], *, source: str, result: str) -> ModelProto:

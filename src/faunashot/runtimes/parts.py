@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from faunashot.errors import ParameterError
 from faunashot.native import quiet_native
 from faunashot.runtimes.graph import not_installed
 from faunashot.runtimes.keras_network import settle_tensorflow
@@ -56,7 +57,6 @@ class TensorFlowPart(Part):
         settle_tensorflow()
         with quiet_native():
             import tensorflow as tf
-
             from tensorflow.python.framework import convert_to_constants
 
             read = tf.TensorSpec([windows, *self.shape], tf.float32)
@@ -98,22 +98,17 @@ class LiteRtPart(Part):
         return self.model
 
     def onnx(self) -> ModelProto:
-        """As `Part.onnx`, by tf2onnx.
+        """As `Part.onnx`: nothing that is kept well writes it.
 
         Raises
         ------
-        WeightsError
-            tf2onnx is not installed.
+        ParameterError
+            Always.
         """
-        import tempfile
-        from pathlib import Path
-
-        settle_tensorflow()
-        with tempfile.TemporaryDirectory(prefix="faunashot-") as folder, quiet_native():
-            file = Path(folder, "part.tflite")
-            file.write_bytes(self.model)
-            model, _ = _tf2onnx().from_tflite(str(file), opset=OPSET)
-        return _between_ends(model)
+        raise ParameterError(
+            "--format onnx: the network is published as a LiteRT file, which is not converted; "
+            "use litert"
+        )
 
 
 def _tf2onnx() -> Any:

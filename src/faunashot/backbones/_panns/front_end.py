@@ -88,6 +88,7 @@ class PannsWaveLogMel(PannsLogMel):
 
 @cache
 def hann(n_fft: int) -> FloatArray:
+    """The window of a frame, (n_fft,)."""
     from scipy.signal import get_window
 
     return np.asarray(get_window("hann", n_fft), dtype=np.float32)
