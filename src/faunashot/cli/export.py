@@ -113,10 +113,14 @@ def _clips(
         corpus, root = corpus_of(params, params.corpus), params.root_of(params.corpus)
     table = located(corpus, root)
     known, learned = set(recogniser.classes), set(record.learned_from)
+    table = table[table["problem"].isna()]
+    rows = zip(
+        *(table[name].fillna("").tolist() for name in ("clip_id", "path", "label")), strict=True
+    )
     found = [
-        LabelledClip(row.clip_id, root / row.path, row.label or "")
-        for row in table[table["problem"].isna()].itertuples()
-        if {*names_of(row.label or "", multi_label=record.multi_label)} <= known
+        LabelledClip(clip_id, root / path, label)
+        for clip_id, path, label in rows
+        if {*names_of(label, multi_label=record.multi_label)} <= known
     ]
     if folder is not None and not found:
         raise CorpusError(f"{folder}: no recording of a class that the model knows")

@@ -144,7 +144,8 @@ def _frozen(backbone: Backbone | None, layer: str) -> tuple[Part, int]:
 def _shares(multi_label: bool) -> Graph:
     import tensorflow as tf
 
-    return tf.sigmoid if multi_label else tf.nn.softmax
+    shares: Graph = tf.sigmoid if multi_label else tf.nn.softmax
+    return shares
 
 
 def _ends(recogniser: Recogniser, classify: Graph, *, logits: bool) -> Graph:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from scipy.special import expit
 
 from faunashot.errors import ParameterError
@@ -45,6 +46,6 @@ class BirdNetAnalyzerFormat(LiteRtFormat):
         logits = super().runner(file)
 
         def run(window: FloatArray) -> FloatArray:
-            return expit(logits(window))
+            return np.asarray(expit(logits(window)))
 
         return run

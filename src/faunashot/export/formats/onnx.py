@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from faunashot.export.chain import Chain
 from faunashot.export.formats.base import (
     PROBABILITIES,
@@ -51,6 +53,6 @@ class OnnxFormat(Format):
 
         def run(window: FloatArray) -> FloatArray:
             (found,) = graph(window[None], source=WAVEFORM, outputs=[PROBABILITIES])
-            return found[0]
+            return np.asarray(found[0])
 
         return run
