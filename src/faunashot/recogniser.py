@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -35,6 +35,7 @@ from faunashot.features.extractors import Extractor, extractors
 from faunashot.features.join import join
 from faunashot.features.names import BY
 from faunashot.features.store import Features
+from faunashot.features.streams import stream_recording
 from faunashot.files import whole_folder
 from faunashot.systems.record import TrainedSystem
 from faunashot.targets import join_names
@@ -46,7 +47,7 @@ COLUMNS = ["label", "probabilities", "unknown_score", "notes", "error"]
 PATH = "path"
 """Column of a table of recordings."""
 
-Source = Path | str | bytes | npt.NDArray[Any]
+Sound = Path | str | bytes | npt.NDArray[Any]
 """A recording: a path, what a file holds, or samples."""
 
 UNKNOWN = "unknown"
@@ -55,8 +56,25 @@ UNKNOWN = "unknown"
 SURE = 0.5
 """Probability from which on a recording is said to be of a class, where it may be of several."""
 
-AT_ONCE = 4096
-"""Windows of a recording that are scored together."""
+
+@dataclass(frozen=True)
+class WindowScores:
+    """What is heard in windows of a recording, in their order.
+
+    Attributes
+    ----------
+    start_s, end_s : ndarray, shape (N,)
+        What they cover of it.
+    scores : ndarray, shape (N, C)
+        Tempered scores of the classes.
+    unknown_score : ndarray, shape (N,), optional
+        How unlike each is to what was learned from; None where the model cannot say.
+    """
+
+    start_s: FloatArray
+    end_s: FloatArray
+    scores: FloatArray
+    unknown_score: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +202,7 @@ class Recogniser:
         (listed,) = self.record.backbones
         return load(listed.name, **listed.options)
 
-    def recognise(self, source: Source, *, sample_rate: int | None = None) -> Recognition:
+    def recognise(self, source: Sound, *, sample_rate: int | None = None) -> Recognition:
         """Recognise a file, the bytes of one, or samples.
 
         Parameters
@@ -226,7 +244,7 @@ class Recogniser:
         )
 
     def recognise_all(
-        self, sources: Iterable[Source] | pd.DataFrame, *, sample_rate: int | None = None
+        self, sources: Iterable[Sound] | pd.DataFrame, *, sample_rate: int | None = None
     ) -> pd.DataFrame:
         """Recognise several recordings, of which some may be bad.
 
@@ -285,26 +303,35 @@ class Recogniser:
     ) -> Iterator[tuple[float, float, dict[str, float]]]:
         """Start and end in seconds and the scores of each window of a recording, one by one.
 
-        They are those of `Recognition.windows`; of a long recording few are in memory together.
+        They are those of `Recognition.windows`; of a long recording few are in memory together,
+        but where shifted copies of it are scored, too.
 
         Raises
         ------
         AudioError
             It cannot be decoded.
         """
-        views = self.views(source)
-        for at in range(0, len(views[0].index), AT_ONCE):
-            parts = [
-                replace(
-                    view,
-                    windows=view.windows[at : at + AT_ONCE],
-                    index=view.index.iloc[at : at + AT_ONCE].reset_index(drop=True),
-                )
-                for view in views
-            ]
-            index, scores = parts[0].index, self.scores(*parts).windows
-            for start, end, row in zip(index["start_s"], index["end_s"], scores, strict=True):
+        for found in self._scored(source):
+            for start, end, row in zip(found.start_s, found.end_s, found.scores, strict=True):
                 yield float(start), float(end), self._named(row)
+
+    def _scored(self, source: Path | bytes) -> Iterator[WindowScores]:
+        if self.record.shifts:
+            yield self.score_windows(*self.views(source))
+            return
+        for features in stream_recording(source, self.extractors, pool=self._pool):
+            yield self.score_windows(features)
+
+    def score_windows(self, features: Features, *shifted: Features) -> WindowScores:
+        """Scores of windows that follow each other in a recording, which may be a part of it.
+
+        What is said of a window depends on no other: estimators pool clips alone.
+        """
+        start_s, end_s = (features.index[name].to_numpy() for name in ("start_s", "end_s"))
+        unknown = None
+        if self.novelty is not None:
+            unknown = np.asarray(self.novelty.score(features.windows))
+        return WindowScores(start_s, end_s, self.scores(features, *shifted).windows, unknown)
 
     def features(
         self, recording: Path | bytes, *, perturbation: Perturbation | None = None

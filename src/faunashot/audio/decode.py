@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,14 @@ class Audio:
         for channel_samples in self.samples.T:
             total += channel_samples
         return np.asarray(total / self.samples.shape[1], dtype=np.float32)
+
+
+class Decode(Protocol):
+    """What decodes a recording, or a span of it."""
+
+    def __call__(self, source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
+        """As `decode`."""
+        ...
 
 
 @dataclass(frozen=True)

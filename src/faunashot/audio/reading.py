@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from faunashot.errors import AudioError
 
 if TYPE_CHECKING:
-    from faunashot.audio.decode import Announced, Audio
+    from faunashot.audio.decode import Announced, Audio, Decode
 
 Channel = Literal["mix", "left", "right", "loudest"]
 """What of a recording's channels is listened to: their mean, the first, the second, the loudest."""
@@ -49,7 +49,13 @@ class Reading:
         rate = self._slowed(found.sample_rate)
         return replace(found, duration_s=found.duration_s * self.time_expansion, sample_rate=rate)
 
-    def read(self, source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
+    def read(
+        self,
+        source: Path | bytes,
+        *,
+        span_s: tuple[int, int] | None = None,
+        decode: Decode | None = None,
+    ) -> Audio:
         """Decode a recording to one channel, slowed down.
 
         Parameters
@@ -58,14 +64,18 @@ class Reading:
             The file.
         span_s : tuple of int, optional
             From and to which second of the slowed recording; all of it if not given.
+        decode : callable, optional
+            What decodes it; `faunashot.audio.decode.decode` if not given.
 
         Raises
         ------
         AudioError
             As of `faunashot.audio.decode.decode`; or there is nothing to hear in it.
         """
-        from faunashot.audio.decode import decode
+        from faunashot.audio import decode as decoding
         from faunashot.audio.usable import unusable
+
+        decode = decode or decoding.decode
 
         by, own_s = self.time_expansion, span_s
         if span_s is not None:

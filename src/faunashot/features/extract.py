@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from faunashot.audio.decode import Decode
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
 from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
@@ -94,6 +95,7 @@ def embed(
     perturbation: Perturbation | None = None,
     workers: int | None = None,
     pool: ThreadPoolExecutor | None = None,
+    decode: Decode | None = None,
 ) -> Generator[EmbeddedChunk, None, None]:
     """Embed chunks in their order, in threads; the result depends on nothing but each chunk.
 
@@ -111,19 +113,27 @@ def embed(
         Threads; as many as there are processors if not given.
     pool : ThreadPoolExecutor, optional
         So many threads that are there already, and may be at other work, too.
+    decode : callable, optional
+        What decodes, as `faunashot.audio.shared_decoding.SharedDecoding`.
     """
     workers = workers or cores()
 
     def prepare(chunk: Chunk) -> Frames | str:
         try:
             _refuse_changed(chunk)
-            found = cut(chunk.source, extractor, perturbation=perturbation, span=chunk.span)
+            found = cut(
+                chunk.source,
+                extractor,
+                perturbation=perturbation,
+                span=chunk.span,
+                decode=decode,
+            )
             _refuse_changed(chunk)  # while it was read
             return found
         except AudioError as error:
             return str(error)
 
-    with _threads(workers) if pool is None else nullcontext(pool) as threads:
+    with threads_of_own(workers) if pool is None else nullcontext(pool) as threads:
         waiting: deque[tuple[Chunk, Frames | str]] = deque()  # cut, but not yet embedded
         batches = _Batches(extractor, threads, ahead=2 * workers)
         for chunk, found in _in_order(prepare, chunks, threads, ahead=4 * workers):
@@ -137,7 +147,7 @@ def embed(
 
 
 @contextmanager
-def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+def threads_of_own(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that share the processors with no others."""
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         try:
@@ -162,7 +172,7 @@ def embed_clips(
     chunks = (
         chunk
         for clip_id, path in clips
-        for chunk in _chunks(clip_id, path, extractor, perturbation)
+        for chunk in chunks_of(clip_id, path, extractor, perturbation=perturbation)
     )
     rows: list[EmbeddedChunk] = []
     for done in embed(chunks, extractor, perturbation=perturbation):
@@ -210,7 +220,7 @@ def embed_recording(
     AudioError
         It cannot be decoded, or there is nothing to hear in it.
     """
-    chunks = _chunks("", source, extractor, perturbation)
+    chunks = chunks_of("", source, extractor, perturbation=perturbation)
     rows = list(embed(chunks, extractor, perturbation=perturbation, pool=pool))
     good = [done for done in rows if done.error is None]
     if not good:
@@ -239,15 +249,21 @@ def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:
     return Features(np.concatenate([done.windows for done in rows]), index, spec)
 
 
-def _chunks(
-    clip_id: str, source: Path | bytes, extractor: Extractor, perturbation: Perturbation | None
+def chunks_of(
+    clip_id: str,
+    source: Path | bytes,
+    extractor: Extractor,
+    *,
+    perturbation: Perturbation | None = None,
+    stamp: tuple[int, int] | None = None,
 ) -> Iterator[Chunk]:
+    """The chunks that a recording is embedded in; all of it where it is perturbed."""
     found = None
     if isinstance(source, Path) and perturbation is None:
         with suppress(AudioError):  # to be told of it in turn
             found = extractor.reading.announced(source)
     for span in chunk_spans(found, extractor):
-        yield Chunk(clip_id, source, span)
+        yield Chunk(clip_id, source, span, stamp)
 
 
 def _refuse_changed(chunk: Chunk) -> None:
