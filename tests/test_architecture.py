@@ -55,7 +55,7 @@ UNKNOWN_TO = {
 
 CONFINED = {
     "mlflow": {"tracking", "serving"},
-    "tensorflow": {"backbones", "runtimes", "estimators"},
+    "tensorflow": {"backbones", "runtimes", "estimators", "export"},
     "keras": {"backbones", "runtimes", "estimators"},
     "tensorflow_hub": {"backbones", "runtimes"},
     "ai_edge_litert": {"backbones", "runtimes"},
@@ -64,6 +64,9 @@ CONFINED = {
     "transformers": {"runtimes"},
     "huggingface_hub": {"runtimes"},
     "onnxruntime": {"runtimes"},
+    "onnx": {"runtimes"},
+    "tf2onnx": {"runtimes"},
+    "ai_edge_quantizer": {"runtimes"},
     "safetensors": {"weights"},
     "streamlit": {"app"},
 }

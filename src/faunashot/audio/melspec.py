@@ -68,8 +68,8 @@ def log_mel(samples: FloatArray, *, hop: int = HOP) -> FloatArray:
     from scipy.fft import rfft  # keeps float32, and transforms several frames at once
 
     framed = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::hop]
-    spectra = rfft(framed * _hann(), axis=1)
-    mel = (np.square(spectra.real) + np.square(spectra.imag)) @ _filters()
+    spectra = rfft(framed * hann(), axis=1)
+    mel = (np.square(spectra.real) + np.square(spectra.imag)) @ filters()
     db = 10 * np.log10(np.maximum(mel, 10 ** (FLOOR_DB / 10)))
     return np.asarray(np.maximum(db, FLOOR_DB), dtype=np.float32)
 
@@ -136,14 +136,15 @@ def _pcen(mel: FloatArray) -> FloatArray:
 
 
 @cache
-def _hann() -> FloatArray:
+def hann() -> FloatArray:
+    """The window of a frame, (1024,)."""
     from scipy.signal import get_window
 
     return np.asarray(get_window("hann", N_FFT), dtype=np.float32)
 
 
 @cache
-def _filters() -> FloatArray:
+def filters() -> FloatArray:
     """Triangles, (513, 128)."""
     from librosa.filters import mel
 
@@ -156,6 +157,6 @@ def _areas() -> FloatArray:
     from librosa.filters import mel
 
     plain = mel(sr=SAMPLE_RATE, n_fft=N_FFT, n_mels=N_MELS, norm=None)
-    height = (plain.max(axis=1) / _filters().max(axis=0)).astype(np.float64)
-    scale = 2 / (N_FFT * np.square(_hann(), dtype=np.float64).sum())
+    height = (plain.max(axis=1) / filters().max(axis=0)).astype(np.float64)
+    scale = 2 / (N_FFT * np.square(hann(), dtype=np.float64).sum())
     return np.asarray(height * scale, dtype=np.float32)

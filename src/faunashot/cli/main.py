@@ -21,6 +21,7 @@ COMMANDS = {
     "promote": "Make a model the champion where it is better on the same clips.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
+    "export": "Write a model as one file for a phone, a recorder or a browser.",
     "app": "A page to try a model on, and to review detections.",
     "detect": "Events in recordings of hours or weeks, as tables that Raven opens.",
     "serve": "Answer over HTTP what a trained model hears, with a page to try it.",

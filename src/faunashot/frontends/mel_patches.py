@@ -75,13 +75,13 @@ def log_mel(samples: FloatArray) -> FloatArray:
 
     framed = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP]
     padded = np.zeros((len(framed), N_FFT), np.float32)
-    np.multiply(framed, _hann(), out=padded[:, :FRAME])
+    np.multiply(framed, hann(), out=padded[:, :FRAME])
     mel = np.abs(rfft(padded, axis=1)) @ mel_filters()
     return np.asarray(np.log(mel + np.float32(OFFSET)))
 
 
 @cache
-def _hann() -> FloatArray:
+def hann() -> FloatArray:
     """In float32 as the published model has it: rounding shows in the bands of quiet frames."""
     turn = np.float32(2 * np.pi) * np.arange(FRAME, dtype=np.float32) / np.float32(FRAME)
     return np.asarray(np.float32(0.5) - np.float32(0.5) * np.cos(turn))

@@ -35,7 +35,7 @@ class LiteRt:
     """
 
     def __init__(self, model: bytes) -> None:
-        self._model = model
+        self.model = model
         self._free: list[Any] = []  # whose append and pop are atomic
 
     def __call__(self, inputs: FloatArray) -> FloatArray:
@@ -68,7 +68,7 @@ class LiteRt:
         from ai_edge_litert.interpreter import Interpreter
 
         with quiet_native():
-            net = Interpreter(model_content=self._model, num_threads=1)
+            net = Interpreter(model_content=self.model, num_threads=1)
             net.allocate_tensors()  # XNNPACK says that it is there
         return net
 

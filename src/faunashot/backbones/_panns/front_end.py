@@ -50,9 +50,9 @@ class PannsLogMel(FrontEnd):
 
         padded = np.pad(window, self.n_fft // 2, mode="reflect")
         framed = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft)[:: self.hop]
-        spectra = rfft(framed * _hann(self.n_fft), axis=1)
+        spectra = rfft(framed * hann(self.n_fft), axis=1)
         power = np.square(spectra.real) + np.square(spectra.imag)
-        mel = power @ _filters(self.sample_rate, self.n_fft, self.fmin_hz, self.fmax_hz)
+        mel = power @ filters(self.sample_rate, self.n_fft, self.fmin_hz, self.fmax_hz)
         return np.asarray(10 * np.log10(np.maximum(mel, FLOOR)), dtype=np.float32)
 
     def _settings(self) -> tuple[object, ...]:
@@ -87,14 +87,15 @@ class PannsWaveLogMel(PannsLogMel):
 
 
 @cache
-def _hann(n_fft: int) -> FloatArray:
+def hann(n_fft: int) -> FloatArray:
+    """The window of a frame, (n_fft,)."""
     from scipy.signal import get_window
 
     return np.asarray(get_window("hann", n_fft), dtype=np.float32)
 
 
 @cache
-def _filters(rate: int, n_fft: int, fmin_hz: float, fmax_hz: float) -> FloatArray:
+def filters(rate: int, n_fft: int, fmin_hz: float, fmax_hz: float) -> FloatArray:
     """Triangles of equal area, (n_fft / 2 + 1, 64)."""
     from librosa.filters import mel
 

@@ -38,12 +38,12 @@ class BirdNetSpectrograms(FrontEnd):
 
     def __init__(self, *, hop_s: float, transform: Callable[[], NormalisedSpectrograms]) -> None:
         super().__init__(hop_s=hop_s)
-        self._transform = transform
+        self.constants = transform
 
     def __call__(self, samples: FloatArray) -> FloatArray:
         """Both spectrograms of each window, (n,) -> (N, 96, 511, 2)."""
         windows = split_windows(samples, self.window_samples, hop=self.hop_samples)
-        return self._transform()(windows)
+        return self.constants()(windows)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,10 @@ class BirdNet(Backbone):
         """Embed spectrograms, (N, 96, 511, 2) -> (N, 1024), all at least 0."""
         return self._parts().network(inputs)
 
+    def network_file(self) -> bytes:
+        """Its network as a LiteRT model, from spectrograms, (1, 96, 511, 2), to the embedding."""
+        return self._parts().network.model
+
     def logits(self, embeddings: npt.NDArray[Any]) -> FloatArray:
         """Logits of its 6,522 classes, (N, 1024) -> (N, 6522)."""
         return _logits(self._parts(), embeddings)

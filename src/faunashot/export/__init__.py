@@ -1,0 +1,1 @@
+"""A trained system as one file, from a waveform to probabilities, for devices without Python."""
