@@ -34,7 +34,9 @@ ROWS = st.lists(
 )  # fmt: skip
 
 ROUND_TRIP = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

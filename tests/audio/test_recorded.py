@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faunashot.audio.recorded import began_at, beginning_of, later, missing_zones, overlaps, site_of
+from faunashot.audio.recorded import began_at, beginning_of, missing_zones, overlaps, site_of
 from faunashot.errors import ParameterError
 
 BERLIN = "Europe/Berlin"
@@ -168,8 +168,6 @@ def test_nights_in_which_clocks_change() -> None:
     assert "came twice that night in Europe/Berlin" in (twice.note or "")
     assert skipped.at.isoformat() == "2023-03-26T03:30:00+02:00"
     assert "was skipped that night" in (skipped.note or "")
-    assert later(twice.at, 3600).isoformat() == "2023-10-29T02:30:00+01:00"
-    assert later(datetime(2023, 10, 29, 2, 30), 3600) == datetime(2023, 10, 29, 3, 30)
 
 
 def test_recordings_that_overlap_are_said_by_site() -> None:

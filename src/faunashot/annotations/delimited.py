@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from faunashot.annotations.columns import NO_EVENT
@@ -29,7 +30,7 @@ def text_of(content: bytes) -> str:
 
 def first_line(head: bytes) -> str:
     """The first line of a text."""
-    return text_of(head).lstrip("\r\n").partition("\n")[0].rstrip("\r")
+    return re.split("[\r\n]", text_of(head).lstrip("\r\n"), maxsplit=1)[0]
 
 
 def rows_of(lines: Sequence[str], *, width: int) -> tuple[list[list[str]], list[int]]:

@@ -49,7 +49,9 @@ class Gathered:
     events : DataFrame
         As `as_table` gives it.
     source : ndarray of int
-        Number of the file that each event is of.
+        Number, in `paths`, of the file that each event is of.
+    paths : list of Path
+        The files that could be parsed.
     recordings : dict of Path to list of str
         Recordings that each file names, or is named after, also those without an event.
     problems : list of (Path, str)
@@ -58,6 +60,7 @@ class Gathered:
 
     events: pd.DataFrame
     source: npt.NDArray[np.int64]
+    paths: list[Path]
     recordings: dict[Path, list[str]]
     problems: list[tuple[Path, str]]
 
@@ -96,7 +99,7 @@ def gathered(
     columns = _joined(parsed, named)
     paths, lines = list(parsed), np.array([n for one in parsed.values() for n in one.lines], int)
     source = np.repeat(np.arange(len(paths)), [len(one.lines) for one in parsed.values()])
-    numbers = {name: _numbers(columns[name]) for name in columns.keys() & NUMBERS}
+    numbers = {name: _numbers(columns[name]) for name in columns if name in NUMBERS}
     faults = _faults(columns, numbers, len(lines))
     bad: dict[int, str] = {}
     for row, reason in faults:
@@ -111,7 +114,7 @@ def gathered(
         for at, (path, one) in enumerate(parsed.items())
         if at not in bad
     }
-    return Gathered(events, source[kept], recordings, problems)
+    return Gathered(events, source[kept], paths, recordings, problems)
 
 
 def _joined(
@@ -158,6 +161,4 @@ def _faults(
 
 def _recordings(one: ParsedTable, named: str) -> list[str]:
     """The recordings of a file: those that it names, else the one that it is named after."""
-    if "file" not in one.columns:
-        return [named]
-    return list(dict.fromkeys([*one.columns["file"], *one.silent]))
+    return list(dict.fromkeys([*one.columns.get("file", ()), *one.silent])) or [named]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,13 +98,8 @@ def read_all(named: Iterable[Path]) -> EventTables:
     AnnotationError
         A folder or file is not there, or there is no table in any.
     """
-    roots: dict[Path, Path | None] = {}
-    for name in named:
-        if not name.exists():
-            raise AnnotationError(f"{name}: not there")
-        is_folder = name.is_dir()
-        found_there = _files_in(name) if is_folder else [name]
-        roots |= dict.fromkeys(found_there, name if is_folder else None)
+    chosen = list(named)
+    roots = _roots(chosen)
     with ThreadPoolExecutor(THREADS) as pool:
         contents = dict(zip(roots, pool.map(_content, roots), strict=True))
     problems: list[tuple[str, str]] = []
@@ -117,12 +112,12 @@ def read_all(named: Iterable[Path]) -> EventTables:
             problems.append((str(path), content))
         elif kind := _recognised(content, kinds):
             files[path], formats[path] = (kinds[kind], content), kind
-        elif roots[path] is None:
+        elif path in chosen:
             problems.append((str(path), _unknown(content)))
         elif path.suffix != ".json":
             unread.append(path.name)
     if not files and not problems:
-        raise AnnotationError(f"{', '.join(map(str, named))}: no table of events")
+        raise AnnotationError(f"{', '.join(map(str, chosen))}: no table of events")
     of = {path: _recording_of(path, roots[path]) for path in files}
     found = gathered(files, named=of)
     problems += [(str(path), reason) for path, reason in found.problems]
@@ -130,15 +125,26 @@ def read_all(named: Iterable[Path]) -> EventTables:
     if unread:
         more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
         notes.append(f"{unread[0]}{more}: no table of events, passed over")
-    order = [path for path in files if path in found.recordings]
-    is_kept = np.array([path in kept for path in files])
-    events = found.events[is_kept[found.source]] if len(found.events) else found.events
-    source = found.source[is_kept[found.source]] if len(found.events) else found.source
-    events, twice = _without_twins(events, source)
+    is_kept = np.array([path in kept for path in found.paths], dtype=bool)[found.source]
+    events, twice = _without_twins(found.events[is_kept], found.source[is_kept])
     if twice:
         notes.append(f"{twice} events stand in two tables, and count once")
-    recordings = {name for path in order if path in kept for name in found.recordings[path]}
+    recordings = {name for path in kept for name in found.recordings[path]}
     return EventTables(events, sorted(recordings), problems, notes)
+
+
+def _roots(named: Sequence[Path]) -> dict[Path, Path]:
+    """Tables, and the folder below which each is named: of files, the one that all are in."""
+    for name in named:
+        if not name.exists():
+            raise AnnotationError(f"{name}: not there")
+    files = [name for name in named if not name.is_dir()]
+    common = os.path.commonpath([file.parent.absolute() for file in files] or [Path.cwd()])
+    roots = {file: Path(common) for file in files}
+    for folder in named:
+        if folder.is_dir():
+            roots |= dict.fromkeys(_files_in(folder), folder)
+    return roots
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -172,9 +178,9 @@ def _unknown(content: bytes) -> str:
     return f"no table of events of any format ({', '.join(FORMATS)})"
 
 
-def _recording_of(path: Path, root: Path | None) -> str:
+def _recording_of(path: Path, root: Path) -> str:
     """The recording that a table is named after, with its folder below the root."""
-    within = path if root is None else path.relative_to(root)
+    within = Path(os.path.relpath(path, root))
     return within.with_name(ENDING.sub("", path.name) or path.stem).as_posix()
 
 

@@ -128,20 +128,6 @@ def site_of(path: Path) -> str:
     return folder.parent.name if re.fullmatch(r"\d{8}", folder.name) else folder.name
 
 
-def later(began: datetime, seconds: float) -> datetime:
-    """A time so many seconds after the beginning, on the same clock, which may be set in between.
-
-    Examples
-    --------
-    >>> night = datetime(2023, 10, 29, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
-    >>> later(night, 3600).isoformat()
-    '2023-10-29T02:30:00+01:00'
-    """
-    if began.tzinfo is None:
-        return began + timedelta(seconds=seconds)
-    return (began.astimezone(UTC) + timedelta(seconds=seconds)).astimezone(began.tzinfo)
-
-
 def overlaps(
     beginnings: Mapping[str, datetime | None], durations_s: Mapping[str, float]
 ) -> list[str]:

@@ -122,6 +122,8 @@ def _once(
     """Each selection once, from its spectrogram, whose band is the one that was drawn."""
     if "view" not in columns or "selection" not in columns:
         return rows, lines
+    if len({row[columns["selection"]] for row in rows}) == len(rows):
+        return rows, lines
     same = ("selection", "start_s", "end_s", "file", "in_file_s", "label")
     keyed = [columns[name] for name in same if name in columns]
     kept: dict[tuple[str, ...], int] = {}
