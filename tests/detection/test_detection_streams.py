@@ -14,7 +14,7 @@ from faunashot.audio import decode as decoding
 from faunashot.audio import shared_decoding
 from faunashot.audio.shared_decoding import SharedDecoding
 from faunashot.errors import AudioError
-from faunashot.features import cut
+from faunashot.features import cut, extract
 from faunashot.features.streams import FeatureStreams, Source
 from faunashot.recogniser import Recogniser
 
@@ -136,3 +136,18 @@ def test_what_nothing_is_heard_of_is_an_error(models, tmp_path) -> None:
     with pytest.raises(AudioError, match="digital silence"):
         list(models["joined"].window_scores(tmp_path / "still.wav"))
     assert cut.CHUNK_S < 70
+
+
+def test_no_more_is_held_than_keeps_the_threads_busy(models, tmp_path, monkeypatch) -> None:
+    sf.write(tmp_path / "long.wav", np.random.default_rng(0).normal(0, 0.1, 15 * 60 * 8_000), 8_000)
+    begun = []
+
+    def counted(*arguments, **how):
+        begun.append(how["span"])
+        return cut.cut(*arguments, **how)
+
+    monkeypatch.setattr(extract, "cut", counted)
+    streams = FeatureStreams([models["one"].extractors])
+    with closing(streams.run([Source("", tmp_path / "long.wav")], workers=1)) as stretches:
+        next(stretches)
+        assert len(begun) <= 7  # of 15

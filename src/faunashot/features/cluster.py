@@ -84,14 +84,17 @@ def by_actors(
     Raises
     ------
     StoreError
-        A worker has failed.
+        Ray did not start, or a worker has failed.
     """
     import ray
     import ray.data
 
     if not ray.is_initialized():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # what ray raises where a node does not start
+            raise StoreError(f"ray did not start: {str(error).strip().splitlines()[0]}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
