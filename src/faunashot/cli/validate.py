@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faunashot.cli.output import AsJson, answer, note
+from faunashot.cli.validate_tables import jsonable, not_reached, print_rows, row_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from faunashot.detection.validation.fitting import CheckedClass
-    from faunashot.evaluation.uncertainty import Interval
-
 EXPECTED = 0.8
 """Precision that is expected of a class where nothing is said."""
-
-ENDS = ("", "_low", "_high")
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -232,22 +228,22 @@ def fit(
     }
     rows = []
     for one in classes:
-        row = _row(one)
+        row = row_of(one)
         threshold = found.get(one.label)
         if threshold is not None and precision is not None:
             row["threshold"] = threshold.model_dump()
             row["threshold_interval"] = one.curve.threshold(precision, shown=shown)
             row["kept"] = one.curve.kept(threshold.value)
         elif precision is not None:
-            lines.append(_not_reached(one, precision, shown=shown))
+            lines.append(not_reached(one, precision, shown=shown))
         if one.waiting:
             lines.append(f"{one.label}: {one.waiting} checks have no answer yet, and are left out")
         row["scores"] = table_of([one], scores)
         rows.append(row)
     if as_json:
-        answer([_jsonable(row) for row in rows], as_json=True)
+        answer([jsonable(row) for row in rows], as_json=True)
     else:
-        _print(rows, precision)
+        print_rows(rows, precision)
     for line in lines:
         typer.echo(f"faunashot: {line}", err=True)
     if plot is not None:
@@ -322,86 +318,6 @@ def _scores(given: str) -> list[float]:
     if not all(0 <= one <= 1 for one in found):
         raise ParameterError(f"--at {given}: scores from 0 to 1, with commas between them")
     return found
-
-
-def _row(one: CheckedClass) -> dict[str, Any]:
-    lowest = float(one.scores.min())
-    return {
-        "label": one.label,
-        "detections": len(one.scores),
-        "right": one.count("yes"),
-        "wrong": one.count("no"),
-        "uncertain": one.count("uncertain"),
-        "precision": one.curve.above(lowest),
-        "bounds": one.bounds(lowest),
-    }
-
-
-def _not_reached(one: CheckedClass, precision: float, *, shown: bool) -> str:
-    score, best = one.curve.best()
-    how = "is not shown" if shown else "is not reached"
-    return (
-        f"{one.label}: a precision of {precision:g} {how}; it is at most {_written(best)}, from a "
-        f"score of {score:.3f} on"
-    )
-
-
-def _print(rows: Sequence[dict[str, Any]], precision: float | None) -> None:
-    shown: list[dict[str, Any]] = []
-    at_scores: list[dict[str, Any]] = []
-    for row in rows:
-        line = {
-            "label": row["label"],
-            "detections": row["detections"],
-            "right": f"{row['right']} of {row['right'] + row['wrong']}",
-            "precision": _cell(row["precision"]),
-        }
-        if precision is not None:
-            threshold, ends = row.get("threshold"), row.get("threshold_interval")
-            line[f"threshold for {precision:g}"] = _cell(ends, digits=3) if ends else "none"
-            if threshold:
-                there = (threshold[f"precision{end}"] for end in ENDS)
-                line |= {"there": _cell(there), "kept": _cell(row["kept"])}
-        shown.append(line)
-        for at in row["scores"]:
-            found = {"label": at["label"], "from": at["score"], "detections": at["detections"]}
-            for name in ("precision", "kept", "chance"):
-                found[name] = _cell(at[f"{name}{end}"] for end in ENDS)
-            at_scores.append(found)
-    answer(shown, as_json=False)
-    if at_scores:
-        answer(at_scores, as_json=False)
-    for row in rows:
-        if row["bounds"]:
-            wrong, right = row["bounds"]
-            note(
-                f"{row['label']}: {row['uncertain']} uncertain ones are left out; were they all "
-                f"wrong, precision {_written(wrong)}, were they all right, {_written(right)}"
-            )
-
-
-def _cell(of: Iterable[float | None], *, digits: int = 2) -> str:
-    """A figure, and its interval below it."""
-    value, low, high = ("none" if end is None else f"{end:.{digits}f}" for end in of)
-    return f"{value}\n{low} to {high}"
-
-
-def _written(of: Interval, *, digits: int = 2) -> str:
-    low, high = ("none" if end is None else f"{end:.{digits}f}" for end in (of.low, of.high))
-    return f"{of.value:.{digits}f} [{low}, {high}]"
-
-
-def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
-    from faunashot.evaluation.uncertainty import Interval
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Interval):
-            return value._asdict()
-        if isinstance(value, tuple):
-            return dict(zip(("all_wrong", "all_right"), map(plain, value), strict=True))
-        return value
-
-    return {name: plain(value) for name, value in row.items()}
 
 
 @contextmanager
