@@ -107,7 +107,7 @@ def timed_parts(file: Path, model: Path) -> dict[str, float]:
     start_s = np.arange(len(windows)) * source.hop_s
     scores = recogniser.estimator.predict(Examples.of_rows(windows, [""] * len(windows))).windows
     lap("head")
-    from faunashot.recogniser import WindowScores
+    from faunashot.recognition import WindowScores
 
     finder = EventFinder(
         recogniser.classes, np.full(len(recogniser.classes), 0.5), DetectionSettings()

@@ -21,6 +21,7 @@ LAYERS = [
     {"pipeline"},
     {"serving", "detection", "labelling", "search", "export", "protocols", "tracking", "reporting"},
     {"recogniser"},
+    {"recognition"},
     {"conditions", "systems"},
     {"estimators"},
     {"features"},
@@ -41,7 +42,7 @@ BESIDE = {
 }
 """Pairs of one layer of which the first may import the second."""
 
-PARAMS_READERS = {"cli", "stages", "pipeline", "protocols", "tracking"}
+PARAMS_READERS = {"cli", "stages", "app", "pipeline", "protocols", "tracking"}
 """Rooms that may import `params`, which lies in no layer: it validates names against the
 registries, but imports them only then."""
 

@@ -22,7 +22,8 @@ from faunashot.data.corpora.folder import Folder
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.head import make_head
 from faunashot.features.extractors import extractor
-from faunashot.recogniser import Recogniser, Recognition
+from faunashot.recogniser import Recogniser
+from faunashot.recognition import Recognition
 from faunashot.systems.catalogue import system_names
 from faunashot.systems.record import BackboneRecord, TrainedSystem
 

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from faunashot.detection.events import EventFinder
 from faunashot.detection.settings import DetectionSettings, parse_thresholds
 from faunashot.errors import ParameterError
-from faunashot.recogniser import WindowScores
+from faunashot.recognition import WindowScores
 from faunashot.systems.record import BackboneRecord, ClassThreshold, TrainedSystem
 
 CLASSES = ["frog", "wren"]

@@ -13,7 +13,8 @@ from faunashot.audio.decode import Audio, decode
 from faunashot.detection.events import EventFinder
 from faunashot.detection.settings import DetectionSettings
 from faunashot.errors import AudioError
-from faunashot.recogniser import Recogniser, Recognition, WindowScores
+from faunashot.recogniser import Recogniser
+from faunashot.recognition import Recognition, WindowScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,8 @@ import typer
 from faunashot.cli.output import EXIT_CODES, AsJson, answer, end_with
 
 if TYPE_CHECKING:
-    from faunashot.recogniser import Recogniser, Recognition
+    from faunashot.recogniser import Recogniser
+    from faunashot.recognition import Recognition
 
 EPILOG = EXIT_CODES
 

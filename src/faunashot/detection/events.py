@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from faunashot.detection.settings import DetectionSettings
-from faunashot.recogniser import UNKNOWN, WindowScores
+from faunashot.recognition import UNKNOWN, WindowScores
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]

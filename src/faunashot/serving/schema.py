@@ -20,7 +20,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Map, Object, Property
 
 if TYPE_CHECKING:
-    from faunashot.recogniser import Recognition
+    from faunashot.recognition import Recognition
 
 AUDIO = "audio"
 ERROR = "error"
