@@ -1,0 +1,3 @@
+"""``faunashot suggest``."""
+def suggest() -> None:
+    """x"""
