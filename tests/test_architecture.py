@@ -19,7 +19,7 @@ LAYERS = [
     {"cli", "stages", "__init__"},
     {"app"},
     {"pipeline"},
-    {"serving", "detection", "search", "export", "protocols", "tracking", "reporting"},
+    {"serving", "detection", "labelling", "search", "export", "protocols", "tracking", "reporting"},
     {"recogniser"},
     {"conditions", "systems"},
     {"estimators"},

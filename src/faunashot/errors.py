@@ -44,6 +44,10 @@ class AudioError(FaunashotError):
     """A recording cannot be decoded or holds nothing that can be used."""
 
 
+class AnnotationError(FaunashotError):
+    """A file of events in recordings cannot be read, or does not say what it should."""
+
+
 class WeightsError(FaunashotError):
     """A backbone's weights are neither in a cache nor reachable, or are not what they should be."""
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "promote": "Make a model the champion where it is better on the same clips.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
+    "label": "A page to label recordings on: listen, look, press a key.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "search": "Windows that sound most like a recording or like words.",
     "suggest": "What to label next, and when to stop.",
