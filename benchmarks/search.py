@@ -48,7 +48,7 @@ class Clusters:
         self.centres = rng.standard_normal((centres, inner), np.float32)
 
     def draw(self, n: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """n windows, shape (n, dim)."""
+        """So many windows, shape (n, dim)."""
         count, inner = self.centres.shape
         about = self.centres[rng.integers(0, count, n)]
         about = about + 0.5 * rng.standard_normal(about.shape, np.float32)

@@ -65,6 +65,8 @@ CONFINED = {
     "huggingface_hub": {"runtimes"},
     "onnxruntime": {"runtimes"},
     "safetensors": {"weights"},
+    "perch_hoplite": {"search"},
+    "ml_collections": {"search"},
 }
 """Libraries that only some rooms may import."""
 

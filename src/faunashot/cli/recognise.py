@@ -117,4 +117,3 @@ def _clip(heard: Recognition, *, whole: object) -> dict[str, Any]:
     if heard.unknown_score is not None:
         row["unknown_score"] = round(heard.unknown_score, 4)
     return row | ({"probabilities": heard.probabilities} if whole else {})
-

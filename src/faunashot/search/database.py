@@ -197,9 +197,7 @@ def bring_up_to_date(folder: Path, features: Features, *, of: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_name(f".{folder.name}.lock"), timeout_s=0) as held:
         if not held:
-            raise StoreError(
-                f"{folder} is being written by another process; wait for it to end"
-            )
+            raise StoreError(f"{folder} is being written by another process; wait for it to end")
         with whole_folder(folder) as draft, _errors_of(folder):
             if before is not None:
                 shutil.copytree(folder, draft, dirs_exist_ok=True)
@@ -251,7 +249,7 @@ def _write(folder: Path, features: Features, *, of: str) -> None:
     """Bring the database in a folder that nobody reads to hold the windows of features."""
     database = _connected(folder, spec=features.spec)
     there = {row.filename: (row.id, row.sha256) for row in database.get_all_recordings()}
-    rows_of = features.index.groupby("clip_id", sort=False).indices
+    rows_of: Any = features.index.groupby("clip_id", sort=False).indices
     for name in there.keys() - rows_of.keys():
         database.remove_recording(there[name][0])
     batch = _Batch(database, features)

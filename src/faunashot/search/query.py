@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,7 @@ def extractor_of(spec: FeatureSpec) -> Extractor:
         There is no such backbone, or its weights are not here.
     """
     read = Reading(spec.channel, spec.time_expansion)
-    every = ({}, {"hop_s": spec.hop_s * spec.time_expansion})
+    every: tuple[dict[str, Any], ...] = ({}, {"hop_s": spec.hop_s * spec.time_expansion})
     for options in every:
         try:
             found = extractor(spec.backbone, layer=spec.layer, options=options, reading=read)
@@ -88,9 +89,7 @@ def extractor_of(spec: FeatureSpec) -> Extractor:
     )
 
 
-def _of_audio(
-    file: Path, spec: FeatureSpec, *, start_s: float | None
-) -> npt.NDArray[np.float32]:
+def _of_audio(file: Path, spec: FeatureSpec, *, start_s: float | None) -> npt.NDArray[np.float32]:
     network = extractor_of(spec)
     try:
         if start_s is not None:
@@ -105,7 +104,7 @@ def _of_audio(
             "say by --start at which second the sound is"
         )
     n = len(found.index)
-    return clip_means(found, np.arange(n), np.array([n]))[0]
+    return np.asarray(clip_means(found, np.arange(n), np.array([n]))[0])
 
 
 def _window_at(file: Path, network: Extractor, start_s: float) -> npt.NDArray[np.float32]:
@@ -114,7 +113,7 @@ def _window_at(file: Path, network: Extractor, start_s: float) -> npt.NDArray[np
     for stop in (first + 1, None):  # the last one may be padded, which ends at no full window
         (done,) = embed([Chunk("", file, ChunkSpan(first, stop))], network, workers=1)
         if done.error is None:
-            return done.windows[0]
+            return np.asarray(done.windows[0])
         if done.error != TOO_SHORT:
             raise AudioError(done.error)
     raise AudioError(f"it ends before --start {start_s:g}")
@@ -133,4 +132,4 @@ def _of_text(query: str, spec: FeatureSpec) -> npt.NDArray[np.float32]:
             f"the features are of {spec.backbone} with weights {spec.weights_hash[:12]}, here are "
             f"{backbone.weights_hash[:12]}: embed the recordings again"
         )
-    return reader.embed_text([query])[0]
+    return np.asarray(reader.embed_text([query])[0])

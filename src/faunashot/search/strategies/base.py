@@ -13,6 +13,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 
+AT_ONCE = 256
+"""Points that distances to are taken together."""
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -99,6 +102,9 @@ def squared_distances(X: FloatArray, to: FloatArray) -> FloatArray:
 def to_nearest(X: FloatArray, others: FloatArray) -> FloatArray:
     """Squared distance of each row to the nearest of other rows, shape (N,); infinite of none."""
     nearest = np.full(len(X), np.inf)
-    for other in others:
-        np.minimum(nearest, squared_distances(X, other), out=nearest)
-    return nearest
+    lengths = (X**2).sum(axis=1)
+    for at in range(0, len(others), AT_ONCE):
+        some = others[at : at + AT_ONCE]
+        between = lengths[:, None] + (some**2).sum(axis=1) - 2 * X @ some.T
+        np.minimum(nearest, between.min(axis=1), out=nearest)
+    return np.asarray(np.maximum(nearest, 0.0))
