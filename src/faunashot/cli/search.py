@@ -18,6 +18,9 @@ def search(
     features: Annotated[
         str, typer.Option(help="Folder that `faunashot embed` or the pipeline wrote.")
     ],
+    root: Annotated[
+        str, typer.Option(help="Folder of the recordings that features are of, for their names.")
+    ] = "",
     database: Annotated[
         Path | None,
         typer.Option(help="Folder of the database; beside the features if not given."),
@@ -57,6 +60,7 @@ def search(
     rows = [
         asdict(hit)
         | {
+            "file": f"{root.rstrip('/')}/{hit.file}" if root else hit.file,
             "start_s": round(hit.start_s, 3),
             "end_s": round(hit.end_s, 3),
             "similarity": round(hit.similarity, 4),

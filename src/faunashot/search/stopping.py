@@ -150,7 +150,7 @@ def forecast(
         now,
         further,
         Interval.of(found[NOW]),
-        Interval.of(found[GAIN]),
+        Interval.of(found[GAIN].clip(min=0)),  # the curve never falls
         float(found[LIMIT][0]),
         pd.DataFrame({"labelled": at.astype(int), HEADLINE: curve, "fitted": fitted}),
     )
