@@ -199,7 +199,14 @@ def rounded(values: npt.NDArray[np.float64]) -> list[float]:
 
 def draw(labels: npt.NDArray[np.float64], means: dict[str, Any], runs: int) -> Any:
     """Mean macro-F1 against labels, with the interval over runs."""
-    from faunashot.evaluation.plot_style import COLOURS, LEGEND, MARKERS, MUTED, one_panel
+    from faunashot.evaluation.plot_style import (
+        COLOURS,
+        LEGEND,
+        MARKERS,
+        MUTED,
+        head_line,
+        one_panel,
+    )
 
     figure, axes = one_panel(7.2, 4.6)
     order = ["both", "uncertainty", "diversity", "random"]
@@ -208,7 +215,8 @@ def draw(labels: npt.NDArray[np.float64], means: dict[str, Any], runs: int) -> A
         axes.fill_between(labels, low, high, color=colour, alpha=0.12, linewidth=0)
         axes.plot(labels, means[name][0], color=colour, marker=marker, markersize=4, label=name)
     axes.set_xlabel("labelled recordings, ten more at a time")
-    axes.set_ylabel(f"macro-F1 on held-out recordings (mean of {runs} runs, 95 % interval)")
+    axes.set_ylabel("macro-F1 on held-out recordings")
+    head_line(axes, "What to label next", f"mean of {runs} runs, with its 95 % interval over them")
     axes.legend(loc="lower right", **LEGEND)
     return figure
 

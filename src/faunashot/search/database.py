@@ -30,7 +30,7 @@ FORMAT = 1
 OURS = "faunashot"
 """Under which our facts stand in the database."""
 
-INSTALL = "pip install 'faunashot[search]'"
+INSTALL = "uv pip install -e '.[search]' in a clone, or pip install 'faunashot[search]'"
 
 EXPANSION_ADD, EXPANSION_SEARCH = 128, 128
 """Neighbours that USearch looks at when a window is added, and when one is searched: see
