@@ -7,6 +7,8 @@ training on the embeddings. Importing it imports neither TensorFlow nor MLflow.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +45,24 @@ def load_model(model: str | Path) -> Recogniser:
     """
     from faunashot.recogniser import Recogniser
 
+    with model_folder(model) as folder:
+        return Recogniser.load(folder)
+
+
+@contextmanager
+def model_folder(model: str | Path) -> Iterator[Path]:
+    """Folder of a trained system, named as for `load_model`; it may go when the block ends.
+
+    Raises
+    ------
+    TrackingError
+        MLflow has no such model, or there is no project here.
+    """
     name = str(model)
     if not _OF_MLFLOW.fullmatch(name) or Path(name).is_dir():
-        return Recogniser.load(Path(model))
+        yield Path(model)
+        return
     from faunashot.tracking.stored_models import model_from_mlflow  # MLflow takes seconds
 
     with model_from_mlflow(name) as folder:
-        return Recogniser.load(folder)
+        yield folder

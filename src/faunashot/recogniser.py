@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -16,8 +15,8 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from faunashot.audio.altered import Shift
+from faunashot.audio.decode import Audio, decode
 from faunashot.audio.encode import as_wav
-from faunashot.audio.headers import examine
 from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.reading import Reading
 from faunashot.backbones.base import Backbone, load
@@ -30,11 +29,13 @@ from faunashot.estimators.kinds import stored_class
 from faunashot.estimators.stored import load_object, save_object
 from faunashot.estimators.unknown import Novelty
 from faunashot.features import remarks
+from faunashot.features.batching import SharedThreads
 from faunashot.features.extract import cores, embed_by_each
 from faunashot.features.extractors import Extractor, extractors
 from faunashot.features.join import join
 from faunashot.features.names import BY
 from faunashot.features.store import Features
+from faunashot.features.streams import stream_recording
 from faunashot.files import whole_folder
 from faunashot.systems.record import TrainedSystem
 from faunashot.targets import join_names
@@ -46,8 +47,8 @@ COLUMNS = ["label", "probabilities", "unknown_score", "notes", "error"]
 PATH = "path"
 """Column of a table of recordings."""
 
-Source = Path | str | bytes | npt.NDArray[Any]
-"""A recording: a path, what a file holds, or samples."""
+Sound = Path | str | bytes | npt.NDArray[Any] | Audio
+"""A recording: a path, what a file holds, samples, or what was decoded."""
 
 UNKNOWN = "unknown"
 """Label of a recording that is like none of those that were learned from."""
@@ -55,8 +56,25 @@ UNKNOWN = "unknown"
 SURE = 0.5
 """Probability from which on a recording is said to be of a class, where it may be of several."""
 
-AT_ONCE = 4096
-"""Windows of a recording that are scored together."""
+
+@dataclass(frozen=True)
+class WindowScores:
+    """What is heard in windows of a recording, in their order.
+
+    Attributes
+    ----------
+    start_s, end_s : ndarray, shape (N,)
+        What they cover of it.
+    scores : ndarray, shape (N, C)
+        Tempered scores of the classes.
+    unknown_score : ndarray, shape (N,), optional
+        How unlike each is to what was learned from; None where the model cannot say.
+    """
+
+    start_s: FloatArray
+    end_s: FloatArray
+    scores: FloatArray
+    unknown_score: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,8 @@ class Recognition:
         How unlike it is to what was learned from; None where the model cannot say.
     notes : tuple of str
         What of the recording cannot be heard, or is not there.
+    embedding : ndarray of float32, shape (dim,), optional
+        Mean feature of its windows by the seconds that they cover, where it was asked for.
     """
 
     label: str
@@ -85,6 +105,7 @@ class Recognition:
     windows: list[tuple[float, float, dict[str, float]]]
     unknown_score: float | None = None
     notes: tuple[str, ...] = ()
+    embedding: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
 
 class Recogniser:
@@ -113,7 +134,7 @@ class Recogniser:
         self.record = record
         self.novelty = novelty
         self.classes: list[str] = record.classes
-        self._pool: ThreadPoolExecutor | None = None
+        self._shared: SharedThreads | None = None
         self.backbone_name: str = BY.join(
             dict.fromkeys(backbone.name for backbone in record.backbones)
         )
@@ -149,10 +170,11 @@ class Recogniser:
     def share_threads(self) -> None:
         """Make ready for calls side by side, which share the processors from now on.
 
-        What else this process computes on BLAS has one thread from now on, too.
+        They share the batches that go through the networks, too. What else this process computes
+        on BLAS has one thread from now on.
         """
         threadpool_limits(1, "blas")
-        self._pool = ThreadPoolExecutor(cores())
+        self._shared = SharedThreads(cores())
         _ = self.extractors  # loaded once, not by each of the first calls
 
     @cached_property
@@ -184,32 +206,52 @@ class Recogniser:
         (listed,) = self.record.backbones
         return load(listed.name, **listed.options)
 
-    def recognise(self, source: Source, *, sample_rate: int | None = None) -> Recognition:
+    def recognise(
+        self,
+        source: Sound,
+        *,
+        sample_rate: int | None = None,
+        threshold: float | None = None,
+        longest_s: float | None = None,
+        embedding: bool = False,
+    ) -> Recognition:
         """Recognise a file, the bytes of one, or samples.
 
         Parameters
         ----------
-        source : Path, str, bytes or ndarray, shape (frames,) or (frames, channels)
-            A path, what a file of any readable format holds, or samples: floating-point ones whose
-            full scale is 1, or signed integers.
+        source : Path, str, bytes, Audio or ndarray, shape (frames,) or (frames, channels)
+            A path, what a file of any readable format holds, what that was decoded to, or samples:
+            floating-point ones whose full scale is 1, or signed integers.
         sample_rate : int
             Of samples, in Hz.
+        threshold : float, optional
+            Probability from which on it is said to be of a class: `SURE` if not given, where it
+            may be of several; else the most probable class is the label, and "unknown" where that
+            is less probable than a threshold that is given.
+        longest_s : float, optional
+            How long what `source` holds may be, where that is the bytes of a file.
+        embedding : bool
+            Whether its mean feature is wanted, too.
 
         Raises
         ------
         AudioError
-            It cannot be decoded, or nothing in it can be heard.
+            It cannot be decoded, is too long, or nothing in it can be heard.
         """
         if isinstance(source, np.ndarray):
             source = as_wav(source, sample_rate)
         source = Path(source) if isinstance(source, str) else source
+        if isinstance(source, bytes):  # which is looked at several times
+            source = self._decoded(source, longest_s)
         features, *shifted = self.views(source)
         found = self.scores(features, *shifted)
         (share,) = self._shares(found.clips)
         unknown_score = None
-        label = self._label(share)
-        if self.novelty is not None and self.record.unknown is not None:
+        label = self._label(share, threshold)
+        mean = np.zeros((1, 0), np.float32)
+        if embedding or self.novelty is not None:
             mean = Examples.of_recording(features, self.classes).means()
+        if self.novelty is not None and self.record.unknown is not None:
             unknown_score = float(self.novelty.score(mean)[0])
             if unknown_score > self.record.unknown.threshold:
                 label = UNKNOWN
@@ -222,11 +264,12 @@ class Recogniser:
                 for start, end, row in zip(start_s, end_s, found.windows, strict=True)
             ],
             unknown_score=unknown_score,
-            notes=self._notes(source, features),
+            notes=remarks.of_recognised(source, self.extractors, features),
+            embedding=mean[0] if embedding else None,
         )
 
     def recognise_all(
-        self, sources: Iterable[Source] | pd.DataFrame, *, sample_rate: int | None = None
+        self, sources: Iterable[Sound] | pd.DataFrame, *, sample_rate: int | None = None
     ) -> pd.DataFrame:
         """Recognise several recordings, of which some may be bad.
 
@@ -253,7 +296,7 @@ class Recogniser:
             if PATH not in sources:
                 raise ParameterError(f"the table has no column {PATH!r}, of the recordings' files")
             index, sources = sources.index, sources[PATH]
-        elif isinstance(sources, str | bytes | Path | np.ndarray):
+        elif isinstance(sources, str | bytes | Path | Audio | np.ndarray):
             raise ParameterError("give a list of recordings; `recognise` takes a single one")
         rows: list[dict[str, Any]] = []
         for source in sources:
@@ -265,56 +308,53 @@ class Recogniser:
                 rows.append({name: getattr(found, name) for name in COLUMNS[:-1]})
         return pd.DataFrame(rows, columns=COLUMNS, index=index)
 
-    def _notes(self, source: Path | bytes, features: Features) -> tuple[str, ...]:
-        """What is to be said of a recording, each thing once."""
-        said = [examine(source).note]
-        readings = {each.reading for each in self.extractors}  # the same, of joined backbones
-        bands = {reading: remarks.band_hz(source, reading) for reading in readings}
-        for each in self.extractors:
-            if (hz := bands[each.reading]) is not None:
-                said.append(remarks.of_band(hz, each))
-        said += [note for _, note in remarks.of_windows(features)]
-        said += [
-            f"from {part['start_s']:g} s on nothing is recognised: {part['reason']}"
-            for part in features.bad
-        ]
-        return tuple(dict.fromkeys(note for note in said if note))
-
     def window_scores(
         self, source: Path | bytes
     ) -> Iterator[tuple[float, float, dict[str, float]]]:
         """Start and end in seconds and the scores of each window of a recording, one by one.
 
-        They are those of `Recognition.windows`; of a long recording few are in memory together.
+        They are those of `Recognition.windows`; of a long recording few are in memory together,
+        but where shifted copies of it are scored, too.
 
         Raises
         ------
         AudioError
             It cannot be decoded.
         """
-        views = self.views(source)
-        for at in range(0, len(views[0].index), AT_ONCE):
-            parts = [
-                replace(
-                    view,
-                    windows=view.windows[at : at + AT_ONCE],
-                    index=view.index.iloc[at : at + AT_ONCE].reset_index(drop=True),
-                )
-                for view in views
-            ]
-            index, scores = parts[0].index, self.scores(*parts).windows
-            for start, end, row in zip(index["start_s"], index["end_s"], scores, strict=True):
+        for found in self._scored(source):
+            for start, end, row in zip(found.start_s, found.end_s, found.scores, strict=True):
                 yield float(start), float(end), self._named(row)
 
+    def _scored(self, source: Path | bytes) -> Iterator[WindowScores]:
+        if self.record.shifts:
+            yield self.score_windows(*self.views(source))
+            return
+        pool = None if self._shared is None else self._shared.pool
+        for features in stream_recording(source, self.extractors, pool=pool):
+            yield self.score_windows(features)
+
+    def score_windows(self, features: Features, *shifted: Features) -> WindowScores:
+        """Scores of windows that follow each other in a recording, which may be a part of it.
+
+        What is said of a window depends on no other: estimators pool clips alone.
+        """
+        start_s, end_s = (features.index[name].to_numpy() for name in ("start_s", "end_s"))
+        unknown = None
+        if self.novelty is not None:
+            unknown = np.asarray(self.novelty.score(features.windows))
+        return WindowScores(start_s, end_s, self.scores(features, *shifted).windows, unknown)
+
     def features(
-        self, recording: Path | bytes, *, perturbation: Perturbation | None = None
+        self, recording: Path | bytes | Audio, *, perturbation: Perturbation | None = None
     ) -> Features:
         """Features of the windows of a recording."""
         return join(
-            embed_by_each(recording, self.extractors, perturbation=perturbation, pool=self._pool)
+            embed_by_each(
+                recording, self.extractors, perturbation=perturbation, shared=self._shared
+            )
         )
 
-    def views(self, recording: Path | bytes) -> list[Features]:
+    def views(self, recording: Path | bytes | Audio) -> list[Features]:
         """Features of the windows of a recording, and of its shifted copies where it has some.
 
         Raises
@@ -363,9 +403,17 @@ class Recogniser:
         even = np.full_like(scores, 1 / scores.shape[1])
         return np.asarray(np.divide(scores, total, out=even, where=total > 0))
 
-    def _label(self, share: FloatArray) -> str:
+    def _decoded(self, content: bytes, longest_s: float | None) -> Audio:
+        if self._shared is None:
+            return decode(content, longest_s=longest_s)
+        return self._shared.pool.submit(decode, content, longest_s=longest_s).result()
+
+    def _label(self, share: FloatArray, threshold: float | None) -> str:
         if self.record.multi_label:
-            return join_names(n for n, p in zip(self.classes, share, strict=True) if p >= SURE)
+            least = SURE if threshold is None else threshold
+            return join_names(n for n, p in zip(self.classes, share, strict=True) if p >= least)
+        if threshold is not None and share.max() < threshold:
+            return UNKNOWN
         return self.classes[int(share.argmax())]
 
     def _named(self, values: npt.NDArray[np.float64]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from faunashot.annotations.formats import FORMATS
@@ -52,6 +52,7 @@ def test_csv_is_a_format_that_is_found() -> None:
 TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a file a time
 @given(st.lists(st.tuples(TEXTS, TEXTS, st.floats(0, 1e6), st.floats(0, 1e4))))
 def test_csv_gives_back_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, float, float]]

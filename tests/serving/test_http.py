@@ -169,6 +169,34 @@ def test_in_python_the_model_takes_what_the_server_does(project: Path, form: str
     assert model.predict(given) == [{"label": "dog", "probabilities": PROBABILITIES}]
 
 
+def test_limits_of_the_logged_model_can_be_set_when_it_is_loaded(project: Path) -> None:
+    store.connect(project)
+    uri = "models:/faunashot-demo@champion"
+    model = store.mlflow.pyfunc.load_model(uri, model_config={"max_rows": 1})
+    assert len(model.predict(pd.DataFrame({"audio": [AUDIO]}))) == 1
+    with pytest.raises(store.mlflow.MlflowException, match="2 rows: send at most 1 at a time"):
+        model.predict(pd.DataFrame({"audio": [AUDIO, AUDIO]}))
+
+
+PARAMETERS = [
+    ({"top_k": 1, "embedding": True, "threshold": 0.1}, 200, "dog"),
+    ({"top_k": 0}, 400, "parameter top_k: needs a whole number from 1 on, got 0"),
+    ({"threshold": -1}, 400, "parameter threshold: needs a number from 0 to 1, got -1"),
+    ({"threshold": float("nan")}, 400, "parameter threshold: needs a number from 0 to 1, got nan"),
+    ({"top_k": "3"}, 400, "Can not safely convert"),
+]
+
+
+@pytest.mark.parametrize(("params", "status", "said"), PARAMETERS)
+def test_parameters_are_followed_or_refused(url: str, params: dict, status: int, said: str) -> None:
+    body = json.dumps({"inputs": [AUDIO], "params": params})
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(url, data=body, headers=headers, timeout=30)
+    assert answer.status_code == status, answer.text
+    assert said in answer.text
+    assert "Traceback" not in answer.text
+
+
 BAD_TABLES = {
     "another column": {"dataframe_records": [{"sound": AUDIO}]},
     "no columns": {"dataframe_split": {"columns": [], "data": []}},

@@ -2,6 +2,7 @@ import base64
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from fake_recogniser import PROBABILITIES, Recognition
@@ -64,6 +65,8 @@ def test_the_column_and_a_row_have_to_be_there() -> None:
         schema.audio_column(pd.DataFrame(["x", "y"]))
     with pytest.raises(AnswerError, match="has no rows"):
         schema.audio_column(pd.DataFrame({"audio": []}))
+    with pytest.raises(AnswerError, match="3 rows: send at most 2 at a time"):
+        schema.audio_column(pd.DataFrame({"audio": ["x"] * 3}), most=2)
 
 
 def test_an_answer_error_keeps_its_line_whatever_the_server_does_to_its_message() -> None:
@@ -99,11 +102,23 @@ def test_an_answer_says_what_of_the_recording_is_missing() -> None:
     assert schema.encode_answer(recognition, windows=False)["notes"] == ["cut off: 2 % of it"]
 
 
-def test_signature_names_the_column_and_the_parameter() -> None:
+def test_an_answer_has_the_most_probable_classes_and_the_embedding() -> None:
+    found = np.array([0.5, 0.25], np.float32)
+    recognition = Recognition("dog", PROBABILITIES, [(0, 3, PROBABILITIES)], embedding=found)
+    answer = schema.encode_answer(recognition, windows=True, top_k=2)
+    most = dict(sorted(PROBABILITIES.items(), key=lambda of: -of[1])[:2])
+    assert answer["probabilities"] == answer["windows"][0]["probabilities"] == most
+    assert list(answer["probabilities"].values()) == sorted(most.values(), reverse=True)
+    assert json.loads(json.dumps(answer))["embedding"] == [0.5, 0.25]
+
+
+def test_signature_names_the_column_and_the_parameters() -> None:
     signature = schema.signature()
     assert signature.inputs.input_names() == ["audio"]
-    assert signature.params.params[0].name == "windows"
+    assert [of.name for of in signature.params.params] == [
+        *("windows", "embedding", "top_k", "threshold")
+    ]
     assert signature.outputs.input_names() == [
-        *("label", "probabilities", "unknown_score", "windows", "notes", "error")
+        *("label", "probabilities", "unknown_score", "windows", "embedding", "notes", "error")
     ]
     assert signature.outputs.required_input_names() == []

@@ -32,9 +32,14 @@ class Recogniser:
     def share_threads(self) -> None:
         pass
 
-    def recognise(self, source: bytes) -> types.SimpleNamespace:
+    def recognise(self, source: bytes, **how: object) -> types.SimpleNamespace:
         return types.SimpleNamespace(
-            label="dog", probabilities={"dog": 1.0}, windows=[], unknown_score=None, notes=()
+            label="dog",
+            probabilities={"dog": 1.0},
+            windows=[],
+            unknown_score=None,
+            notes=(),
+            embedding=None,
         )
 
 

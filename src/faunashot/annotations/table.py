@@ -66,6 +66,8 @@ def as_table(events: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame
 
 def _texts(values: Any, n: int) -> pd.Series[str]:
     found = np.full(n, "", dtype=object) if values is None else values
+    if all(type(value) is str for value in found):
+        return pd.Series(found, index=pd.RangeIndex(n), dtype="str")
     return pd.Series(["" if pd.isna(value) else str(value) for value in found], dtype="str")
 
 

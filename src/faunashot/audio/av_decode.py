@@ -44,7 +44,12 @@ _SAMPLES = {
 
 
 def decode(
-    source: Path | bytes, header: Header, *, why: str, span_s: tuple[int, int] | None = None
+    source: Path | bytes,
+    header: Header,
+    *,
+    why: str,
+    span_s: tuple[int, int] | None = None,
+    most: int | None = None,
 ) -> tuple[FloatArray, int, str, str | None]:
     """Decode a file, or the bytes of one, with no temporary file.
 
@@ -59,6 +64,8 @@ def decode(
     span_s : tuple of int, optional
         From and to which second; all of it if not given. Exact to a sample, or to a tick of the
         container's time stamps where frames are of several sizes, as of Vorbis in Matroska.
+    most : int, optional
+        Samples of all channels after which decoding ends, with at least one more.
 
     Returns
     -------
@@ -78,8 +85,8 @@ def decode(
     """
     found = None
     if span_s is not None and span_s[0] > PREROLL_S:
-        found = _read(source, header, span_s, seek_s=span_s[0] - PREROLL_S, why=why)
-    found = found or _read(source, header, span_s, why=why)
+        found = _read(source, header, span_s, seek_s=span_s[0] - PREROLL_S, why=why, most=most)
+    found = found or _read(source, header, span_s, why=why, most=most)
     if found is None:
         raise AudioError("holds no samples")
     return found
@@ -162,6 +169,7 @@ def _read(
     *,
     why: str,
     seek_s: int = 0,
+    most: int | None = None,
 ) -> tuple[FloatArray, int, str, str | None] | None:
     """Decode a span; None where there is nothing, or a seek did not lead to before it."""
     samples = bytearray()  # grows in place: a long recording is held once
@@ -184,6 +192,8 @@ def _read(
             if stop > begin:
                 part = _float32(frame)[max(0, begin - at) : None if end is None else end - at]
                 samples += part.tobytes()
+                if most is not None and len(samples) > most * part.itemsize:
+                    break
         announced_s = _length_s(container, stream)
     if not rate:
         if frames.cut_off:

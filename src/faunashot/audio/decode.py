@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,12 @@ from faunashot.native import quiet_native
 
 ROUNDING_S = 0.1
 """By how much the length of an MPEG file may be wrong: a decoder drops its first frames."""
+
+NO_SAMPLES = "holds no samples"
+
+MOST_VALUES_S = 200_000
+"""Samples of all channels that a second may have on average, where a length is given that a
+recording may have: 48 kHz with four channels, or one that listens to bats."""
 
 UNKNOWN_LENGTH = 2**63 - 1
 """Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
@@ -58,6 +65,21 @@ class Audio:
         """Number of the channel with the highest level, the first of several."""
         return max(range(self.samples.shape[1]), key=lambda at: level_db(self.samples[:, at]))
 
+    def span(self, span_s: tuple[int, int] | None) -> Audio:
+        """From and to which second; all of it if not given.
+
+        Raises
+        ------
+        AudioError
+            It ends before.
+        """
+        if span_s is None:
+            return self
+        first, stop = (at * self.sample_rate for at in span_s)
+        if first >= len(self.samples):
+            raise AudioError(NO_SAMPLES)
+        return replace(self, samples=self.samples[first:stop])
+
     def mono(self, channel: Channel = "mix") -> npt.NDArray[np.float32]:
         """Mean over the channels, shape (frames,), or one of them."""
         if channel != "mix" or self.samples.shape[1] == 1:
@@ -69,6 +91,14 @@ class Audio:
         for channel_samples in self.samples.T:
             total += channel_samples
         return np.asarray(total / self.samples.shape[1], dtype=np.float32)
+
+
+class Decode(Protocol):
+    """What decodes a recording, or a span of it."""
+
+    def __call__(self, source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
+        """As `decode`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -148,7 +178,12 @@ def announced(source: Path) -> Announced | None:
 
 
 @_quietly
-def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
+def decode(
+    source: Path | bytes,
+    *,
+    span_s: tuple[int, int] | None = None,
+    longest_s: float | None = None,
+) -> Audio:
     """Decode a file, or the bytes of one: all that is there, whatever its header says.
 
     Parameters
@@ -158,23 +193,34 @@ def decode(source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Au
     span_s : tuple of int, optional
         From and to which second; all of it if not given. A recording that ends within the
         span, as `announced` said or not, gives what it has of it.
+    longest_s : float, optional
+        How long it may be, in seconds; one that is longer is not decoded, or no further than that,
+        whatever its header says.
 
     Raises
     ------
     AudioError
-        The recording is unreadable, empty, not audio, most of it is not there, or it holds samples
+        The recording is unreadable, empty, not audio, most of it is not there, it is longer than
+        `longest_s` or has more than `MOST_VALUES_S` samples a second of that, or it holds samples
         that are not finite. The message says which, not the file's name.
     """
     _refuse_unreadable(source)
     header = examine(source, whole=span_s is None)
     try:
-        audio = _libsndfile(source, header, span_s)
+        audio = _libsndfile(source, header, span_s, longest_s=longest_s)
     except sf.SoundFileRuntimeError as error:
-        found = av_decode.decode(source, header, why=_reason(error), span_s=span_s)
+        most = None
+        if longest_s is not None:
+            most = int(longest_s * MOST_VALUES_S)
+            span_s = span_s or (0, math.ceil(longest_s) + 1)
+        why = _reason(error)
+        found = av_decode.decode(source, header, why=why, span_s=span_s, most=most)
         audio = Audio(*found)
     samples = audio.samples
     if len(samples) == 0:
-        raise AudioError("holds no samples")
+        raise AudioError(NO_SAMPLES)
+    if longest_s is not None:
+        _refuse_longer(len(samples), audio.sample_rate, samples.shape[1], longest_s)
     if not np.isfinite(samples).all():
         bad = int((~np.isfinite(samples)).any(axis=1).sum())
         raise AudioError(f"holds {bad} samples that are NaN or infinite")
@@ -210,9 +256,27 @@ def _sound_file(source: Path | bytes, header: Header) -> Iterator[sf.SoundFile]:
         yield file
 
 
-def _libsndfile(source: Path | bytes, header: Header, span_s: tuple[int, int] | None) -> Audio:
+def _refuse_longer(frames: int, rate_hz: int, channels: int, longest_s: float) -> None:
+    if frames > longest_s * rate_hz:
+        raise AudioError(f"longer than {longest_s:g} s: send parts of it")
+    if frames * channels > longest_s * MOST_VALUES_S:
+        raise AudioError(
+            f"{channels} channels of {rate_hz} Hz for {frames / rate_hz:.0f} s are too many "
+            "samples: send parts of it, or one channel"
+        )
+
+
+def _libsndfile(
+    source: Path | bytes,
+    header: Header,
+    span_s: tuple[int, int] | None,
+    *,
+    longest_s: float | None = None,
+) -> Audio:
     with _sound_file(source, header) as file:
         frames, rate, note = file.frames, file.samplerate, header.note
+        if longest_s is not None:
+            _refuse_longer(frames, rate, file.channels, longest_s)
         codec = f"{file.format}/{file.subtype}"
         if header.head and len(header.head) > header.start:  # a WAV that announces past 4 GiB now
             codec = codec.replace("RF64", "WAV")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from faunashot.errors import AudioError
 
 if TYPE_CHECKING:
-    from faunashot.audio.decode import Announced, Audio
+    from faunashot.audio.decode import Announced, Audio, Decode
 
 Channel = Literal["mix", "left", "right", "loudest"]
 """What of a recording's channels is listened to: their mean, the first, the second, the loudest."""
@@ -49,33 +49,40 @@ class Reading:
         rate = self._slowed(found.sample_rate)
         return replace(found, duration_s=found.duration_s * self.time_expansion, sample_rate=rate)
 
-    def read(self, source: Path | bytes, *, span_s: tuple[int, int] | None = None) -> Audio:
+    def read(
+        self,
+        source: Path | bytes | Audio,
+        *,
+        span_s: tuple[int, int] | None = None,
+        decode: Decode | None = None,
+    ) -> Audio:
         """Decode a recording to one channel, slowed down.
 
         Parameters
         ----------
-        source : Path or bytes
-            The file.
+        source : Path, bytes or Audio
+            The file, or what it was decoded to.
         span_s : tuple of int, optional
             From and to which second of the slowed recording; all of it if not given.
+        decode : callable, optional
+            What decodes it; `faunashot.audio.decode.decode` if not given.
 
         Raises
         ------
         AudioError
             As of `faunashot.audio.decode.decode`; or there is nothing to hear in it.
         """
-        from faunashot.audio.decode import decode
         from faunashot.audio.usable import unusable
 
         by, own_s = self.time_expansion, span_s
         if span_s is not None:
             own_s = span_s[0] // by, -(-span_s[1] // by)
-        audio = decode(source, span_s=own_s)
+        audio = _decoded(source, own_s, decode)
         if reason := unusable(audio, channel=self.channel, whole=span_s is None):
             raise AudioError(reason)
         mono = audio.mono(self.channel)
         if self.channel == "loudest" and audio.samples.shape[1] > 1:
-            beginning = decode(source, span_s=(0, LOUDEST_S)) if own_s else audio
+            beginning = _decoded(source, (0, LOUDEST_S), decode) if own_s else audio
             first = beginning.samples[: LOUDEST_S * audio.sample_rate]
             mono = audio.samples[:, replace(audio, samples=first).loudest]
         rate = self._slowed(audio.sample_rate)
@@ -91,3 +98,13 @@ class Reading:
                 f"{self.time_expansion}"
             )
         return rate_hz // self.time_expansion
+
+
+def _decoded(
+    source: Path | bytes | Audio, span_s: tuple[int, int] | None, by: Decode | None
+) -> Audio:
+    from faunashot.audio import decode
+
+    if isinstance(source, decode.Audio):
+        return source.span(span_s)
+    return (by or decode.decode)(source, span_s=span_s)

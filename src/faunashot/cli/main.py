@@ -21,7 +21,11 @@ COMMANDS = {
     "promote": "Make a model the champion where it is better on the same clips.",
     "ablate": "What each ingredient of a network trained from scratch is worth.",
     "recognise": "What a trained model hears in recordings.",
+    "app": "A page to try a model on, and to review detections.",
+    "detect": "Events in recordings of hours or weeks, as tables that Raven opens.",
+    "serve": "Answer over HTTP what a trained model hears, with a page to try it.",
     "label": "A page to label recordings on: listen, look, press a key.",
+    "score": "How good detections are, against annotations of the same recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",
     "search": "Windows that sound most like a recording or like words.",
     "suggest": "What to label next, and when to stop.",
@@ -87,7 +91,7 @@ def for_all(
 
 for _name, _help in COMMANDS.items():
     _module = importlib.import_module(f"faunashot.cli.{_name}")
-    if (_own := getattr(_module, "app", None)) is not None:  # it has commands of its own
+    if isinstance(_own := getattr(_module, "app", None), typer.Typer):  # it has commands of its own
         app.add_typer(_own, name=_name, help=_help)
     else:
         _epilog = getattr(_module, "EPILOG", None)

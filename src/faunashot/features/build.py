@@ -226,7 +226,7 @@ def _refuse_unlisted(planned: Sequence[Shard], plan: Plan, known: ShardIndex) ->
     }
 
     def is_listed(chunk: Chunk) -> bool:
-        if isinstance(chunk.source, bytes):
+        if not isinstance(chunk.source, Path):
             return True
         try:
             return sha256_of(chunk.source) == chunk.sha256

@@ -37,41 +37,76 @@ def ray_actors(load: Callable[[], Extractor], *, actors: int | None = None) -> E
     ParameterError
         The package ray is not installed.
     """
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ParameterError("--engine ray needs `pip install 'faunashot[ray]'`") from error
+    refuse_without_ray()
 
     def run(
         shards: Sequence[Shard], plan: Plan, target: ShardTarget, known: ShardIndex
     ) -> Iterator[Progress]:
-        if not ray.is_initialized():
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = context.print_on_execution_start = False
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        processors = int(ray.cluster_resources().get("CPU", 1))
-        rows = ray.data.from_items(
-            [{"shard": shard, "known": known.only(shard)} for shard in shards],
-            override_num_blocks=len(shards),
-        )
         without_shards = dataclasses.replace(plan, shards=(), listed=frozenset())
-        done = rows.map(
-            _Actor,
-            fn_constructor_args=(load, without_shards, target),
-            concurrency=(1, min(actors or processors, len(shards))),
-            num_cpus=1,
-        )
-        try:
-            for row in done.iter_rows():
-                yield row["progress"]
-        except ray.exceptions.RayError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise StoreError(f"{target.folder}: a worker of ray failed: {reason}") from error
+        rows = [{"shard": shard, "known": known.only(shard)} for shard in shards]
+        given = load, without_shards, target
+        for row in by_actors(_Actor, given, rows, actors=actors, folder=target.folder):
+            yield row["progress"]
 
     return run
+
+
+def refuse_without_ray() -> None:
+    """Raise `ParameterError` where the package ray is not installed."""
+    try:
+        import ray.data  # noqa: F401
+    except ImportError as error:
+        raise ParameterError("--engine ray needs `pip install 'faunashot[ray]'`") from error
+
+
+def by_actors(
+    actor: type,
+    given: Sequence[Any],
+    rows: Sequence[dict[str, Any]],
+    *,
+    actors: int | None,
+    folder: object,
+) -> Iterator[dict[str, Any]]:
+    """What actors make of rows, each row by one of them; a row whose node is lost is done again.
+
+    Parameters
+    ----------
+    actor : type
+        Called with a row; takes one processor.
+    given : sequence
+        What it is made with.
+    rows : sequence of dict
+    actors : int, optional
+        How many at most; as many as the cluster has processors if not given.
+    folder : object
+        What to name in an error.
+
+    Raises
+    ------
+    StoreError
+        A worker has failed.
+    """
+    import ray
+    import ray.data
+
+    if not ray.is_initialized():
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    processors = int(ray.cluster_resources().get("CPU", 1))
+    done = ray.data.from_items(list(rows), override_num_blocks=len(rows)).map(
+        actor,
+        fn_constructor_args=tuple(given),
+        concurrency=(1, min(actors or processors, len(rows))),
+        num_cpus=1,
+    )
+    try:
+        yield from done.iter_rows()
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise StoreError(f"{folder}: a worker of ray failed: {reason}") from error
 
 
 class _Actor:

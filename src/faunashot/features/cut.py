@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from faunashot.audio.decode import Announced, Audio
+from faunashot.audio.decode import NO_SAMPLES, Announced, Audio, Decode
 from faunashot.audio.perturbation import Perturbation
 from faunashot.audio.reading import Reading
 from faunashot.audio.resample import resample
@@ -72,13 +72,16 @@ def chunk_spans(found: Announced | None, extractor: Extractor) -> list[ChunkSpan
 
 
 def cut(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
     span: ChunkSpan = WHOLE,
+    decode: Decode | None = None,
 ) -> Frames:
     """Decode a chunk of a recording, perturb it where asked, and put it through the front end.
+
+    `decode` is what decodes it, where that is not `faunashot.audio.decode.decode`.
 
     Raises
     ------
@@ -87,10 +90,11 @@ def cut(
     """
     rate, hop, first = extractor.sample_rate, extractor.hop_samples, span.first
     if span == WHOLE:
-        begins_s, audio = 0, extractor.reading.read(source)
+        begins_s, audio = 0, extractor.reading.read(source, decode=decode)
     else:
         begins_s = max(0, first * hop // rate - MARGIN_S)
-        audio = _read_span(source, extractor.reading, (begins_s, _ends_s(span, extractor)))
+        span_s = begins_s, _ends_s(span, extractor)
+        audio = _read_span(source, extractor.reading, span_s, decode)
     samples, rate_hz = audio.samples[:, 0], audio.sample_rate
     if perturbation is not None:
         samples, rate_hz = perturbation(samples, rate_hz)
@@ -112,11 +116,16 @@ def cut(
     return Frames(inputs, start_s / by, end_s / by)
 
 
-def _read_span(source: Path | bytes, reading: Reading, span_s: tuple[int, int]) -> Audio:
+def _read_span(
+    source: Path | bytes | Audio,
+    reading: Reading,
+    span_s: tuple[int, int],
+    decode: Decode | None,
+) -> Audio:
     try:
-        return reading.read(source, span_s=span_s)
+        return reading.read(source, span_s=span_s, decode=decode)
     except AudioError as error:
-        if str(error) == "holds no samples":  # after its end
+        if str(error) == NO_SAMPLES:  # after its end
             raise AudioError(TOO_SHORT) from error
         raise
 

@@ -17,8 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from faunashot.audio.decode import Audio, Decode
 from faunashot.audio.perturbation import Perturbation
 from faunashot.errors import AudioError
+from faunashot.features.batching import SharedThreads
 from faunashot.features.cut import WHOLE, ChunkSpan, Frames, chunk_spans, cut
 from faunashot.features.extractors import Extractor, side_by_side
 from faunashot.features.spec import FeatureSpec
@@ -34,8 +36,8 @@ class Chunk:
     ----------
     clip_id : str
         Of the recording.
-    source : Path or bytes
-        Its file, or the content of one.
+    source : Path, bytes or Audio
+        Its file, the content of one, or what that was decoded to.
     span : ChunkSpan
         Which windows of it.
     stamp : tuple of int, optional
@@ -47,7 +49,7 @@ class Chunk:
     """
 
     clip_id: str
-    source: Path | bytes
+    source: Path | bytes | Audio
     span: ChunkSpan = WHOLE
     stamp: tuple[int, int] | None = None
     sha256: str = ""
@@ -94,6 +96,8 @@ def embed(
     perturbation: Perturbation | None = None,
     workers: int | None = None,
     pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
+    decode: Decode | None = None,
 ) -> Generator[EmbeddedChunk, None, None]:
     """Embed chunks in their order, in threads; the result depends on nothing but each chunk.
 
@@ -111,21 +115,32 @@ def embed(
         Threads; as many as there are processors if not given.
     pool : ThreadPoolExecutor, optional
         So many threads that are there already, and may be at other work, too.
+    shared : SharedThreads, optional
+        The same, with batches that other calls fill, too.
+    decode : callable, optional
+        What decodes, as `faunashot.audio.shared_decoding.SharedDecoding`.
     """
-    workers = workers or cores()
+    workers = workers or (cores() if shared is None else shared.workers)
 
     def prepare(chunk: Chunk) -> Frames | str:
         try:
             _refuse_changed(chunk)
-            found = cut(chunk.source, extractor, perturbation=perturbation, span=chunk.span)
+            found = cut(
+                chunk.source,
+                extractor,
+                perturbation=perturbation,
+                span=chunk.span,
+                decode=decode,
+            )
             _refuse_changed(chunk)  # while it was read
             return found
         except AudioError as error:
             return str(error)
 
-    with _threads(workers) if pool is None else nullcontext(pool) as threads:
+    given = pool if shared is None else shared.pool
+    with threads_of_own(workers) if given is None else nullcontext(given) as threads:
         waiting: deque[tuple[Chunk, Frames | str]] = deque()  # cut, but not yet embedded
-        batches = _Batches(extractor, threads, ahead=2 * workers)
+        batches = _Batches(extractor, threads, shared, ahead=2 * workers)
         for chunk, found in _in_order(prepare, chunks, threads, ahead=4 * workers):
             if isinstance(found, Frames):
                 batches.add(found.inputs)
@@ -137,7 +152,7 @@ def embed(
 
 
 @contextmanager
-def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+def threads_of_own(workers: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that share the processors with no others."""
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         try:
@@ -162,7 +177,7 @@ def embed_clips(
     chunks = (
         chunk
         for clip_id, path in clips
-        for chunk in _chunks(clip_id, path, extractor, perturbation)
+        for chunk in chunks_of(clip_id, path, extractor, perturbation=perturbation)
     )
     rows: list[EmbeddedChunk] = []
     for done in embed(chunks, extractor, perturbation=perturbation):
@@ -173,14 +188,14 @@ def embed_clips(
 
 
 def embed_by_each(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractors: Sequence[Extractor],
     *,
     perturbation: Perturbation | None = None,
-    pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
 ) -> list[Features]:
     """As `embed_recording` by each extractor; layers of one backbone take one pass."""
-    embedded = partial(embed_recording, source, perturbation=perturbation, pool=pool)
+    embedded = partial(embed_recording, source, perturbation=perturbation, shared=shared)
     found: list[Features] = []
     for _, of in groupby(extractors, key=lambda each: id(each.backbone or each)):
         layers = list(of)
@@ -197,21 +212,23 @@ def embed_by_each(
 
 
 def embed_recording(
-    source: Path | bytes,
+    source: Path | bytes | Audio,
     extractor: Extractor,
     *,
     perturbation: Perturbation | None = None,
-    pool: ThreadPoolExecutor | None = None,
+    shared: SharedThreads | None = None,
 ) -> Features:
-    """Embed one recording, a file or the bytes of one, in memory; the rest as for `embed`.
+    """Embed one recording, a file, the bytes of one or what it was decoded to, in memory.
+
+    The rest is as for `embed`.
 
     Raises
     ------
     AudioError
         It cannot be decoded, or there is nothing to hear in it.
     """
-    chunks = _chunks("", source, extractor, perturbation)
-    rows = list(embed(chunks, extractor, perturbation=perturbation, pool=pool))
+    chunks = chunks_of("", source, extractor, perturbation=perturbation)
+    rows = list(embed(chunks, extractor, perturbation=perturbation, shared=shared))
     good = [done for done in rows if done.error is None]
     if not good:
         raise AudioError(str(rows[0].error))
@@ -239,19 +256,25 @@ def _features(rows: Sequence[EmbeddedChunk], extractor: Extractor) -> Features:
     return Features(np.concatenate([done.windows for done in rows]), index, spec)
 
 
-def _chunks(
-    clip_id: str, source: Path | bytes, extractor: Extractor, perturbation: Perturbation | None
+def chunks_of(
+    clip_id: str,
+    source: Path | bytes | Audio,
+    extractor: Extractor,
+    *,
+    perturbation: Perturbation | None = None,
+    stamp: tuple[int, int] | None = None,
 ) -> Iterator[Chunk]:
+    """The chunks that a recording is embedded in; all of it where it is perturbed."""
     found = None
     if isinstance(source, Path) and perturbation is None:
         with suppress(AudioError):  # to be told of it in turn
             found = extractor.reading.announced(source)
     for span in chunk_spans(found, extractor):
-        yield Chunk(clip_id, source, span)
+        yield Chunk(clip_id, source, span, stamp)
 
 
 def _refuse_changed(chunk: Chunk) -> None:
-    if chunk.stamp is None or isinstance(chunk.source, bytes):
+    if chunk.stamp is None or not isinstance(chunk.source, Path):
         return
     try:
         changed = stamp(chunk.source) != chunk.stamp
@@ -307,8 +330,15 @@ def _embedded(
 class _Batches:
     """Inputs of many chunks through the network in batches of one size, in order."""
 
-    def __init__(self, extractor: Extractor, pool: ThreadPoolExecutor, *, ahead: int) -> None:
-        self.extractor, self.pool, self.ahead = extractor, pool, ahead
+    def __init__(
+        self,
+        extractor: Extractor,
+        pool: ThreadPoolExecutor,
+        shared: SharedThreads | None = None,
+        *,
+        ahead: int,
+    ) -> None:
+        self.extractor, self.pool, self.shared, self.ahead = extractor, pool, shared, ahead
         self.pending: list[FloatArray] = []
         self.running: deque[Future[FloatArray]] = deque()
         self.ready: deque[FloatArray] = deque()
@@ -327,7 +357,7 @@ class _Batches:
     def flush(self) -> None:
         """Send what is pending, be it less than a batch."""
         if self.pending:
-            self.running.append(self.pool.submit(self._run, self.pending))
+            self.running.append(self._submitted(self.pending))
             self.pending = []
         while len(self.running) > self.ahead:
             self._finish_first()
@@ -347,6 +377,11 @@ class _Batches:
                 self.ready.appendleft(part[n:])
             n -= len(parts[-1])
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _submitted(self, parts: Sequence[FloatArray]) -> Future[FloatArray]:
+        if self.shared is None:
+            return self.pool.submit(self._run, parts)
+        return self.shared.submit(self.extractor, np.concatenate(parts))
 
     def _run(self, parts: Sequence[FloatArray]) -> FloatArray:
         return self.extractor.network(np.concatenate(parts))

@@ -18,7 +18,8 @@ def join(parts: Sequence[Features]) -> Features:
     """Join the features of one corpus.
 
     A row is a window of the part whose windows are longest; the columns of each other part are
-    the mean of its windows that overlap it, weighted by the overlap.
+    the mean of its windows that overlap it, weighted by the overlap; where none does, those of the
+    last window that begins before it.
 
     Raises
     ------
@@ -47,7 +48,9 @@ def _averaged(part: Features, index: pd.DataFrame) -> npt.NDArray[np.float32]:
         overlap = np.minimum(last, end[rows]) - np.maximum(first, start[rows])
         weight = np.maximum(overlap, 0.0)
         # rounding may leave a last window of a few samples beside the other's grid
-        weight[weight.sum(axis=1) <= 0, -1] = 1.0
+        lost = weight.sum(axis=1) <= 0
+        before = np.searchsorted(start[rows], first[lost, 0], side="right") - 1
+        weight[lost, np.maximum(before, 0)] = 1.0
         weight /= weight.sum(axis=1, keepdims=True)
         result[at] = weight @ part.windows[rows]
     return result

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from faunashot.audio.decode import Audio
+from faunashot.audio.headers import examine
 from faunashot.audio.levels import bandwidth_hz
 from faunashot.audio.reading import Reading
 from faunashot.errors import AudioError
@@ -48,7 +50,7 @@ def of_band(hz: float, extractor: Extractor) -> str | None:
     )
 
 
-def band_hz(source: Path | bytes, reading: Reading) -> float | None:
+def band_hz(source: Path | bytes | Audio, reading: Reading) -> float | None:
     """Where the band of a recording ends, measured over `PART_S`; None where nothing is there."""
     with suppress(AudioError):  # which is said elsewhere, or it begins with silence
         audio = reading.read(source, span_s=(0, PART_S))
@@ -72,6 +74,34 @@ def of_windows(features: Features) -> list[tuple[str, str]]:
         if _are_same(ends) and _are_same(features.windows[rows]):
             found.append((str(clip_id), ALIKE))
     return found
+
+
+def of_recognised(
+    source: Path | Audio, extractors: Sequence[Extractor], features: Features
+) -> tuple[str, ...]:
+    """Say what is to be said of a recording that was recognised, each thing once.
+
+    Parameters
+    ----------
+    source : Path or Audio
+        The recording.
+    extractors : sequence of Extractor
+        That it was recognised with.
+    features : Features
+        Of it.
+    """
+    said = [source.note if isinstance(source, Audio) else examine(source).note]
+    readings = {each.reading for each in extractors}  # the same, of joined backbones
+    bands = {reading: band_hz(source, reading) for reading in readings}
+    for each in extractors:
+        if (hz := bands[each.reading]) is not None:
+            said.append(of_band(hz, each))
+    said += [note for _, note in of_windows(features)]
+    said += [
+        f"from {part['start_s']:g} s on nothing is recognised: {part['reason']}"
+        for part in features.bad
+    ]
+    return tuple(dict.fromkeys(note for note in said if note))
 
 
 def summed_up(remarks: Iterable[tuple[str, str | None]], *, total: int) -> list[str]:

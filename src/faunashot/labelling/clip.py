@@ -10,6 +10,7 @@ import numpy as np
 
 from faunashot.audio.decode import Audio, announced, decode
 from faunashot.audio.encode import as_wav
+from faunashot.audio.spectrogram import RANGE_DB, spectrogram
 from faunashot.audio.usable import unusable
 from faunashot.errors import AudioError
 from faunashot.labelling.items import Item
@@ -17,14 +18,8 @@ from faunashot.labelling.items import Item
 PLAYED_PEAK = 0.7
 """Level that the loudest sample is played at: many recordings of animals are too quiet to judge."""
 
-FRAMES = 1000
-"""Frames that a spectrogram has about, whatever its length."""
-
 LONGEST_S = 120.0
 """Seconds that are shown of a longer item."""
-
-RANGE_DB = 70.0
-"""How far under its loudest point a spectrogram goes."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +95,10 @@ def spectrogram_png(context: Context, *, fmax_hz: float | None = None) -> bytes:
         A PNG without axes, which the page draws: time from left to right.
     """
     from matplotlib.image import imsave
-    from scipy.signal import spectrogram  # librosa's takes seconds to import
 
-    mono, rate = context.audio.mono(), context.audio.sample_rate
-    n_fft = 1 << max(6, round(np.log2(rate * 0.025)))
-    hop = min(n_fft, max(1, len(mono) // FRAMES))
-    padded = np.pad(mono, n_fft // 2)  # a column is of the frame around its time
-    _, _, power = spectrogram(padded, nperseg=n_fft, noverlap=n_fft - hop)
-    db = 10 * np.log10(np.maximum(power, 1e-20) / max(power.max(), 1e-20))
-    top = db.shape[0] if fmax_hz is None else max(2, round(fmax_hz / (rate / 2) * db.shape[0]))
-    picture = np.clip(1 + db[:top] / RANGE_DB, 0, 1)
-    at_s = context.begin_s + np.arange(picture.shape[1]) * hop / rate
+    found = spectrogram(context.audio.mono(), context.audio.sample_rate, fmax_hz=fmax_hz)
+    picture = 1 + found.db / RANGE_DB
+    at_s = context.begin_s + np.arange(picture.shape[1]) * found.hop_s
     around = (at_s < context.start_s) | (at_s > context.end_s)
     picture[:, around] *= 0.5
     file = io.BytesIO()

@@ -185,6 +185,7 @@ def write(outcome: Outcome, params: Params) -> None:
         multi_label=outcome.multi_label,
         temperature=outcome.temperature,
         unknown=outcome.threshold,
+        thresholds=outcome.thresholds,
         system=described(params),
         variant=params.variant,
         corpus=params.corpus,

@@ -15,7 +15,7 @@ from faunashot.params import Params
 from faunashot.protocols import PROTOCOLS
 from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.task import Task
-from faunashot.systems.record import Temperature, UnknownThreshold
+from faunashot.systems.record import ClassThreshold, Temperature, UnknownThreshold
 
 if TYPE_CHECKING:
     from faunashot.estimators.unknown import Novelty
@@ -108,6 +108,8 @@ class Outcome:
         Whether a clip may carry several classes: scores need not sum to 1.
     temperature : Temperature, optional
         That the scores of clips are tempered by where `estimator` is served.
+    thresholds : dict of ClassThreshold
+        By class, for detection by `estimator`, where clips that it had not learned could set them.
     test_conditions : dict of DataFrame
         The same as `held_out` under each of the task's test conditions, by name.
     rotations : list of Rotation
@@ -136,6 +138,7 @@ class Outcome:
     estimator: Estimator
     multi_label: bool = False
     temperature: Temperature | None = None
+    thresholds: dict[str, ClassThreshold] = field(default_factory=dict)
     test_conditions: dict[str, pd.DataFrame] = field(default_factory=dict)
     rotations: list[Rotation] = field(default_factory=list)
     novelty: Novelty | None = None

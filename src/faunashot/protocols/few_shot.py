@@ -26,6 +26,7 @@ from faunashot.protocols.support.scoring import (
     validated_temperature,
 )
 from faunashot.protocols.support.task import Learn, Task, clip_scores
+from faunashot.protocols.support.thresholds import validated_thresholds
 from faunashot.systems.record import Temperature
 
 FINAL = 2**31 - 1
@@ -120,9 +121,12 @@ class FewShot(Protocol):
         final = self.draw(task, None, FINAL)
         (learn,) = self._learn(task, [final], self.k)
         (model,) = task.fit([learn])
-        (temperature,) = self._temperatures(task, [final], self.k)
-        if temperature is None:
+        (pairs,) = self._left_out(task, [final], self.k)
+        if pairs is None:
+            pairs = [(model, list(learn.validation))]
             temperature = validated_temperature(task, model, learn.validation)
+        else:
+            temperature = _temperature(task, pairs)
         learned = [*learn.labelled, *learn.validation]
         tempered_on = learn.validation if task.kind.uses_validation else learned
         whole = task.kind.level == "clip"
@@ -134,6 +138,7 @@ class FewShot(Protocol):
             estimator=model,
             multi_label=task.target.multi_label,
             temperature=Temperature(value=temperature, clips=len(tempered_on)),
+            thresholds=validated_thresholds(task, pairs, temperature=temperature),
             test_conditions=every.test_conditions,
             rotations=[Rotation(e.number, e.labelled(self.k), e.split.test) for e in each if whole],
             learned_from=learned,
@@ -245,34 +250,50 @@ class FewShot(Protocol):
     def _temperatures(self, task: Task, episodes: Sequence[Episode], k: int) -> list[float | None]:
         """Temperature of each episode, from its own labelled clips: no others are known.
 
-        Each part of the support is scored by a head on the rest, clips of one recording together.
-        With one clip a class there is no rest: 1, as beside the headline k, whose figures are not
-        about confidence. None where clips are held back, which say it of each fitted estimator.
+        None where clips are held back, which say it of each fitted estimator.
+        """
+        return [
+            None if pairs is None else _temperature(task, pairs)
+            for pairs in self._left_out(task, episodes, k)
+        ]
+
+    def _left_out(
+        self, task: Task, episodes: Sequence[Episode], k: int
+    ) -> list[list[tuple[Estimator, list[str]]] | None]:
+        """Heads on parts of each episode's support, each with the clips that it did not learn.
+
+        Each part of the support is left out by a head on the rest, clips of one recording together.
+        With one clip a class there is no rest: none, as beside the headline k, whose figures are
+        not about confidence. None in place of a list where clips are held back.
         """
         if task.kind.uses_validation:
             return [None] * len(episodes)
         parts = min(k, CALIBRATION_FOLDS)
         if parts < 2 or k != self.k:
-            return [1.0] * len(episodes)
+            return [[] for _ in episodes]
         sets, left_out = [], []
         for episode in episodes:
-            for learn, out in _left_out(task, episode, k, parts=parts):
+            for learn, out in _without_part(task, episode, k, parts=parts):
                 sets.append(learn)
                 left_out.append(out)
         models: list[Estimator] = list(task.fit(sets))
-        found: list[float | None] = []
-        for at in range(len(episodes)):
-            span = slice(at * parts, (at + 1) * parts)
-            pairs = [(m, ids) for m, ids in zip(models[span], left_out[span], strict=True) if ids]
-            scores = [clip_scores(model, task.target.examples(ids)) for model, ids in pairs]
-            ids = [i for _, of_part in pairs for i in of_part]
-            found.append(
-                clip_temperature(np.concatenate(scores), task.target.examples(ids)) if ids else 1.0
-            )
-        return found
+        every = [(m, ids) for m, ids in zip(models, left_out, strict=True)]
+        spans = [every[at * parts : (at + 1) * parts] for at in range(len(episodes))]
+        return [[pair for pair in span if pair[1]] for span in spans]
 
 
-def _left_out(task: Task, episode: Episode, k: int, *, parts: int) -> list[tuple[Learn, list[str]]]:
+def _temperature(task: Task, pairs: Sequence[tuple[Estimator, Sequence[str]]]) -> float:
+    """The temperature that suits clips that heads did not learn; 1 where there are none."""
+    if not pairs:
+        return 1.0
+    scores = [clip_scores(model, task.target.examples(ids)) for model, ids in pairs]
+    ids = [clip_id for _, of_part in pairs for clip_id in of_part]
+    return clip_temperature(np.concatenate(scores), task.target.examples(ids))
+
+
+def _without_part(
+    task: Task, episode: Episode, k: int, *, parts: int
+) -> list[tuple[Learn, list[str]]]:
     """Of each part of a support what is learned without it, and the clips of it that are scored."""
     table, learn = task.target, episode.learn(k)
     drawn = [ids[:k] for ids in episode.support.values()]

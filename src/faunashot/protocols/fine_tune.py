@@ -20,7 +20,8 @@ from faunashot.protocols.base import Outcome, Protocol, Rotation
 from faunashot.protocols.support.design import Design
 from faunashot.protocols.support.scoring import Scored, labelled_range, scored, together
 from faunashot.protocols.support.task import Learn, Task, clip_scores
-from faunashot.systems.record import Temperature
+from faunashot.protocols.support.thresholds import fit_thresholds, highest_scores
+from faunashot.systems.record import ClassThreshold, Temperature
 
 
 class FineTune(Protocol):
@@ -40,8 +41,8 @@ class FineTune(Protocol):
         each = list(task.splits())
         k = _clips_a_class(task, each)
         found = task.of_each(each, lambda split: held_out(task, split, k=k))
-        chosen = [{"fold": s.name, **facts} for s, (_, facts) in zip(each, found, strict=True)]
-        every = together([part for part, _ in found])
+        chosen = [{"fold": s.name, **of.facts} for s, of in zip(each, found, strict=True)]
+        every = together([of.scored for of in found])
         model, served = _served(task, chosen)
         temperature = float(np.median([facts["temperature"] for facts in chosen]))
         whole = task.kind.level == "clip"
@@ -53,6 +54,7 @@ class FineTune(Protocol):
             estimator=model,
             multi_label=task.target.multi_label,
             temperature=Temperature(value=temperature, clips=sum(len(s.validation) for s in each)),
+            thresholds=_thresholds(task, each, found),
             test_conditions=every.test_conditions,
             rotations=[Rotation(-1, s.learnable, s.test) for s in each if whole],
             learned_from=task.target.clips["clip_id"].tolist(),
@@ -65,7 +67,25 @@ class FineTune(Protocol):
         design.refuse_unlearnable()
 
 
-def held_out(task: Task, split: Split, *, k: int = -1) -> tuple[Scored, dict[str, Any]]:
+class HeldOut(NamedTuple):
+    """What comes of one split.
+
+    Attributes
+    ----------
+    scored : Scored
+        Its test fold.
+    facts : dict
+        What was chosen for it.
+    validated : ndarray, shape (n, C)
+        Highest scores of the clips of its validation fold, see `highest_scores`.
+    """
+
+    scored: Scored
+    facts: dict[str, Any]
+    validated: FloatArray
+
+
+def held_out(task: Task, split: Split, *, k: int = -1) -> HeldOut:
     """Scores of the test fold of one split, and what was chosen for it."""
     choice = _choose(task, split)
     model = choice.model
@@ -74,15 +94,20 @@ def held_out(task: Task, split: Split, *, k: int = -1) -> tuple[Scored, dict[str
     facts = {"settings": choice.settings, **model.chosen(), "temperature": choice.temperature}
     labelled = labelled_range(task, split.learnable)
     where: dict[str, Any] = {"k": k, **labelled, "episode": -1, "fold": split.name}
-    return scored(task, model, split.test, temperature=choice.temperature, **where), facts
+    test = scored(task, model, split.test, temperature=choice.temperature, **where)
+    return HeldOut(test, facts, choice.validated)
 
 
 class _Choice(NamedTuple):
-    """Settings, an estimator that has them and has not learned the validation fold, temperature."""
+    """Settings, an estimator that has them and has not learned the validation fold, temperature.
+
+    `validated` are the highest scores of the clips of that fold, (n, C).
+    """
 
     settings: dict[str, Any]
     model: Estimator
     temperature: float
+    validated: FloatArray
 
 
 def _choose(task: Task, split: Split) -> _Choice:
@@ -92,7 +117,7 @@ def _choose(task: Task, split: Split) -> _Choice:
     if not split.validation:
         settings = dict(task.system.settings)
         (model,) = task.fit([learn], **settings)
-        return _Choice(settings, model, 1.0)
+        return _Choice(settings, model, 1.0, np.zeros((0, len(task.target.classes))))
     from sklearn.model_selection import ParameterGrid
 
     examples = task.target.examples(split.validation)
@@ -105,7 +130,20 @@ def _choose(task: Task, split: Split) -> _Choice:
             best = quality, {key: settings[key] for key in sorted(settings)}, model, scores
     assert best is not None
     _, chosen, model, scores = best
-    return _Choice(chosen, model, clip_temperature(scores, examples))
+    temperature = clip_temperature(scores, examples)
+    highest = highest_scores(model, examples, temperature=temperature)
+    return _Choice(chosen, model, temperature, highest)
+
+
+def _thresholds(
+    task: Task, splits: Sequence[Split], found: Sequence[HeldOut]
+) -> dict[str, ClassThreshold]:
+    """Thresholds from the validation folds, each scored by what had not learned it."""
+    ids = [clip_id for split in splits for clip_id in split.validation]
+    if not ids:
+        return {}
+    scores = np.concatenate([of.validated for of in found])
+    return fit_thresholds(scores, task.target.examples(ids).targets, task.target.classes)
 
 
 def _quality(scores: FloatArray, examples: Examples) -> float:

@@ -65,6 +65,35 @@ def model_card(
         f"once more, on {trained}{joint}; the figures are those of heads fitted in the same way "
         "and scored on other clips.",
         "",
+        *_trained_on(record),
+        f"- Corpus {record.corpus}: {corpus_licence}. {corpus_citation}",
+        "",
+        *_limits(record),
+    ]
+    return "\n".join(lines)
+
+
+def record_card(record: TrainedSystem) -> str:
+    """Markdown card of what a model says of itself, without the metrics of its run."""
+    thresholds = {name: threshold.value for name, threshold in record.thresholds.items()}
+    said = ", ".join(f"{name} {value:.2f}" for name, value in thresholds.items())
+    lines = [
+        f"# {record.system.get('name', record.estimator)} on {record.corpus or 'a corpus'}",
+        "",
+        f"Recognises {len(record.classes)} classes: {', '.join(record.classes)}. "
+        f"Protocol `{record.protocol}`, k = {record.k}, {len(record.learned_from)} clips learned "
+        f"from. {_network(record)}{_tempered(record)}",
+        "",
+        *([f"Thresholds: {said}.", ""] if said else []),
+        *_trained_on(record),
+        "",
+        *_limits(record),
+    ]
+    return "\n".join(lines)
+
+
+def _trained_on(record: TrainedSystem) -> list[str]:
+    return [
         "## Trained on, and licences",
         "",
         *(
@@ -72,15 +101,17 @@ def model_card(
             f"Licence: {backbone.licence}. {backbone.citation}"
             for backbone in record.backbones
         ),
-        f"- Corpus {record.corpus}: {corpus_licence}. {corpus_citation}",
-        "",
+    ]
+
+
+def _limits(record: TrainedSystem) -> list[str]:
+    return [
         "## Limits",
         "",
         f"{_unknown(record)} "
         "Figures from one corpus do not carry over to other recorders, places or seasons.",
         "",
     ]
-    return "\n".join(lines)
 
 
 def _row(*cells: str) -> str:

@@ -53,6 +53,29 @@ class UnknownThreshold(_Record):
     background: str
 
 
+class ClassThreshold(_Record):
+    """From which score on a window is taken for one of a class, and how that was set.
+
+    Attributes
+    ----------
+    value : float
+        A score of the class, tempered as the system's scores are.
+    source : str
+        What it was set by: "validation", which is clips that the system was not learned from, or
+        "checked by ear", which is detections that a person listened to.
+    precision, recall : float, optional
+        Of the class at the threshold, on what it was set by; None where that cannot say.
+    n : int
+        Clips, or detections, that it was set by.
+    """
+
+    value: float
+    source: str
+    precision: float | None = None
+    recall: float | None = None
+    n: int
+
+
 class BackboneRecord(_Record):
     """A backbone, or a front end by itself, that a system was trained on.
 
@@ -103,6 +126,8 @@ class TrainedSystem(_Record):
         Of its probabilities, where it was fitted.
     unknown : UnknownThreshold, optional
         Of its detector of recordings of no class, where it has one.
+    thresholds : dict of ClassThreshold
+        By class, for detection; of a class that is not there, none could be set.
     system : dict
         Name, head, settings and so on, see `faunashot.systems.catalogue.System`.
     variant : str
@@ -130,6 +155,7 @@ class TrainedSystem(_Record):
     multi_label: bool = False
     temperature: Temperature | None = None
     unknown: UnknownThreshold | None = None
+    thresholds: dict[str, ClassThreshold] = {}
     system: dict[str, Any] = {}
     variant: str = ""
     corpus: str = ""

@@ -19,6 +19,7 @@ from mlflow.models.model import ModelInfo
 
 import faunashot.serving
 from faunashot.serving import schema
+from faunashot.serving.limits import Limits
 from faunashot.tracking import store
 from faunashot.tracking.experiments import KEY, log_metrics
 from faunashot.tracking.keys import hash_path
@@ -174,6 +175,7 @@ def _log_model(
             python_model=str(code),
             artifacts={"model": str(model_folder), "card": str(card_file)},
             signature=schema.signature(),
+            model_config=Limits().model_dump(),
             input_example=schema.input_example(example_audio),
             pip_requirements=list(requirements),
             params=dict(registration.tags),

@@ -178,7 +178,7 @@ def _scored(number: int, cell: Cell, data: Data) -> tuple[int, pd.DataFrame]:
     parts = []
     with threadpool_limits(1):
         for split in splits:
-            found, _ = fine_tune.held_out(task, split)
+            found = fine_tune.held_out(task, split).scored
             parts += [_decided(found.clips, MAIN)]
             parts += [_decided(table, name) for name, table in found.test_conditions.items()]
     return number, pd.concat(parts, ignore_index=True)
