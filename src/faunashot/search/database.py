@@ -280,6 +280,7 @@ class _Batch:
         self.rows: list[int] = []
 
     def add(self, recording: int, rows: npt.NDArray[np.intp]) -> None:
+        """Take the windows in some rows of the features, of one recording."""
         for row in rows:
             offsets = self.times[row].tolist()
             self.windows.append({"recording_id": recording, "offsets": offsets})
@@ -288,6 +289,7 @@ class _Batch:
                 self.flush()
 
     def flush(self) -> None:
+        """Add what was taken and is not in the database yet."""
         if self.rows:
             embeddings = unit(self.features.windows[np.array(self.rows)]).astype(np.float32)
             # there are none in it: recordings that it knew were removed first
