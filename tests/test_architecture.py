@@ -69,6 +69,8 @@ CONFINED = {
     "tf2onnx": {"runtimes"},
     "ai_edge_quantizer": {"runtimes"},
     "safetensors": {"weights"},
+    "perch_hoplite": {"search"},
+    "ml_collections": {"search"},
     "streamlit": {"app"},
 }
 """Libraries that only some rooms may import."""

@@ -28,6 +28,8 @@ COMMANDS = {
     "label": "A page to label recordings on: listen, look, press a key.",
     "score": "How good detections are, against annotations of the same recordings.",
     "embed": "Store the embeddings of recordings, of any number and length.",
+    "search": "Windows that sound most like a recording or like words.",
+    "suggest": "What to label next, and when to stop.",
     "pack": "Write a corpus as one HDF5 file that training reads at random.",
     "cache": "What is kept so that nothing is embedded twice, and how to have less of it.",
     "fetch": "Bring a corpus: download it, or say how to get it.",

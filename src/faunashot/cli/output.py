@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -68,3 +71,28 @@ def answer(
     for row in rows:
         table.add_row(*("" if row.get(name) is None else str(row[name]) for name in shown))
     Console().print(table)
+
+
+def refuse_other_tables(out: Path | None) -> None:
+    """Raise `ParameterError` where `write_rows` cannot write to a file of this name."""
+    from faunashot.errors import ParameterError
+
+    if out is not None and out.suffix.lower() not in (".csv", ".json"):
+        raise ParameterError(f"--out {out}: name a file that ends in .csv or .json")
+
+
+def write_rows(
+    file: Path, rows: Sequence[Mapping[str, Any]], *, without: Sequence[str] = ()
+) -> None:
+    """Write rows as JSON, or as CSV without the columns that have no place in a cell."""
+    from faunashot.files import write_atomically
+
+    if file.suffix.lower() == ".json":
+        write_atomically(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        return
+    names = dict.fromkeys(name for row in rows for name in row if name not in without)
+    text = io.StringIO()
+    table = csv.DictWriter(text, [*names], extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_atomically(file, text.getvalue())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from faunashot.cli.output import EXIT_CODES, AsJson, answer, end_with
+from faunashot.cli.output import (
+    EXIT_CODES,
+    AsJson,
+    answer,
+    end_with,
+    refuse_other_tables,
+    write_rows,
+)
 
 if TYPE_CHECKING:
     from faunashot.recogniser import Recogniser
@@ -47,12 +51,11 @@ def recognise(
     class.
     """
     from faunashot.audio.recordings import find_recordings
-    from faunashot.errors import AudioError, ParameterError
+    from faunashot.errors import AudioError
     from faunashot.features.remarks import summed_up
     from faunashot.progress import tracked
 
-    if out is not None and out.suffix.lower() not in (".csv", ".json"):
-        raise ParameterError(f"--out {out}: name a file that ends in .csv or .json")
+    refuse_other_tables(out)
     found = find_recordings(files)
     rows: list[dict[str, Any]] = []
     said: list[tuple[str, str | None]] = []
@@ -76,7 +79,7 @@ def recognise(
     for line in summed_up(said, total=len(found.files)):
         typer.echo(f"faunashot: {line}", err=True)
     if out is not None:
-        _write(out, rows)
+        write_rows(out, rows, without=["probabilities"])
     if as_json or out is None:
         answer(rows, as_json=as_json)
     else:
@@ -115,18 +118,3 @@ def _clip(heard: Recognition, *, whole: object) -> dict[str, Any]:
     if heard.unknown_score is not None:
         row["unknown_score"] = round(heard.unknown_score, 4)
     return row | ({"probabilities": heard.probabilities} if whole else {})
-
-
-def _write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as JSON, or as CSV without what has no place in a cell."""
-    from faunashot.files import write_atomically
-
-    if file.suffix.lower() == ".json":
-        write_atomically(file, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-        return
-    names = dict.fromkeys(name for row in rows for name in row if name != "probabilities")
-    text = io.StringIO()
-    table = csv.DictWriter(text, [*names], extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_atomically(file, text.getvalue())

@@ -1,0 +1,1 @@
+"""Similar sounds in any number of recordings, which to label next, and when to stop."""
