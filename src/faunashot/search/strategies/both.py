@@ -19,9 +19,8 @@ class Both(Strategy):
     References
     ----------
     O. Sener, S. Savarese. Active learning for convolutional neural networks: a core-set approach.
-    ICLR 2018, for the centres; the margin as of `Uncertainty`. Over 30 runs on the
-    Animal-Sound-Dataset this did as well as or better than BADGE (J. T. Ash et al., ICLR 2020) and
-    than clusters of uncertain ones (docs/field/SEARCH.md).
+    ICLR 2018, for the centres; the margin as of `Uncertainty`. BADGE (J. T. Ash et
+    al., ICLR 2020) did as well on the Animal-Sound-Dataset, see docs/field/SEARCH.md.
     """
 
     def choose(self, pool: Pool, n: int, *, rng: np.random.Generator) -> IntArray:
