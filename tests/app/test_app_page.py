@@ -65,5 +65,5 @@ def test_detections_are_gone_through(
     assert "wren 0.70" in _texts(page)
     page.button[1].click().run()
     assert not page.exception
-    answers = Csv().read(tmp_path / "found" / REVIEWED)["correct"]
+    answers = Csv().read(tmp_path / f"found{REVIEWED}")["correct"]
     assert list(answers) == ["yes", "no"]

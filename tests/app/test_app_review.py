@@ -69,6 +69,6 @@ def test_a_full_disk_loses_no_answer(folder: Path, monkeypatch: pytest.MonkeyPat
 
 def test_without_a_detection_there_is_a_line(tmp_path: Path) -> None:
     (tmp_path / "odd.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(AnnotationError, match="holds no detection"):
+    with pytest.raises(AnnotationError, match="no table of events"):
         Review(tmp_path)
-    assert not (tmp_path / REVIEWED).exists()
+    assert not (tmp_path.with_name(tmp_path.name + REVIEWED)).exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from faunashot.annotations.formats.csv import Csv
-from faunashot.annotations.table import as_table
+from faunashot.annotations.reading import read_all
 from faunashot.app.analysis import draw_sound, png_of
 from faunashot.errors import AnnotationError
 from faunashot.evaluation.plot_style import one_panel
@@ -24,8 +24,8 @@ CORRECT = "correct"
 
 WRITTEN = dict(zip(DECISIONS, ("yes", "no", "uncertain"), strict=True))
 
-REVIEWED = "reviewed.csv"
-"""Table of the detections with their answers, in the folder of the detections."""
+REVIEWED = ".reviewed.csv"
+"""End of the name of the table of detections with their answers, which lies beside their folder."""
 
 CONTEXT_S = 1.0
 
@@ -36,7 +36,7 @@ class Review:
     Parameters
     ----------
     source : Path
-        Of `faunashot detect`; answers go into `REVIEWED` in it, or beside a table.
+        Of `faunashot detect`, in any format; answers go into a table beside it.
 
     Raises
     ------
@@ -45,10 +45,10 @@ class Review:
     """
 
     def __init__(self, source: Path) -> None:
-        folder = source if source.is_dir() else source.parent
-        self.file = folder / REVIEWED
+        name = source.resolve().name if source.is_dir() else source.stem
+        self.file = source.resolve().with_name(name + REVIEWED)
         self.problems: list[str] = []
-        self.table = self._read(source)
+        self.table: pd.DataFrame = self._read(source)
         if self.table.empty:
             raise AnnotationError(f"{source} holds no detection")
 
@@ -56,15 +56,10 @@ class Review:
         if self.file.exists():
             found = Csv().read(self.file)
             return found.assign(correct=found[CORRECT].fillna("").astype("str"))
-        tables = sorted(source.glob("*.csv")) if source.is_dir() else [source]
-        parts = []
-        for table in tables:
-            try:
-                parts.append(Csv().read(table))
-            except AnnotationError as error:
-                self.problems.append(str(error))
-        found = as_table(pd.concat(parts, ignore_index=True) if parts else [])
-        return found.sort_values("score", ascending=False, ignore_index=True).assign(correct="")
+        found = read_all([source])
+        self.problems = [*(f"{name}: {lack}" for name, lack in found.problems), *found.notes]
+        order = found.events["score"].to_numpy().argsort()[::-1]  # without a score: first
+        return found.events.iloc[order].reset_index(drop=True).assign(correct="")
 
     @property
     def labels(self) -> list[str]:
