@@ -56,10 +56,10 @@ class Review:
         if self.file.exists():
             found = Csv().read(self.file)
             return found.assign(correct=found[CORRECT].fillna("").astype("str"))
-        found = read_all([source])
-        self.problems = [*(f"{name}: {lack}" for name, lack in found.problems), *found.notes]
-        order = found.events["score"].to_numpy().argsort()[::-1]  # without a score: first
-        return found.events.iloc[order].reset_index(drop=True).assign(correct="")
+        tables = read_all([source])
+        self.problems = [*(f"{name}: {lack}" for name, lack in tables.problems), *tables.notes]
+        order = tables.events["score"].to_numpy().argsort()[::-1]  # without a score: first
+        return tables.events.iloc[order].reset_index(drop=True).assign(correct="")
 
     @property
     def labels(self) -> list[str]:
