@@ -36,6 +36,9 @@ KINDS = {
     "faunashot.conditions.base:CONDITIONS": ("distant", "distant:Distant"),
     "faunashot.evaluation.metrics:METRICS": ("worst_f1", "worst_f1:WorstF1"),
     "faunashot.evaluation.plots:PLOTS": ("confidence", "confidence:Confidence"),
+    "faunashot.annotations.formats:FORMATS": ("json_lines", "json_lines:JsonLines"),
+    "faunashot.export.formats.base:FORMATS": ("zipped", "zipped:Zipped"),
+    "faunashot.search.strategies:STRATEGIES": ("surest", "surest:Surest"),
 }
 """Registries, and what the page adds to each: its name and its class in the package."""
 
@@ -110,6 +113,32 @@ for dotted, (name, _) in {KINDS}.items():
     done = ask(nightjar, code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"nightjar.{of} nightjar" for _, of in KINDS.values()]
+
+
+def test_its_tables_are_written_and_known_by_their_content(nightjar: Path, tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.reading import read_events
+from faunashot.annotations.table import as_table
+table = as_table([dict(file="a.wav", start_s=0, end_s=2, label="frog, tree", score=0.5)])
+FORMATS["json_lines"]().write(table, Path({str(tmp_path / "a.jsonl")!r}))
+assert read_events(Path({str(tmp_path / "a.jsonl")!r})).equals(table)
+"""
+    done = ask(nightjar, code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_strategy_chooses(nightjar: Path) -> None:
+    code = """
+import numpy as np
+from faunashot.search.strategies import STRATEGIES
+from faunashot.search.strategies.base import Pool
+found = np.array([[0.5, 0.5], [0.9, 0.1], [0.8, 0.2]])
+pool = Pool(found, np.zeros((3, 2)), np.array(list("abc")), np.zeros((0, 2)))
+print(STRATEGIES["surest"]().choose(pool, 2, rng=np.random.default_rng(0)).tolist())
+"""
+    assert ask(nightjar, code).stdout.strip() == "[1, 2]"
 
 
 def test_listing_imports_no_module_of_the_package(nightjar: Path) -> None:

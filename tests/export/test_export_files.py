@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_system import CLASSES, recordings, small_system
+from exported_system import CLASSES, recordings, small_system
 
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.export.export import export
