@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from first_hour import PAGE, ROOT, commands, run, shape
+from long_running import LONG as TAKES_LONG
 from pipeline_project import commit, copy_tracked, environment
 
 SHOWN = commands(PAGE.read_text("utf-8"))
@@ -35,6 +36,7 @@ def test_the_commands_are_there():
                 assert program in {"git", "source"}
 
 
+@TAKES_LONG
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_they_print_what_the_page_shows(tmp_path: Path) -> None:

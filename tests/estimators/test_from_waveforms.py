@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from long_running import LONG
 from tiny_panns import RATE, SAMPLES, calls, model, use_tiny
 from windowed import of_rows, rows_of, windowed
 
@@ -226,6 +227,7 @@ def test_two_devices_train_as_one_does_and_go_on_to_the_same_bits(tmp_path: Path
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@LONG
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_mobilenet_learns_animals_that_call_at_once() -> None:
@@ -248,7 +250,7 @@ LONG_CLASSES = ("insects", "cow", "rooster")
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-@pytest.mark.skipif("FAUNASHOT_LONG" not in os.environ, reason="minutes; FAUNASHOT_LONG=1")
+@LONG
 def test_mobilenet_learns_animals_of_synthetic_soundscapes() -> None:
     """The same of three animals in their surroundings, at places that it has not learned from."""
     made = list(soundscapes(2000, classes=LONG_CLASSES, duration_s=1.0, sample_rate=RATE))
