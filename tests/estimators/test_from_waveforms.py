@@ -234,7 +234,7 @@ def test_mobilenet_learns_animals_that_call_at_once() -> None:
     """From weights that are drawn to a mean average precision of 0.9 on clips not learned from."""
     made = FromWaveforms(
         network="panns_mobilenet_v1",
-        steps=200,
+        steps=300,
         steps_per_epoch=50,
         batch_size=16,
         mask_frames=8,
