@@ -152,7 +152,7 @@ def test_a_project_has_what_it_needs_and_nothing_of_the_repository(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_wheel_holds_the_files_of_the_repository(tmp_path) -> None:
     left_out = shutil.ignore_patterns(".venv", ".git", ".dvc*", "mlruns", "data", "build")
     copy = shutil.copytree(ROOT, tmp_path / "copy", symlinks=True, ignore=left_out)

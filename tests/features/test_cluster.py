@@ -23,7 +23,7 @@ from faunashot.features.extractors import extractor
 from faunashot.features.plan import Plan, Recording, plan
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'faunashot[ray]'")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 RATE = 16_000
 RECORDINGS, SHARD_WINDOWS = 60, 120
