@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from faunashot.labelling.corpus import LabelledCorpus
 from faunashot.labelling.items import Item
-from faunashot.labelling.server import HOSTS, application
+from faunashot.labelling.server import application
 from faunashot.labelling.session import Session
 
 
@@ -21,7 +21,7 @@ def session(recording: Path, tmp_path: Path) -> Session:
 
 @pytest.fixture
 def client(session: Session) -> TestClient:
-    return TestClient(application(session, hosts=HOSTS), raise_server_exceptions=True)
+    return TestClient(application(session), base_url="http://localhost")
 
 
 def test_a_person_labels_all_that_is_asked(client: TestClient, session: Session) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from faunashot.cli.listening import listen
 from faunashot.cli.output import note
 
 if TYPE_CHECKING:
@@ -92,25 +93,16 @@ def _items(asked: list[Path], *, window_s: float) -> list[Item]:
 def _serve(session: Session, *, port: int, fmax_hz: float | None, browser: bool) -> None:
     """Show the page until it is ended with Ctrl-C."""
     import contextlib
-    import socket
     import webbrowser
 
     import uvicorn
 
-    from faunashot.errors import ParameterError
-    from faunashot.labelling.server import HOSTS, application
+    from faunashot.labelling.server import application
 
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen()  # from here on a browser waits, and is not refused
-    except OSError as error:
-        listener.close()
-        raise ParameterError(f"port {port} cannot be used: {error.strerror}") from error
+    listener = listen("127.0.0.1", port)  # from here on a browser waits, and is not refused
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     print(f"{len(session.items)} to label at {address} (Ctrl-C ends it)", flush=True)
-    app = application(session, fmax_hz=fmax_hz, hosts=HOSTS)
+    app = application(session, fmax_hz=fmax_hz)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     if browser:
         webbrowser.open(address)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from faunashot.cli.listening import listen
+
 if TYPE_CHECKING:
+    import socket
+
     from faunashot.recogniser import Recogniser
     from faunashot.serving.limits import Limits
 
@@ -55,22 +58,10 @@ def serve(
         max_seconds=max_seconds,
         max_waiting=max_waiting,
     )
-    with _listening(host, port) as listener:  # first, as a model takes seconds to load
+    with listen(host, port) as listener:  # first, as a model takes seconds to load
         name = str(model_of(load_params()) if model is None else model)
         recogniser = load_model(name)
         _run(recogniser, listener, name=name, limits=limits)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """Socket that listens at an address."""
-    from faunashot.errors import ParameterError
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ParameterError(f"--host {host} --port {port}: {reason}; name another") from error
 
 
 def _run(recogniser: Recogniser, listener: socket.socket, *, name: str, limits: Limits) -> None:

@@ -24,11 +24,11 @@ MOST_BYTES = 10_000
 
 NOT_JSON = "send an object as application/json"
 
-HOSTS = ["localhost", "127.0.0.1", "[::1]", "testserver"]
+HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 """Names that the page is asked by: another site's name that leads here is refused."""
 
 
-def application(session: Session, *, fmax_hz: float | None = None, hosts: list[str]) -> Starlette:
+def application(session: Session, *, fmax_hz: float | None = None) -> Starlette:
     """Page and answers for one session, without a server around them.
 
     Parameters
@@ -36,8 +36,6 @@ def application(session: Session, *, fmax_hz: float | None = None, hosts: list[s
     session : Session
     fmax_hz : float, optional
         Upper end of spectrograms.
-    hosts : list of str
-        Names that requests may be for.
     """
     page = files("faunashot.labelling").joinpath("page.html").read_text("utf-8")
 
@@ -84,7 +82,7 @@ def application(session: Session, *, fmax_hz: float | None = None, hosts: list[s
         Route("/answer", answered, methods=["POST"]),
         Route("/undo", undone, methods=["POST"]),
     ]
-    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
     return Starlette(routes=routes, middleware=[trusted])
 
 
