@@ -2,17 +2,19 @@
 
 Run in a project whose corpus was ingested, audited and embedded. `strategies` begins with ten clips
 drawn by chance, and adds ten at a time; each run makes grouped folds of its own, of which one is
-scored. `forecast` plays a person with half of the source recordings, who asks what ten more labels
-would gain, and compares with what they gain with all recordings.
+scored. `forecast` draws tasks, each of some of the classes, and plays people with half of a task's
+source recordings, who ask at 3, 5 and 7 labels a class what ten more labels would gain; that is
+compared with what they gain with all recordings of the task, as the mean of many episodes.
 
     python benchmarks/active_learning.py strategies --runs 30 --plot strategies.png
-    python benchmarks/active_learning.py forecast --runs 100
+    python benchmarks/active_learning.py forecast --runs 40 --first 0 --classes 5 --kept FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from faunashot.data.splits import Splits
+from faunashot.detection.validation.planning import wilson
 from faunashot.estimators.base import columns
 from faunashot.estimators.steps import Steps
 from faunashot.evaluation.metrics import HEADLINE, metrics_for
@@ -40,6 +43,7 @@ from faunashot.systems.catalogue import System, system
 
 STEP = 10
 FORECAST_K = (1, 2, 3, 5, 7)
+ASKED_AT = (3, 5, 7)
 
 
 class Simulation:
@@ -125,13 +129,18 @@ class Simulation:
         settings = FewShot.Options(k_values=k_values, episodes=episodes)
         return FewShot(settings, k=1).run(task).held_out
 
-    def half(self, number: int) -> pd.DataFrame:
+    def task(self, number: int, *, classes: int) -> pd.DataFrame:
+        """The clips of some classes, drawn by chance."""
+        names = np.random.default_rng([11, number]).permutation(self.table.classes)[:classes]
+        return self.clips[self.clips["label"].isin(names)]
+
+    def half(self, clips: pd.DataFrame, *, seed: list[int]) -> pd.DataFrame:
         """The clips of half of the source recordings of each class."""
-        rng, kept = np.random.default_rng([7, number]), set()
-        for _, of_class in self.clips.groupby("label"):
+        rng, kept = np.random.default_rng([7, *seed]), set()
+        for _, of_class in clips.groupby("label"):
             groups = of_class["group"].unique()
             kept |= set(rng.permutation(groups)[: -(-len(groups) // 2)])
-        return self.clips[self.clips["group"].isin(kept)]
+        return clips[clips["group"].isin(kept)]
 
 
 def strategies(simulation: Simulation, given: argparse.Namespace) -> dict[str, Any]:
@@ -222,52 +231,98 @@ def draw(labels: npt.NDArray[np.float64], means: dict[str, Any], runs: int) -> A
 
 
 def forecasts(simulation: Simulation, given: argparse.Namespace) -> dict[str, Any]:
-    """How often the interval of the gain holds the gain that there is."""
-    classes = simulation.table.classes
-    now = FORECAST_K[-1]
-    everyone = simulation.held_out(
-        simulation.clips, k_values=(now, now + 1), episodes=given.episodes, seed=1
+    """How often the interval of the gain holds the gain that there is, by labels."""
+    if given.kept:
+        given.kept.mkdir(parents=True, exist_ok=True)
+    numbers = range(given.first, given.first + given.runs)
+    found = Parallel(n_jobs=given.jobs)(
+        delayed(asked)(simulation, number, given) for number in numbers
     )
-    gains = gains_of(everyone, classes, now=now, simulation=simulation)
-    truth = float(gains.mean())
-
-    def asked(number: int) -> dict[str, float]:
-        held_out = simulation.held_out(
-            simulation.half(number), k_values=FORECAST_K, episodes=20, seed=number
-        )
-        found = forecast(held_out, classes, n_bootstrap=500, seed=number)
-        return {"value": found.gain.value, "low": found.gain.low, "high": found.gain.high}
-
-    rows = pd.DataFrame(Parallel(n_jobs=given.jobs)(map(delayed(asked), range(given.runs))))
+    rows = pd.DataFrame([row for of_task in found for row in of_task])
     if given.table:
         rows.to_csv(given.table, index=False)
-    holds = (rows["low"] <= truth) & (truth <= rows["high"])
+    ranges = [{"labels": int(n), **coverage(part)} for n, part in rows.groupby("labels")]
+    return {"tasks": given.runs, "classes": given.classes, "ranges": ranges, "all": coverage(rows)}
+
+
+def asked(simulation: Simulation, number: int, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """What each person of a task is told at each number of labels, and the truth."""
+    clips = simulation.task(number, classes=given.classes)
+    classes = sorted(clips["label"].unique())
+    more = STEP // len(classes)
+    ks = sorted({k + step for k in ASKED_AT for step in (0, more)})
+
+    def curve() -> pd.DataFrame:
+        held_out = simulation.held_out(
+            clips, k_values=tuple(ks), episodes=given.episodes, seed=number
+        )
+        return curves_of(held_out, classes, simulation=simulation)
+
+    truth, rows = kept(given.kept, f"truth-{number}", curve), []
+    for person in range(given.people):
+
+        def run(seed: int = 1000 * person + number) -> pd.DataFrame:
+            half = simulation.half(clips, seed=[number, seed])
+            return simulation.held_out(half, k_values=FORECAST_K, episodes=20, seed=seed)
+
+        held_out = kept(given.kept, f"person-{number}-{person}", run)
+        for k in ASKED_AT:
+            gains = truth[str(k + more)] - truth[str(k)]
+            found = forecast(
+                held_out[held_out["k"] <= k], classes, further=STEP, n_bootstrap=500, seed=number
+            )
+            rows.append(
+                {
+                    "task": number,
+                    "person": person,
+                    "labels": k * len(classes),
+                    "truth": gains.mean(),
+                    "truth_error": gains.std(ddof=1) / np.sqrt(len(gains)),
+                    **found.gain._asdict(),
+                }
+            )
+    return rows
+
+
+def kept(folder: Path | None, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """A table, read where it was made before."""
+    if folder is None:
+        return make()
+    path = folder / f"{name}.parquet"
+    if not path.exists():
+        make().to_parquet(path)
+    return pd.read_parquet(path)
+
+
+def coverage(rows: pd.DataFrame) -> dict[str, Any]:
+    """How often intervals hold the truth, with Wilson's interval of that share."""
+    low, high = rows["low"] <= rows["truth"], rows["truth"] <= rows["high"]
+    holds = float((low & high).mean())
     return {
-        "labels": now * len(classes),
-        "true_gain": round(truth, 4),
-        "true_gain_error": round(float(gains.std(ddof=1) / np.sqrt(len(gains))), 4),
+        "people": len(rows),
+        "true_gain": rounded([rows["truth"].mean(), rows["truth"].std()]),
+        "true_gain_error": round(float(rows["truth_error"].mean()), 4),
         "forecast": round(float(rows["value"].mean()), 4),
-        "runs": len(rows),
-        "holds": round(float(holds.mean()), 3),
-        "too_low": round(float((rows["high"] < truth).mean()), 3),
-        "too_high": round(float((rows["low"] > truth).mean()), 3),
+        "holds": rounded([holds, *wilson(holds, len(rows), 1.96)]),
+        "too_low": round(float((~high).mean()), 3),
+        "too_high": round(float((~low).mean()), 3),
+        "width": round(float((rows["high"] - rows["low"]).mean()), 4),
+        "stop": round(float((rows["high"] < 0.01).mean()), 3),
     }
 
 
-def gains_of(
-    held_out: pd.DataFrame, classes: list[str], *, now: int, simulation: Simulation
-) -> npt.NDArray[np.float64]:
-    """What one more label a class gains in each episode."""
+def curves_of(
+    held_out: pd.DataFrame, classes: list[str], *, simulation: Simulation
+) -> pd.DataFrame:
+    """Macro-F1 of each episode, a row, at each k, a column."""
     names = np.array(classes)
-    found: dict[int, list[float]] = {now: [], now + 1: []}
-    for (k, _), rows in held_out.groupby(["k", "episode"]):
-        if k not in found:
-            continue
+    found: dict[str, dict[int, float]] = {}
+    for (k, episode), rows in held_out.groupby(["k", "episode"]):
         scores = rows[[f"p_{name}" for name in classes]].to_numpy()
         clips = ScoredClips.of_labels(rows["label"], names[scores.argmax(axis=1)], classes)
         value = simulation.macro_f1.values(clips.weighted(np.ones((1, clips.n_parts))))
-        found[int(k)].append(float(value[0]))
-    return np.array(found[now + 1]) - np.array(found[now])
+        found.setdefault(str(k), {})[int(episode)] = float(value[0])
+    return pd.DataFrame(found)
 
 
 def main() -> None:
@@ -292,7 +347,10 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=100, help="seed of the first run")
     parser.add_argument("--labels", type=int, default=140, help="of a run, at its end")
     parser.add_argument("--targets", type=float, nargs="+", default=[0.75, 0.8, 0.82])
-    parser.add_argument("--episodes", type=int, default=150, help="that the true gain is of")
+    parser.add_argument("--episodes", type=int, default=250, help="that the true gain is of")
+    parser.add_argument("--classes", type=int, default=5, help="of a task of `forecast`: 5 or 10")
+    parser.add_argument("--people", type=int, default=2, help="of a task of `forecast`")
+    parser.add_argument("--kept", type=Path, help="folder of what was simulated, taken up again")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--table", type=Path, help="for a row a run")

@@ -2,6 +2,7 @@
 
     python benchmarks/soundscapes.py --animals ANIMALS --esc50 ESC50 [--out FOLDER]
         [--snr 20 10 5 0] [--backbones yamnet birdnet] [--files 10] [--minutes 4] [--per-minute 5]
+        [--plot FILE.png]
 
 prints JSON: for each backbone and ratio what `faunashot score` says of `faunashot detect`.
 
@@ -115,6 +116,47 @@ def held_out(animals: Path, learned: list[tuple[Path, str]], out: Path) -> int:
     return left_out
 
 
+def draw(rows: list[dict[str, Any]]) -> Any:
+    """Precision and recall of all events against the ratio, with intervals over recordings."""
+    from faunashot.evaluation.plot_style import (
+        COLOURS,
+        LEGEND,
+        MARKERS,
+        head_line,
+        one_panel,
+    )
+
+    figure, axes = one_panel(7.2, 4.6)
+    names = list(dict.fromkeys(row["backbone"] for row in rows))
+    for at, (name, colour) in enumerate(zip(names, COLOURS, strict=False)):
+        of_backbone = [row for row in rows if row["backbone"] == name]
+        snr_db = np.array([row["snr_db"] for row in of_backbone])
+        events = [row["score"]["rows"][0] for row in of_backbone]
+        for part, style, marker in zip(("recall", "precision"), "-:", MARKERS, strict=False):
+            value, low, high = (
+                np.array([of[part + end] for of in events], dtype=float)
+                for end in ("", "_low", "_high")
+            )
+            axes.errorbar(
+                snr_db + 0.2 * at,  # beside each other, so that no interval hides another
+                value,
+                yerr=[value - low, high - value],
+                color=colour,
+                linestyle=style,
+                marker=marker,
+                markersize=5,
+                capsize=2,
+                label=f"{part}, {name}",
+            )
+    axes.set_xticks(sorted({row["snr_db"] for row in rows}))
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("signal-to-noise ratio, dB")
+    axes.set_ylabel("precision and recall of all events")
+    head_line(axes, "What is detected, by ratio", "with 95 % intervals over the recordings")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **LEGEND)
+    return figure
+
+
 def main() -> None:
     """Train, make soundscapes, detect and score."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -127,6 +169,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=4)
     parser.add_argument("--per-minute", type=float, default=5)
     parser.add_argument("--threshold", type=float, default=0.5)
+    parser.add_argument("--plot", type=Path, help="picture of precision and recall by ratio")
     given = parser.parse_args()
     out = given.out or Path(tempfile.mkdtemp())
     out.mkdir(parents=True, exist_ok=True)
@@ -158,6 +201,8 @@ def main() -> None:
             )
             rows.append({"backbone": backbone, "snr_db": snr, "score": json.loads(scored)})
     settings = {name: getattr(given, name) for name in ("files", "minutes", "per_minute")}
+    if given.plot:
+        draw(rows).savefig(given.plot)
     settings |= {"threshold": given.threshold, "learned": len(learned), "copies": copies}
     print(json.dumps({"settings": settings, "rows": rows}, indent=1))
 

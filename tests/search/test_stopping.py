@@ -8,13 +8,18 @@ import pytest
 
 from faunashot.errors import ParameterError
 from faunashot.evaluation.uncertainty import Interval
-from faunashot.search.stopping import Forecast, fit_power_law, forecast, power_law
+from faunashot.search.stopping import Forecast, forecast
 
 CLASSES = ["frog", "owl"]
 
 
 def run(
-    k_values: tuple[int, ...] = (1, 2, 4, 8), *, episodes: int = 8, n: int = 40, seed: int = 0
+    k_values: tuple[int, ...] = (1, 2, 4, 8),
+    *,
+    episodes: int = 8,
+    n: int = 40,
+    fewest: int = 99,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Scores of clips, of which so many are right as the law 0.95 - 0.4 labels^-0.5 says."""
     rng = np.random.default_rng(seed)
@@ -29,6 +34,7 @@ def run(
                 pd.DataFrame(
                     {
                         "k": k,
+                        "labelled_least": min(k, fewest),
                         "episode": episode,
                         "clip_id": [f"c{at}" for at in range(n)],
                         "group": [f"g{at}" for at in range(n)],
@@ -41,25 +47,6 @@ def run(
     return pd.concat(rows, ignore_index=True)
 
 
-@pytest.mark.parametrize("truth", [(0.9, 0.5, 0.5), (1.0, 0.7, 0.3), (0.8, 0.0, 1.0)])
-def test_a_power_law_is_found_again(truth: tuple[float, float, float]) -> None:
-    n = np.array([10.0, 20, 50, 100, 200])
-    (law,) = fit_power_law(n, power_law(np.array([truth]), n[:, None]).T)
-    for at in (10, 100, 210):
-        found = power_law(law[None], at)[0]
-        assert found == pytest.approx(power_law(np.array([truth]), at)[0], abs=2e-3)
-    assert law[0] <= 1
-    assert law[1] >= 0
-
-
-def test_a_curve_never_falls_nor_passes_one() -> None:
-    n = np.array([10.0, 20, 50])
-    laws = fit_power_law(n, np.array([[0.9, 0.8, 0.7], [0.2, 0.6, 1.0]]))
-    later = np.stack([power_law(laws, at) for at in (10, 100, 10_000)])
-    assert (np.diff(later, axis=0) >= -1e-12).all()
-    assert (later <= 1 + 1e-12).all()
-
-
 def test_the_gain_is_that_of_the_law_with_an_interval() -> None:
     found = forecast(run(), CLASSES, n_bootstrap=200)
     assert (found.labelled, found.further) == (16, 10)
@@ -69,7 +56,22 @@ def test_the_gain_is_that_of_the_law_with_an_interval() -> None:
     assert found.now.value == pytest.approx(0.85, abs=0.06)
     assert list(found.curve["labelled"]) == [2, 4, 8, 16]
     later = forecast(run(), CLASSES, labelled=200, n_bootstrap=50)
-    assert 0 <= later.gain.value < found.gain.value
+    assert later.gain.value < found.gain.value
+
+
+def test_labels_of_which_a_class_has_run_out_are_not_in_the_curve() -> None:
+    found = forecast(run((1, 2, 4, 8, 16), fewest=5), CLASSES, n_bootstrap=100)
+    assert list(found.curve["labelled"]) == [2, 4, 8]
+    assert found.labelled == 32
+    few = forecast(run(fewest=2), CLASSES, n_bootstrap=100)  # with them, where two would remain
+    assert list(few.curve["labelled"]) == [2, 4, 8, 16]
+
+
+def test_a_single_recording_has_a_forecast_without_an_interval() -> None:
+    table = run().assign(group="one")
+    gain = forecast(table, CLASSES, n_bootstrap=10).gain
+    assert (gain.low, gain.high) == (None, None)
+    assert np.isfinite(gain.value)
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,11 @@ from faunashot.evaluation.decisions import Decisions
 from faunashot.evaluation.episodes import ScoredEpisodes
 from faunashot.evaluation.labels import FloatArray
 from faunashot.evaluation.metrics import HEADLINE, metrics_for
-from faunashot.evaluation.uncertainty import Interval, bootstrap
+from faunashot.evaluation.uncertainty import Interval, resampled
+from faunashot.search.learning_curve import curve_draws
 
 LEAST_POINTS = 3
-"""Numbers of labels that a curve of three parameters needs."""
-
-EXPONENTS = np.geomspace(0.05, 2.0, 60)
-"""Of the power law that are tried: for each the other two parameters follow at once."""
-
-GAIN, NOW, LIMIT = "gain", "now", "limit"
+"""Numbers of labels that a curve needs."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +67,13 @@ def forecast(
     confidence_level: float = 0.95,
     seed: int = 0,
 ) -> Forecast:
-    """Fit an inverse power law to macro-F1 against labels, and read the gain off it.
+    """Read the gain of further labels off the curve of macro-F1 against labels.
 
     Parameters
     ----------
     held_out : DataFrame
-        Scores of a few_shot run: columns k, episode, clip_id, group, label and ``p_<class>``.
+        Scores of a few_shot run: columns k, labelled_least, episode, clip_id, group, label and
+        ``p_<class>``.
     classes : sequence of str
     labelled : int, optional
         Labelled clips that there are; those of the largest k that was scored if not given.
@@ -94,9 +91,13 @@ def forecast(
 
     Notes
     -----
-    The curve is a - b n^-c with 0 <= b and a <= 1, fitted by least squares. The interval is the
-    percentile interval of the gain when source recordings and episodes are drawn with replacement,
-    the same for every k, and the curve is fitted anew to each draw.
+    The curve is a power law and what it is short of the truth (`learning_curve.curve_draws`). The
+    errors of its scores are those of source recordings and episodes that are drawn with
+    replacement, the same for every k. A k at which a class has run out of clips is left out, as
+    fewer than k clips of each class were learned there, where three others remain.
+
+    The interval is of the gain that is expected, over draws of the labels: those of one person
+    gain more or less.
 
     References
     ----------
@@ -112,8 +113,9 @@ def forecast(
             f"run has {len(ks)}: dvc exp run -S protocol.name=few_shot -S "
             "'protocols.few_shot.k_values=[1,2,3,5,7,10]'"
         )
+    now = ks[-1] * len(classes) if labelled is None else labelled
+    ks = _with_every_class(held_out, ks)
     at = np.array(ks, dtype=np.float64) * len(classes)
-    now = int(at[-1]) if labelled is None else labelled
     decide = Decisions(classes, multi_label=multi_label)
     scored = [
         ScoredEpisodes.of_table(
@@ -122,76 +124,49 @@ def forecast(
         for k in ks
     ]
     metrics = {HEADLINE: metrics_for(multi_label=multi_label, of="labels")[HEADLINE]}
-    fits: list[FloatArray] = []
 
     def figures(times: FloatArray, episodes: FloatArray) -> dict[str, FloatArray]:
-        curves = np.stack([one.values(metrics, times, episodes)[HEADLINE] for one in scored], 1)
-        law = fit_power_law(at, curves)
-        fits.append(law)
-        return {
-            GAIN: power_law(law, now + further) - power_law(law, now),
-            NOW: power_law(law, now),
-            LIMIT: law[:, 0],
-        }
+        curves = [one.values(metrics, times, episodes)[HEADLINE] for one in scored]
+        return {HEADLINE: np.stack(curves, axis=1)}
 
-    found = bootstrap(
+    value, draws = resampled(
         figures,
         scored[0].n_recordings,
         n_episodes=scored[0].n_episodes,
-        centred=[GAIN, NOW],
         n_bootstrap=n_bootstrap,
-        confidence_level=confidence_level,
         seed=seed,
     )
-    whole = np.ones((1, scored[0].n_recordings)), np.ones((1, scored[0].n_episodes))
-    curve = [float(one.values(metrics, *whole)[HEADLINE][0]) for one in scored]
-    fitted = power_law(fits[0], at[:, None])[:, 0]
+    curve = value[HEADLINE][0]
+    known = scored[0].n_recordings > 1  # one says nothing of how much they differ
+    covariance = np.cov(draws[HEADLINE], rowvar=False) if known else np.zeros((len(at), len(at)))
+    true = curve_draws(
+        at,
+        curve,
+        covariance=covariance,
+        at=np.array([*at, now, now + further]),
+        seed=seed,
+    )
+
+    def interval(of: FloatArray) -> Interval:
+        found = Interval.of(true.ends(of, confidence_level=confidence_level))
+        return found if known else Interval(found.value, None, None)
+
+    fitted = true.weights @ true.values[:, : len(at)]
     return Forecast(
         now,
         further,
-        Interval.of(found[NOW]),
-        Interval.of(found[GAIN].clip(min=0)),  # the curve never falls
-        float(found[LIMIT][0]),
+        interval(true.values[:, -2]),
+        interval(true.values[:, -1] - true.values[:, -2]),
+        float(true.weights @ true.limit),
         pd.DataFrame({"labelled": at.astype(int), HEADLINE: curve, "fitted": fitted}),
     )
 
 
-def fit_power_law(n: FloatArray, curves: FloatArray) -> FloatArray:
-    """Fit a - b n^-c to curves by least squares, b not negative and a at most 1.
-
-    Parameters
-    ----------
-    n : ndarray, shape (K,)
-        Labelled clips.
-    curves : ndarray, shape (D, K)
-        Scores of D curves.
-
-    Returns
-    -------
-    ndarray, shape (D, 3)
-        a, b and c of each.
-    """
-    best = np.full(len(curves), np.inf)
-    law = np.zeros((len(curves), 3))
-    mean = curves.mean(axis=1)
-    for c in EXPONENTS:
-        x = n**-c
-        centred = x - x.mean()
-        b = np.maximum(-(curves @ centred) / (centred @ centred), 0.0)
-        a = mean + b * x.mean()
-        above = a > 1  # through 1 at infinity, the best b is that of a line through one point
-        b = np.where(above, np.maximum((1 - curves) @ x / (x @ x), 0.0), b)
-        a = np.where(above, 1.0, a)
-        error = ((curves - (a[:, None] - b[:, None] * x)) ** 2).sum(axis=1)
-        better = error < best
-        law[better] = np.stack([a, b, np.full_like(a, c)], axis=1)[better]
-        best = np.minimum(best, error)
-    return law
-
-
-def power_law(law: FloatArray, n: FloatArray | float) -> FloatArray:
-    """Value of each fitted curve at n labelled clips."""
-    return np.asarray(law[:, 0] - law[:, 1] * np.asarray(n, dtype=np.float64) ** -law[:, 2])
+def _with_every_class(held_out: pd.DataFrame, ks: list[int]) -> list[int]:
+    """Those k of which every class had as many clips, where they are enough for a curve."""
+    least = held_out.groupby("k")["labelled_least"].min()
+    full = [k for k in ks if least[k] >= k]
+    return full if len(full) >= LEAST_POINTS else ks
 
 
 def _taken_for(table: pd.DataFrame, decide: Decisions) -> pd.DataFrame:
