@@ -12,6 +12,7 @@ import pytest
 import soundfile as sf
 from embedding import embed_windows
 
+from faunashot.annotations.formats import FORMATS
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.head import make_head
 from faunashot.features.extractors import extractor
@@ -101,6 +102,21 @@ def test_the_recordings_that_sound_alike_are_listed_first(faunashot, features, t
     assert (tmp_path / "elsewhere" / "hoplite.sqlite").exists()
 
 
+def test_hits_are_a_selection_table_for_raven(faunashot, features) -> None:
+    pytest.importorskip("perch_hoplite", reason="perch-hoplite is not installed")
+    given = ["search", "night/owl-1.wav", "--features", "f", "--top", "4", "--out", "hits.txt"]
+    assert "say by --root in which folder they lie" in one_line(faunashot(*given))
+    assert not Path("hits.txt").exists()
+    assert faunashot(*given, "--root", "night").out == "hits.txt: 4 rows\n"
+    table = pd.read_csv("hits.txt", sep="\t")  # as a reader of another house
+    assert set(table["Begin Path"]) <= {f"night/owl-{n}.wav" for n in range(3)}
+    assert set(table["Annotation"]) == {"owl-1"}
+    assert table["Score"].is_monotonic_decreasing
+    back = FORMATS["raven"]().read(Path("hits.txt"))
+    np.testing.assert_allclose(back["end_s"] - back["start_s"], 1)
+    assert back["end_s"].max() <= 3  # within its file, as times run on from one to the next
+
+
 def test_a_query_that_cannot_be_used_is_a_line(faunashot, features, night) -> None:
     sf.write(night / "silent.wav", np.zeros(RATE), RATE)
     sf.write(night / "click.wav", np.ones(3), RATE)
@@ -120,8 +136,8 @@ def test_a_query_that_cannot_be_used_is_a_line(faunashot, features, night) -> No
     assert "is no file" in one_line(words)
     empty = faunashot("search", "night/owl-0.wav", "--features", "night")
     assert "is not a features store" in one_line(empty)
-    table = faunashot("search", "night/owl-0.wav", "--features", "f", "--out", "x.txt")
-    assert "ends in .csv or .json" in one_line(table)
+    table = faunashot("search", "night/owl-0.wav", "--features", "f", "--out", "x.tsv")
+    assert "ends in .csv, .json or .txt" in one_line(table)
 
 
 def test_what_to_label_next_is_listed_with_its_spans(faunashot, features, model) -> None:

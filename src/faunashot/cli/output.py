@@ -73,12 +73,14 @@ def answer(
     Console().print(table)
 
 
-def refuse_other_tables(out: Path | None) -> None:
-    """Raise `ParameterError` where `write_rows` cannot write to a file of this name."""
+def refuse_other_tables(out: Path | None, *, further: Sequence[str] = ()) -> None:
+    """Raise `ParameterError` for a name that is none of CSV, JSON or `further` kinds of file."""
     from faunashot.errors import ParameterError
 
-    if out is not None and out.suffix.lower() not in (".csv", ".json"):
-        raise ParameterError(f"--out {out}: name a file that ends in .csv or .json")
+    endings = [".csv", ".json", *further]
+    if out is not None and out.suffix.lower() not in endings:
+        *most, last = endings
+        raise ParameterError(f"--out {out}: name a file that ends in {', '.join(most)} or {last}")
 
 
 def write_rows(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from faunashot.cli.output import AsJson, answer, refuse_other_tables, write_rows
+
+RAVEN = ".txt"
+"""What a selection table of Raven ends in."""
 
 
 def search(
@@ -38,7 +42,11 @@ def search(
         typer.Option("--overlapping", help="List windows beside those that they overlap, too."),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Write the rows to this file: FILE.csv or FILE.json.")
+        Path | None,
+        typer.Option(
+            help="Write the rows to this file: FILE.csv, FILE.json, or FILE.txt, a selection table "
+            "for Raven."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +59,7 @@ def search(
     from faunashot.search.database import database_of
     from faunashot.search.query import query_embedding
 
-    refuse_other_tables(out)
+    refuse_other_tables(out, further=[RAVEN])
     spec = store.load(features).spec
     embedded = query_embedding(query, spec, start_s=start)
     hits = database_of(features, folder=database).search(
@@ -67,9 +75,30 @@ def search(
         }
         for hit in hits
     ]
-    if out is not None:
+    if out is not None and out.suffix.lower() == RAVEN:
+        _write_selections(out, rows, query=query)
+    elif out is not None:
         write_rows(out, rows)
     if as_json or out is None:
         answer(rows, as_json=as_json)
     else:
         print(f"{out}: {len(rows)} rows")
+
+
+def _write_selections(out: Path, rows: Sequence[Mapping[str, Any]], *, query: str) -> None:
+    """Write hits for Raven, the most similar first, with the similarity as score."""
+    from faunashot.annotations.formats import FORMATS
+    from faunashot.annotations.table import as_table
+    from faunashot.detection.lengths import lengths_of
+    from faunashot.errors import AudioError
+
+    try:
+        recordings = lengths_of(sorted({str(row["file"]) for row in rows}))
+    except AudioError as error:
+        raise AudioError(
+            f"--out {out}: {error}; a selection table has the lengths of recordings: say by --root "
+            "in which folder they lie"
+        ) from error
+    label = Path(query).stem if Path(query).exists() else query
+    table = as_table([{**row, "label": label, "score": row["similarity"]} for row in rows])
+    FORMATS["raven"]().write(table, out, recordings=recordings)

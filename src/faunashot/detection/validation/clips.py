@@ -11,8 +11,8 @@ import pandas as pd
 import soundfile as sf
 
 from faunashot.annotations.formats import FORMATS
-from faunashot.annotations.formats.base import RecordingInfo
 from faunashot.audio.decode import announced, decode
+from faunashot.detection.lengths import lengths_of
 from faunashot.detection.validation.drawing import CHECK, CLIP
 from faunashot.errors import AudioError
 from faunashot.progress import tracked
@@ -79,15 +79,10 @@ def write_raven_table(
 
     Raven opens several recordings as one sound, in which times run on: their lengths are needed.
     """
-    known = {}
-    for file in sorted(set(checks["file"])):
-        try:
-            header = announced((recordings or Path()) / file)
-        except AudioError as error:
-            return f"{file}: {error}"
-        if header is None:
-            return f"{file}: its header does not say how long it is"
-        known[file] = RecordingInfo(header.duration_s, header.sample_rate)
+    try:
+        known = lengths_of(sorted(set(checks["file"])), root=recordings)
+    except AudioError as error:
+        return str(error)
     ordered = checks.sort_values(["file", "start_s"], ignore_index=True)
     FORMATS["raven"]().write(ordered, path, recordings=known)
     return None
