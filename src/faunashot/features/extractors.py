@@ -67,6 +67,11 @@ class Extractor:
     backbone: Backbone | None = None
 
     @property
+    def runtime(self) -> str:
+        """That runs the backbone, where that is not the usual one; else empty."""
+        return "" if self.backbone is None else self.backbone.other_runtime
+
+    @property
     def sample_rate(self) -> int:
         """Of the samples that the front end takes, in Hz."""
         return self.front_end.sample_rate

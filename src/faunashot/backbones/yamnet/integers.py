@@ -1,0 +1,216 @@
+"""YAMNet's network as an ONNX file whose lower layers compute in integers of 8 bits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from faunashot.backbones.base import FloatArray
+from faunashot.backbones.yamnet.network import EPSILON, PATCH, YAMNET, Blocks
+from faunashot.runtimes.onnx_files import IR_VERSION
+from faunashot.runtimes.parts import OPSET
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+INPUT, OUTPUT = "patches", "embedding"
+
+RANGES = (
+    (-6.91, 5.1),  # of the patches, whose least value is that of silence
+
+)
+"""Least and largest number that each convolution in integers reads, from the lowest up.
+
+Of sounds that are synthesised, see ``benchmarks/integer_ranges.py``; larger numbers are clipped.
+They are fixed, and not measured where the file is made, so that it is the same on each machine.
+As many of the convolutions as there are ranges compute in integers: in the layers above them few
+channels are active at a time, with ranges that differ a thousandfold, so that rounding to one
+scale for all costs ten times as much accuracy there as in all layers below together.
+"""
+
+STEPS = 255
+"""Of a range, in 8 bits without sign."""
+
+LARGEST = 127
+"""Weight, in 8 bits with sign."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution with its normalisation folded into it; a rectifier follows.
+
+    Attributes
+    ----------
+    name : str
+        As published, such as ``layer2/depthwise_conv``.
+    kernel : ndarray, shape (filters, channels of a filter, height, width)
+    bias : ndarray, shape (filters,)
+    stride : int
+    """
+
+    name: str
+    kernel: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
+    stride: int
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each filter reads a channel of its own."""
+        return self.name.endswith("depthwise_conv")
+
+
+def recipe_hash(ranges: Sequence[tuple[float, float]] = RANGES) -> str:
+    """SHA-256 of what the file depends on beside the weights."""
+    return hashlib.sha256(json.dumps([ranges, STEPS, LARGEST]).encode()).hexdigest()
+
+
+def convolutions(
+    variables: Mapping[str, FloatArray], *, blocks: Blocks = YAMNET
+) -> list[Convolution]:
+    """The convolutions of YAMNet, from the lowest up.
+
+    Parameters
+    ----------
+    variables : mapping of str to ndarray
+        By their published names, see `faunashot.backbones.yamnet.published.yamnet_variables`.
+    blocks : sequence of (int, int)
+        Stride and filters of its layers.
+    """
+
+    def folded(name: str, *, stride: int = 1) -> Convolution:
+        is_depthwise = name.endswith("depthwise_conv")
+        kernel = variables[f"{name}/{'depthwise_kernel' if is_depthwise else 'kernel'}"]
+        kernel = kernel.transpose((2, 3, 0, 1) if is_depthwise else (3, 2, 0, 1))
+        scale = 1 / np.sqrt(variables[f"{name}/bn/moving_variance"].astype(np.float64) + EPSILON)
+        bias = variables[f"{name}/bn/beta"] - variables[f"{name}/bn/moving_mean"] * scale
+        return Convolution(name, kernel * scale[:, None, None, None], bias, stride)
+
+    (first, _), *others = blocks
+    made = [folded("layer1/conv", stride=first)]
+    for at, (stride, _) in enumerate(others, 2):
+        made.append(folded(f"layer{at}/depthwise_conv", stride=stride))
+        made.append(folded(f"layer{at}/pointwise_conv"))
+    return made
+
+
+def integer_network(
+    layers: Sequence[Convolution],
+    *,
+    ranges: Sequence[tuple[float, float]] = RANGES,
+    outputs: Sequence[str] = (),
+) -> ModelProto:
+    """The network from patches, shape (N, 96, 64), to embeddings, shape (N, dim).
+
+    Parameters
+    ----------
+    layers : sequence of Convolution
+        From the lowest up.
+    ranges : sequence of (float, float)
+        Of what the lowest of them read, which compute in integers; none of them do if empty.
+    outputs : sequence of str
+        Names of convolutions whose rectified results are outputs, too.
+
+    Notes
+    -----
+    Weights have a scale for each filter, what a convolution reads has one; biases have 32 bits.
+
+    References
+    ----------
+    B. Jacob et al. Quantization and training of neural networks for efficient
+    integer-arithmetic-only inference. CVPR 2018.
+    """
+    from onnx import TensorProto, checker, helper
+
+    graph = _Graph()
+    x = graph.node("Unsqueeze", [INPUT, graph.constant("axis", np.array([1]))], "image")
+    for at, layer in enumerate(layers):
+        name = layer.name
+        if at < len(ranges):
+            x, scale = graph.rounded(x, *ranges[at], name=f"{name}/in")
+            kernel, bias = graph.integers(layer, scale)
+        else:
+            kernel = graph.constant(f"{name}/kernel", layer.kernel.astype(np.float32))
+            bias = graph.constant(f"{name}/bias", layer.bias.astype(np.float32))
+        x = graph.node(
+            "Conv",
+            [x, kernel, bias],
+            f"{name}/sum",
+            strides=[layer.stride] * 2,
+            group=len(layer.kernel) if layer.is_depthwise else 1,
+            kernel_shape=layer.kernel.shape[2:],
+            auto_pad="SAME_UPPER",
+        )
+        x = graph.node("Relu", [x], name)
+    graph.node("Flatten", [graph.node("GlobalAveragePool", [x], "pooled")], OUTPUT)
+    axes = {OUTPUT: ["N", len(layers[-1].kernel)]} | {name: [*"NCHW"] for name in outputs}
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "yamnet",
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", *PATCH])],
+            [helper.make_tensor_value_info(n, TensorProto.FLOAT, of) for n, of in axes.items()],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="faunashot",
+        ir_version=IR_VERSION,
+    )
+    checker.check_model(model)
+    return model
+
+
+class _Graph:
+    """Nodes and constants of an ONNX graph that is written."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(kind, [*inputs], [output], **attributes))
+        return output
+
+    def rounded(self, x: str, least: float, largest: float, *, name: str) -> tuple[str, float]:
+        """Numbers as steps of 8 bits, of which a runtime makes integers, and the scale."""
+        scale = (largest - least) / STEPS
+        zero = np.uint8(round(-least / scale))
+        of = [
+            self.constant(f"{name}/scale", np.array(scale, np.float32)),
+            self.constant(f"{name}/zero", np.array(zero)),
+        ]
+        steps = self.node("QuantizeLinear", [x, *of], f"{name}/steps")
+        return self.node("DequantizeLinear", [steps, *of], f"{name}/rounded"), scale
+
+    def integers(self, layer: Convolution, scale: float) -> tuple[str, str]:
+        """Kernel and bias of a convolution that reads steps of `scale`."""
+        peaks = np.abs(layer.kernel).reshape(len(layer.kernel), -1).max(axis=1)
+        step = np.maximum(peaks, np.finfo(np.float32).tiny * STEPS) / LARGEST
+        kernel = np.rint(layer.kernel / step[:, None, None, None]).astype(np.int8)
+        limits = np.iinfo(np.int32)
+        bias = np.clip(np.rint(layer.bias / (step * scale)), limits.min, limits.max)
+        return (
+            self._scaled(f"{layer.name}/kernel", kernel, step),
+            self._scaled(f"{layer.name}/bias", bias.astype(np.int32), step * scale),
+        )
+
+    def _scaled(self, name: str, steps: npt.NDArray[Any], scale: npt.NDArray[np.float64]) -> str:
+        of = [
+            self.constant(f"{name}/steps", steps),
+            self.constant(f"{name}/scale", scale.astype(np.float32)),
+            self.constant(f"{name}/zero", np.zeros(len(scale), steps.dtype)),
+        ]
+        return self.node("DequantizeLinear", of, name, axis=0)
