@@ -29,10 +29,6 @@ NO_OPERATOR = re.compile(
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """Where networks run: on the first that the installed ONNX Runtime has and that starts."""
 
-EXACT_INTEGERS = ("session.x64quantprecision", "1")
-"""Setting by which processors without instructions for integers of 8 bits add products of them as
-the others do; by default two of them may overflow."""
-
 SILENT = 4
 """Severity of the messages that ONNX Runtime prints by itself: the fatal ones alone."""
 
@@ -64,7 +60,6 @@ class OnnxGraph(Graph):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = SILENT
         options.use_deterministic_compute = True
-        options.add_session_config_entry(*EXACT_INTEGERS)
         try:
             with quiet_native():
                 there = onnxruntime.get_available_providers()

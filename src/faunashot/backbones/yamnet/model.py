@@ -66,7 +66,8 @@ class YamNet(Backbone):
     handle : str
         TF Hub handle, or a folder that holds the SavedModel.
     runtime : str
-        ``litert``, or ``onnx-int8``: ONNX Runtime on one thread a call, layers 1 to 11 in integers.
+        ``litert``, or ``onnx-int8``: ONNX Runtime, of layers 1 to 11 all but the last convolution in
+        integers of 8 bits.
         Embeddings differ a little (docs/PERFORMANCE.md), so that they are features of their own.
 
     Raises
