@@ -72,6 +72,11 @@ class Extractor:
         return "" if self.backbone is None else self.backbone.other_runtime
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """Python packages that its options need beside those of `packages_of`."""
+        return () if self.backbone is None else self.backbone.other_packages
+
+    @property
     def sample_rate(self) -> int:
         """Of the samples that the front end takes, in Hz."""
         return self.front_end.sample_rate

@@ -66,9 +66,9 @@ class YamNet(Backbone):
     handle : str
         TF Hub handle, or a folder that holds the SavedModel.
     runtime : str
-        ``litert``, or ``onnx-int8``: ONNX Runtime, of layers 1 to 11 all but the last convolution in
-        integers of 8 bits.
-        Embeddings differ a little (docs/PERFORMANCE.md), so that they are features of their own.
+        ``litert``, or ``onnx-int8``: ONNX Runtime, the convolutions up to layer 11's depthwise one
+        in integers of 8 bits. Embeddings differ a little (docs/PERFORMANCE.md), so that they are
+        features of their own. What `build` gives is in float32 with either.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _load_integers(folder: Path, weights_hash: str) -> _Parts:
 
 
 def _read_integers(kept: Path) -> _Parts:
-    """The parts, if the file is as it was written and gives nearly what the published model does."""
+    """The parts, if the file is as it was written, and gives nearly what is published."""
     with np.load(kept / REST) as rest:
         facts = dict(rest)
     if sha256_of(kept / INTEGER_MODEL) != facts["sha256"].item():
