@@ -36,6 +36,13 @@ DISTURBING = (
 )
 """How variables start that change what the programs under test do or print."""
 
+LONGEST = (
+    *("test_pipeline", "test_cluster", "test_finetune_architectures", "test_init_command"),
+    *("test_plugins", "test_pipeline_networks", "test_pipeline_harm", "test_pipeline_text"),
+    *("test_demo_served", "test_first_hour", "test_from_waveforms", "test_sync"),
+)
+"""Modules that take minutes, the longest first."""
+
 GIT_SETTINGS = "[user]\n\tname = x\n\temail = x@x\n[safe]\n\tdirectory = *\n"
 
 
@@ -70,6 +77,12 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE, str(folder))
         yield folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest modules begin first, so that no process is left alone with one at the end."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
