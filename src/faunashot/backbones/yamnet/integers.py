@@ -6,18 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from faunashot.backbones.base import FloatArray
 from faunashot.backbones.yamnet.network import EPSILON, PATCH, YAMNET, Blocks
-from faunashot.runtimes.onnx_files import IR_VERSION
-from faunashot.runtimes.parts import OPSET
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from faunashot.runtimes.onnx_writer import LARGEST_WEIGHT, STEPS, OnnxWriter
 
 INPUT, OUTPUT = "patches", "embedding"
 
@@ -35,12 +31,6 @@ They are fixed, and not measured where the file is made, so that it is the same 
 These are the convolutions up to layer 11's depthwise one. Above them few channels are active at a
 time, with ranges that differ a thousandfold: one more convolution in integers doubles the error.
 """
-
-STEPS = 255
-"""Of a range, in 8 bits without sign."""
-
-LARGEST = 127
-"""Weight, in 8 bits with sign."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ class Convolution:
 
 def recipe_hash(ranges: Sequence[tuple[float, float]] = RANGES) -> str:
     """SHA-256 of what the file depends on beside the weights."""
-    return hashlib.sha256(json.dumps([ranges, STEPS, LARGEST]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([ranges, STEPS, LARGEST_WEIGHT]).encode()).hexdigest()
 
 
 def convolutions(
@@ -106,7 +96,7 @@ def integer_network(
     *,
     ranges: Sequence[tuple[float, float]] = RANGES,
     outputs: Sequence[str] = (),
-) -> ModelProto:
+) -> Any:
     """The network from patches, shape (N, 96, 64), to embeddings, shape (N, dim).
 
     Parameters
@@ -119,6 +109,10 @@ def integer_network(
     outputs : sequence of str
         Names of convolutions whose rectified results are outputs, too.
 
+    Returns
+    -------
+    onnx.ModelProto
+
     Notes
     -----
     Weights have a scale for each filter, what a convolution reads has one; biases have 32 bits.
@@ -128,16 +122,14 @@ def integer_network(
     B. Jacob et al. Quantization and training of neural networks for efficient
     integer-arithmetic-only inference. CVPR 2018.
     """
-    from onnx import TensorProto, checker, helper
-
-    graph = _Graph()
+    graph = OnnxWriter()
     x = graph.node("Unsqueeze", [INPUT, graph.constant("axis", np.array([1]))], "image")
     for at, layer in enumerate(layers):
         name = layer.name
         if at < len(ranges):
             x, scale = graph.rounded(x, *ranges[at], name=f"{name}/in")
         if at + 1 < len(ranges):
-            kernel, bias = graph.integers(layer, scale)
+            kernel, bias = graph.integers(layer.kernel, layer.bias, scale=scale, name=name)
         else:
             kernel = graph.constant(f"{name}/kernel", layer.kernel.astype(np.float32))
             bias = graph.constant(f"{name}/bias", layer.bias.astype(np.float32))
@@ -153,68 +145,4 @@ def integer_network(
         x = graph.node("Relu", [x], name)
     graph.node("Flatten", [graph.node("GlobalAveragePool", [x], "pooled")], OUTPUT)
     axes = {OUTPUT: ["N", len(layers[-1].kernel)]} | {name: [*"NCHW"] for name in outputs}
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "yamnet",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["N", *PATCH])],
-            [helper.make_tensor_value_info(n, TensorProto.FLOAT, of) for n, of in axes.items()],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        producer_name="faunashot",
-        ir_version=IR_VERSION,
-    )
-    checker.check_model(model)
-    return model
-
-
-class _Graph:
-    """Nodes and constants of an ONNX graph that is written."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
-        from onnx import numpy_helper
-
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        from onnx import helper
-
-        self.nodes.append(helper.make_node(kind, [*inputs], [output], **attributes))
-        return output
-
-    def rounded(self, x: str, least: float, largest: float, *, name: str) -> tuple[str, float]:
-        """Numbers as steps of 8 bits, of which a runtime makes integers, and the scale."""
-        scale = (largest - least) / STEPS
-        zero = np.uint8(round(-least / scale))
-        of = [
-            self.constant(f"{name}/scale", np.array(scale, np.float32)),
-            self.constant(f"{name}/zero", np.array(zero)),
-        ]
-        steps = self.node("QuantizeLinear", [x, *of], f"{name}/steps")
-        return self.node("DequantizeLinear", [steps, *of], f"{name}/rounded"), scale
-
-    def integers(self, layer: Convolution, scale: float) -> tuple[str, str]:
-        """Kernel and bias of a convolution that reads steps of `scale`."""
-        peaks = np.abs(layer.kernel).reshape(len(layer.kernel), -1).max(axis=1)
-        step = np.maximum(peaks, np.finfo(np.float32).tiny * STEPS) / LARGEST
-        kernel = np.rint(layer.kernel / step[:, None, None, None]).astype(np.int8)
-        limits = np.iinfo(np.int32)
-        bias = np.clip(np.rint(layer.bias / (step * scale)), limits.min, limits.max)
-        return (
-            self._scaled(f"{layer.name}/kernel", kernel, step),
-            self._scaled(f"{layer.name}/bias", bias.astype(np.int32), step * scale),
-        )
-
-    def _scaled(self, name: str, steps: npt.NDArray[Any], scale: npt.NDArray[np.float64]) -> str:
-        of = [
-            self.constant(f"{name}/steps", steps),
-            self.constant(f"{name}/scale", scale.astype(np.float32)),
-            self.constant(f"{name}/zero", np.zeros(len(scale), steps.dtype)),
-        ]
-        return self.node("DequantizeLinear", of, name, axis=0)
+    return graph.model("yamnet", inputs={INPUT: ["N", *PATCH]}, outputs=axes)
