@@ -17,6 +17,9 @@ from faunashot.runtimes.onnx_writer import LARGEST_WEIGHT, STEPS, OnnxWriter
 
 INPUT, OUTPUT = "patches", "embedding"
 
+FORMAT = 1
+"""Of the file. A change of how it is written that changes any embedding needs a new one."""
+
 RANGES: Sequence[tuple[float, float]] = (
     (-6.91, 4.85),  # of the patches, whose least value is that of silence
     *((0, 25.1), (0, 42.3), (0, 50.1), (0, 45.0), (0, 32.5), (0, 39.0), (0, 26.9)),
@@ -59,7 +62,7 @@ class Convolution:
 
 def recipe_hash(ranges: Sequence[tuple[float, float]] = RANGES) -> str:
     """SHA-256 of what the file depends on beside the weights."""
-    return hashlib.sha256(json.dumps([ranges, STEPS, LARGEST_WEIGHT]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([FORMAT, ranges, STEPS, LARGEST_WEIGHT]).encode()).hexdigest()
 
 
 def convolutions(
