@@ -1,6 +1,7 @@
 """How fast recordings become a store of features, beside what it could be and what it was.
 
     python benchmarks/embed.py --backbone yamnet --data DIR [--repeats 5] [--clips 200] [--wav]
+        [--runtime onnx-int8]
 
 prints JSON. In each repeat, one after the other and in this order:
 
@@ -8,7 +9,7 @@ prints JSON. In each repeat, one after the other and in this order:
 - plain_loop: the published model as it comes, clip by clip (TF Hub's YAMNet; BirdNET with all
   tensors kept, as its embedding is usually read);
 - tensorflow: YAMNet's network as a TensorFlow function, on ready patches in batches;
-- bare_network: the LiteRT network on ready inputs, one interpreter a processor.
+- bare_network: the network that ours runs, on ready inputs, one call a processor.
 
 Rates are windows a second, their medians over the repeats; ratios are medians of those within a
 repeat, with their range. `steps` is processor time a window of each step by itself, in one thread,
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of recordings")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--clips", type=int, help="measure on so many of them only")
+    parser.add_argument("--runtime", help="option of the backbone: what runs its network")
     parser.add_argument("--wav", action="store_true", help="convert them to 16-bit WAV first")
     asked = parser.parse_args()
     files = recordings_in(asked.data)
@@ -221,7 +223,8 @@ def main() -> None:
     with quiet_native(), tempfile.TemporaryDirectory() as converted:
         if asked.wav:
             files = [as_wav(file, Path(converted)) for file in files]
-        subject = Subject(extractor(asked.backbone), files)
+        options = {"runtime": asked.runtime} if asked.runtime else {}
+        subject = Subject(extractor(asked.backbone, options=options), files)
         work = {"ours": (subject.store, subject.windows)}
         work |= RIVALS.get(asked.backbone, lambda subject: {})(subject)
         work["bare_network"] = (subject.network, len(subject.ready))
@@ -233,9 +236,11 @@ def main() -> None:
                     rates[name].append(rate)
             print(f"repeat {repeat + 1} of {asked.repeats}", file=sys.stderr)
         steps = subject.steps()
-        command = command_line(asked.backbone, files)
+        # the command line has no option of a backbone but its hop
+        command = None if asked.runtime else command_line(asked.backbone, files)
     answer: dict[str, Any] = {
         "backbone": asked.backbone,
+        "runtime": asked.runtime,
         "recordings": len(files),
         "windows": subject.windows,
         "cores": cores(),

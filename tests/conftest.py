@@ -165,7 +165,7 @@ class Tiny:
     hop_samples = 2_000
     batch_size = 64
     licence = citation = trained_on = "none"
-    dtype = "float32"
+    dtype, runtime = "float32", ""
     reading = Reading()
 
     def __init__(self) -> None:

@@ -86,7 +86,7 @@ class Untouchable:
     sample_rate, window_s, hop_s, window_samples, dim = 8_000, 0.5, 0.25, 4_000, 3
     hop_samples, batch_size = 2_000, 64
     licence = citation = trained_on = "none"
-    dtype = "float32"
+    dtype, runtime = "float32", ""
     reading = Reading()
 
     def front_end(self, samples: FloatArray) -> FloatArray:

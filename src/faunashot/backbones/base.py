@@ -95,7 +95,11 @@ class Backbone(ABC):
     front_end : FrontEnd
         What gives the network's inputs.
     weights_hash : str
-        SHA-256 of the published weights; features carry it.
+        SHA-256 of the published weights, and of what its options make of them; features carry it.
+    other_runtime : str
+        The runtime that its options name; empty for the usual one. Features of another one differ.
+    other_packages : tuple of str
+        Python packages that it needs beside those of the card.
     """
 
     card: ClassVar[Card]
@@ -109,6 +113,8 @@ class Backbone(ABC):
     front_end_class: ClassVar[type[FrontEnd]]
     front_end: FrontEnd
     weights_hash: str
+    other_runtime: str = ""
+    other_packages: tuple[str, ...] = ()
 
     @classmethod
     def weights_here(cls) -> Path | None:

@@ -67,6 +67,16 @@ class Extractor:
     backbone: Backbone | None = None
 
     @property
+    def runtime(self) -> str:
+        """That runs the backbone, where that is not the usual one; else empty."""
+        return "" if self.backbone is None else self.backbone.other_runtime
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Python packages that its options need beside those of `packages_of`."""
+        return () if self.backbone is None else self.backbone.other_packages
+
+    @property
     def sample_rate(self) -> int:
         """Of the samples that the front end takes, in Hz."""
         return self.front_end.sample_rate

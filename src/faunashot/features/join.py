@@ -59,6 +59,7 @@ def _averaged(part: Features, index: pd.DataFrame) -> npt.NDArray[np.float32]:
 def _spec(parts: Sequence[Features], longest: FeatureSpec) -> FeatureSpec:
     specs = [part.spec for part in parts]
     layers = [spec.layer for spec in specs]
+    runtimes = [spec.runtime for spec in specs]
     return FeatureSpec(
         backbone=BY.join(spec.backbone for spec in specs),
         version=BY.join(spec.version for spec in specs),
@@ -70,5 +71,6 @@ def _spec(parts: Sequence[Features], longest: FeatureSpec) -> FeatureSpec:
         layer=BY.join(layers) if any(layers) else "",
         channel=longest.channel,
         time_expansion=longest.time_expansion,
+        runtime=BY.join(runtimes) if any(runtimes) else "",
         blocks=tuple(block for spec in specs for block in spec.blocks or (spec.dim,)),
     )

@@ -29,6 +29,8 @@ class FeatureSpec:
         Widths, where the features of several backbones are joined.
     dtype : str
         Type of the features on disk: float32, or int16 of waveforms.
+    runtime : str
+        That ran the backbone, where that is not the usual one.
     channel, time_expansion
         As of `faunashot.audio.reading.Reading`.
     """
@@ -45,6 +47,7 @@ class FeatureSpec:
     channel: Channel = "mix"
     time_expansion: int = 1
     dtype: str = "float32"
+    runtime: str = ""
 
     @classmethod
     def of(cls, extractor: Extractor) -> FeatureSpec:
@@ -61,6 +64,7 @@ class FeatureSpec:
             channel=extractor.reading.channel,
             time_expansion=extractor.reading.time_expansion,
             dtype=extractor.dtype,
+            runtime=extractor.runtime,
         )
 
     @classmethod
@@ -69,8 +73,9 @@ class FeatureSpec:
         return cls(**{**noted, "blocks": tuple(noted["blocks"])})
 
     def to_json(self) -> dict[str, Any]:
-        """All of it but how recordings are read, and the type, where that is as usual."""
-        left_out = {*asdict(Reading()), *(["dtype"] if self.dtype == "float32" else [])}
+        """All of it but how recordings are read, the type and the runtime, where as usual."""
+        usual = {"dtype": "float32", "runtime": ""}
+        left_out = {*asdict(Reading()), *(n for n, of in usual.items() if getattr(self, n) == of)}
         noted = {name: value for name, value in asdict(self).items() if name not in left_out}
         return noted | self.reading.facts()
 
@@ -82,6 +87,7 @@ class FeatureSpec:
     def __str__(self) -> str:
         layer = f"layer {self.layer}, " if self.layer else ""
         weights = f"weights {self.weights_hash[:12]}"
+        weights += f", runtime {self.runtime}" if self.runtime else ""
         read = "".join(f", {name} {value}" for name, value in self.reading.facts().items())
         return f"{self.backbone} {self.version} ({layer}hop {self.hop_s:g} s, {weights}{read})"
 

@@ -19,7 +19,7 @@ from faunashot.data.splits import honest_folds
 from faunashot.estimators.kinds import packages_of
 from faunashot.evaluation import MAIN
 from faunashot.features import store
-from faunashot.features.extractors import extractor
+from faunashot.features.extractors import Extractor, extractor
 from faunashot.features.join import join
 from faunashot.features.names import FeatureName
 from faunashot.features.store import Features
@@ -176,10 +176,12 @@ def altered_tasks(params: Params, clips: pd.DataFrame, task: Task) -> dict[str, 
 def write(outcome: Outcome, params: Params) -> None:
     """Write the model that is served, and what was held out."""
     of_system = params.varied_system
+    sources = [source_of(params, name) for name in params.features]
+    of_runtimes = {package for source in sources for package in source.packages}
     record = TrainedSystem(
         estimator=outcome.estimator.KIND,
-        packages=sorted({*packages_of(of_system.head), *outcome.estimator.packages}),
-        backbones=[backbone_record(params, name) for name in params.features],
+        packages=sorted({*packages_of(of_system.head), *outcome.estimator.packages, *of_runtimes}),
+        backbones=[backbone_record(params, source) for source in sources],
         shifts=[shift.share for shift in params.augmentation.shifted.values()],
         classes=outcome.classes,
         multi_label=outcome.multi_label,
@@ -220,14 +222,18 @@ def described(params: Params) -> dict[str, Any]:
     return system
 
 
-def backbone_record(params: Params, features: FeatureName) -> BackboneRecord:
-    """What a model says of features that it was trained on, and where they come from."""
+def source_of(params: Params, features: FeatureName) -> Extractor:
+    """What yields features of the run, as its options have it."""
     options = params.options_of(features.name)
-    source = extractor(features.name, layer=features.layer, options=options)
+    return extractor(features.name, layer=features.layer, options=options)
+
+
+def backbone_record(params: Params, source: Extractor) -> BackboneRecord:
+    """What a model says of features that it was trained on, and where they come from."""
     return BackboneRecord(
         name=source.name,
         layer=source.layer,
-        options=options,
+        options=params.options_of(source.name),
         reading=params.reading.facts(),
         version=source.version,
         weights_hash=source.weights_hash,

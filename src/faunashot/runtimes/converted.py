@@ -1,4 +1,4 @@
-"""Models converted for LiteRT, made once on a machine and kept under their weights' hash."""
+"""Models converted for a runtime, made once on a machine and kept under their weights' hash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ TORN = (
 
 
 def converted(
-    name: str, weights_hash: str, *, write: Callable[[Path], None], read: Callable[[Path], T]
+    name: str,
+    weights_hash: str,
+    *,
+    write: Callable[[Path], None],
+    read: Callable[[Path], T],
+    runtime: str = "LiteRT",
 ) -> T:
     """Read a converted model; one that is not there or cannot be read is made first.
 
@@ -39,6 +44,8 @@ def converted(
         Converts the source model into a folder.
     read : callable
         Loads such a folder, and raises where it is not as the source model.
+    runtime : str
+        That it is converted for, which a message names.
 
     Raises
     ------
@@ -51,7 +58,7 @@ def converted(
         with suppress(OSError):
             os.utime(folder)  # it was used now
         return found
-    print(f"{name}: converting the network for LiteRT, once; up to a minute", file=sys.stderr)
+    print(f"{name}: converting the network for {runtime}, once; up to a minute", file=sys.stderr)
     with suppress(OSError):  # a cache that cannot be written: convert each time
         with whole_folder(folder) as draft:
             write(draft)

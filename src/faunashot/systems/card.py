@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from faunashot.systems.record import TrainedSystem
+from faunashot.systems.record import BackboneRecord, TrainedSystem
 from faunashot.wording import DRAWS_ALONE, INTERVAL, decimals, interval, is_drawn, sentence
 
 
@@ -97,11 +97,17 @@ def _trained_on(record: TrainedSystem) -> list[str]:
         "## Trained on, and licences",
         "",
         *(
-            f"- Backbone {backbone.name} {backbone.version}: {backbone.trained_on}. "
-            f"Licence: {backbone.licence}. {backbone.citation}"
+            f"- Backbone {backbone.name} {backbone.version}{_run_by(backbone)}: "
+            f"{backbone.trained_on}. Licence: {backbone.licence}. {backbone.citation}"
             for backbone in record.backbones
         ),
     ]
+
+
+def _run_by(backbone: BackboneRecord) -> str:
+    """The runtime that a backbone's options name, where they do."""
+    runtime = backbone.options.get("runtime")
+    return f", run by {runtime}" if runtime else ""
 
 
 def _limits(record: TrainedSystem) -> list[str]:
