@@ -207,10 +207,9 @@ def test_the_night_in_which_clocks_go_back(detect) -> None:
     line = one_line(detect(*options, files=("owls",)), code=0)
     assert "02:59 came twice that night in Europe/Berlin" in line
     table = pd.read_csv("out/POND_20231029_025957.wav.csv").set_index("label")
-    began, ended = table.loc["wren", ["begins_at", "ends_at"]]
-    assert began.startswith("2023-10-29T02:00:0")  # the clock was set back in between
-    assert (began[-6:], ended[-6:]) == ("+01:00", "+01:00")
-    assert table.loc["frog", "begins_at"].endswith("+02:00")
+    assert table.loc["frog", ["start_s", "end_s", "begins_at", "ends_at"]].tolist() == [
+        1.0, 3.0, "2023-10-29T02:59:58.000+02:00", "2023-10-29T02:00:00.000+01:00",
+    ]  # fmt: skip
     (recording,) = json.loads(Path("out/POND_20231029_025957.wav.detection.json").read_text())[
         "recordings"
     ]
