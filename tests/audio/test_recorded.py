@@ -142,16 +142,16 @@ def test_the_users_zone_is_taken_for_a_name(tmp_path: Path) -> None:
         assert found is not None
         assert found.at.isoformat() == "2023-05-12T04:30:00+02:00"
         assert found.zone == "timezone Europe/Berlin"
-    assert missing_zones([found]) is None
+    assert missing_zones({name: found.at}) is None
 
 
 def test_without_a_zone_that_is_said() -> None:
     found = beginning_of(Path("POND_20230512_043000.wav"))
     assert found is not None
     assert found.zone == "none said: local time"
-    line = missing_zones([found, None])
+    line = missing_zones({"a.wav": found.at, "b.wav": None, "c.wav": found.at})
     assert line is not None
-    assert line.startswith("1 recordings do not say their time zone")
+    assert line.startswith("a.wav and 1 more: no time zone is said")
 
 
 def test_an_unknown_zone_is_one_line() -> None:

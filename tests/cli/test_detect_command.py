@@ -71,6 +71,7 @@ def test_calls_are_found_and_tables_say_what_made_them(detect) -> None:
     at = table.loc[table["label"] == "frog", "begins_at"].iloc[0]
     assert at.startswith("2024-05-01T20:30:0")
     assert at.endswith("+02:00")
+    assert table["ends_at"].gt(table["begins_at"]).all()
     assert Path("out/b/dusk.wav.selections.txt").exists()
     beside = json.loads(Path("out/20240501_203000.wav.detection.json").read_text())
     assert beside["settings"]["timezone"] == "Europe/Berlin"
@@ -145,7 +146,11 @@ def test_bad_recordings_get_a_line_and_the_others_a_table(detect) -> None:
     lost_power = lost_power[:at] + b"\0" * 4 + lost_power[at + 4 :]  # ... and of the audio
     Path("night/lost.wav").write_bytes(lost_power)
     Path("night/empty.wav").write_bytes(b"")
+    four_gb = b"\xff" * 4  # as of a recorder that writes the longest length first
+    most = whole[:4] + four_gb + whole[8:at] + four_gb + whole[at + 4 :]
+    Path("night/most.wav").write_bytes(most)
     Path("night/header.wav").write_bytes(whole[: at + 4])
+    Path("night/20240501_213000.WAV").write_bytes(whole[:at] + bytes(4))  # an AudioMoth's last one
     Path("night/text.wav").write_text("owls")
     sf.write("night/still.wav", np.zeros(3 * RATE), RATE)
     answer = detect("--one-table")
@@ -156,13 +161,16 @@ def test_bad_recordings_get_a_line_and_the_others_a_table(detect) -> None:
     assert lines["night/empty.wav"] == "empty file"
     assert lines["night/still.wav"] == "digital silence: every sample is 0"
     assert lines["night/lost.wav"] == "its header gives no length: all that is there is read"
-    assert {"night/header.wav", "night/text.wav"} <= set(lines)
+    assert lines["night/20240501_213000.WAV"] == "holds no samples"
+    assert {"night/header.wav", "night/most.wav", "night/text.wav"} <= set(lines)
     found = events()
     of = {name: rows["label"].tolist() for name, rows in found.groupby("file")}
     assert set(of) == {f"night/{n}" for n in ["20240501_203000.wav", "b/dusk.wav", "dawn.flac"]} | {
-        "night/lost.wav"
+        "night/lost.wav",
+        "night/most.wav",
     }
-    assert of["night/lost.wav"] == of["night/20240501_203000.wav"]
+    for name in ("lost", "most"):
+        assert of[f"night/{name}.wav"] == of["night/20240501_203000.wav"]
 
 
 def test_a_part_that_is_silent_is_told_and_noted(detect) -> None:
@@ -186,11 +194,44 @@ def test_a_file_that_is_still_being_copied_is_left_for_later(detect, monkeypatch
         return (size + 1, changed) if path.name == "dawn.flac" else (size, changed)
 
     monkeypatch.setattr(job, "stamp", grows)
-    assert "still being copied" in one_line(detect(), code=2)
+    assert "still being copied" in one_line(detect("--timezone", "UTC"), code=2)
     assert not Path("out/dawn.flac.csv").exists()
     monkeypatch.setattr(job, "stamp", real)
-    (row,) = json.loads(detect("--json").out)
+    (row,) = json.loads(detect("--timezone", "UTC", "--json").out)
     assert row["detected_now"] == 1
+
+
+def test_the_night_in_which_clocks_go_back(detect) -> None:
+    write_night(Path("owls/POND_20231029_025957.wav"), CALLS, seconds=8)
+    options = ["--timezone", "Europe/Berlin"]
+    line = one_line(detect(*options, files=("owls",)), code=0)
+    assert "02:59 came twice that night in Europe/Berlin" in line
+    table = pd.read_csv("out/POND_20231029_025957.wav.csv").set_index("label")
+    assert table.loc["frog", ["start_s", "end_s", "begins_at", "ends_at"]].tolist() == [
+        1.0, 3.0, "2023-10-29T02:59:58.000+02:00", "2023-10-29T02:00:00.000+01:00",
+    ]  # fmt: skip
+    (recording,) = json.loads(Path("out/POND_20231029_025957.wav.detection.json").read_text())[
+        "recordings"
+    ]
+    assert recording["timezone"] == "Europe/Berlin"
+    assert "came twice" in recording["notes"][0]
+
+
+def test_recordings_that_overlap_or_say_no_zone_get_a_line_each(detect, monkeypatch) -> None:
+    for second in ("00", "05", "10"):
+        write_night(Path(f"owls/POND_20231030_0200{second}.wav"), CALLS, seconds=8)
+    lines = detect(files=("owls",)).err.splitlines()
+    first = "faunashot: owls/POND_20231030_020000.wav"
+    assert lines == [
+        f"{first} and owls/POND_20231030_020005.wav overlap by 3 s: an event may be in both",
+        "faunashot: owls/POND_20231030_020005.wav and owls/POND_20231030_020010.wav overlap by 3 s"
+        ": an event may be in both",
+        f"{first} and 2 more: no time zone is said: times are local, without an offset; "
+        "--timezone Europe/Berlin would give one",
+    ]
+    monkeypatch.setattr("faunashot.cli.detect.MOST_OVERLAPS", 1)
+    lines = detect(files=("owls",)).err.splitlines()
+    assert lines[1] == "faunashot: 1 more recordings overlap"
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ def run(task, clips, of_values, params):
     """The outcome with background that lies `apart` from the classes, all kinds of it alike."""
 
     @cache
-    def make(apart: float, *, kinds: int = 4, name: str = "few_shot", **changes):
+    def make(apart: float, *, kinds: int = 4, also: str = "", name: str = "few_shot", **changes):
         rng = np.random.default_rng(2)
         target = clips(THREE).assign(group=lambda table: table["clip_id"])
-        source = clips(dict.fromkeys(KINDS[:kinds], 10))
+        source = clips(dict.fromkeys([*KINDS[:kinds], *filter(None, [also])], 10))
         heard = 4 * np.repeat(np.eye(3, 16), 20, axis=0) + rng.normal(size=(60, 16))
         around = rng.normal(size=(len(source), 16))
         around[:, 8:] += apart
@@ -120,6 +120,15 @@ def test_background_changes_no_score_of_the_classes(run, task, params):
     plain = run_protocol(alone, params(k=4, k_values=[1]), alone.target.spec)
     columns = ["p_cat", "p_hen", "p_owl"]
     np.testing.assert_array_equal(outcome.held_out[columns], plain.held_out[columns])
+
+
+def test_a_kind_that_is_called_as_a_class_is_no_background(run):
+    outcome, of_noise = run(3.0, also="Owl")
+    label = of_noise.source.clips.set_index("clip_id")["label"]
+    assert "Owl" in set(label)
+    assert outcome.threshold.background == "rain, road, surf, wind"
+    assert outcome.threshold.recordings == len(outcome.novelty.background_scores_) == 40
+    assert set(label[outcome.unknown.query("not known")["clip_id"]]) == set(KINDS)
 
 
 def test_too_few_kinds_of_background_are_refused(run):

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import requests
@@ -18,9 +19,28 @@ import requests
 READY_S = 90
 
 
+class Served(NamedTuple):
+    """A server that answers."""
+
+    url: str
+    group: int
+
+    def memory_mb(self) -> float:
+        """Memory of the server and of all that it started."""
+        asked = ["ps", "-o", "rss=", "-g", str(self.group)]
+        return sum(map(int, subprocess.check_output(asked, text=True).split())) / 1024
+
+
 @contextlib.contextmanager
 def served(project: Path, log: Path, **extra: str) -> Iterator[str]:
     """Address that answers, served from `project` with none of our variables but `extra`."""
+    with running(project, log, **extra) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def running(project: Path, log: Path, **extra: str) -> Iterator[Served]:
+    """The same, with its processes."""
     programs = str(Path(sys.executable).parent)
     ours = ("MLFLOW_", "DVC_", "PYTHONPATH")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
@@ -41,7 +61,7 @@ def served(project: Path, log: Path, **extra: str) -> Iterator[str]:
         )
         try:
             _wait_until_ready(f"http://127.0.0.1:{port}", server, log)
-            yield f"http://127.0.0.1:{port}/invocations"
+            yield Served(f"http://127.0.0.1:{port}/invocations", server.pid)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGTERM)

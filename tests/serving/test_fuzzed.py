@@ -11,20 +11,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import fake_recogniser
 import pytest
+import requests
 from asgi import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from long_running import LONG
+from server import running
 from small_system import save_small_system
 
 from faunashot.serving.app import application
 from faunashot.serving.limits import Limits
 from faunashot.serving.requirements import example_audio
+from faunashot.tracking import store
+from faunashot.tracking.champions import contest
+from faunashot.tracking.models import Registration, log_and_register
+from faunashot.tracking.runs import stage_run
 
 FUZZED_S = 300
 """How long the server is asked with FAUNASHOT_LONG=1."""
@@ -63,13 +71,13 @@ tables = st.fixed_dictionaries(
 params = st.dictionaries(
     st.sampled_from(["top_k", "threshold", "windows", "embedding"]) | text, anything, max_size=4
 )
-requests = (
+any_request = (
     st.fixed_dictionaries({"inputs": st.lists(st.just(GOOD), max_size=2), "params": params})
     | tables
     | st.dictionaries(names | text, anything, max_size=3)
     | anything
 )
-bodies = requests.map(lambda of: json.dumps(of).encode()) | st.binary(max_size=200)
+bodies = any_request.map(lambda of: json.dumps(of).encode()) | st.binary(max_size=200)
 kinds = st.sampled_from(
     ["application/json", "application/json; charset=utf-8", "text/csv"]
 ) | st.one_of(
@@ -106,6 +114,30 @@ def test_no_request_is_answered_with_a_fault_of_the_server(
     check(answer.status, answer.content)
 
 
+def fuzz(port: int, judge: Callable[[int, bytes], None]) -> None:
+    """Ask a server for `FUZZED_S`, judge its answers, and print how many it gave of each status."""
+    until = time.monotonic() + float(os.environ.get("FAUNASHOT_FUZZ_S", FUZZED_S))
+    statuses = Counter[int]()
+
+    @settings(max_examples=10**9, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(body=bodies, kind=kinds)
+    def ask(body: bytes, kind: str | None) -> None:
+        if time.monotonic() > until:
+            raise KeyboardInterrupt
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        headers = {} if kind is None else {"Content-Type": kind}
+        connection.request("POST", "/invocations", body, headers)
+        answer = connection.getresponse()
+        statuses[answer.status] += 1
+        judge(answer.status, answer.read())
+        connection.close()
+
+    with pytest.raises(KeyboardInterrupt):
+        ask()
+    print(f"{statuses.total()} requests: {dict(sorted(statuses.items()))}")
+    assert statuses.total() > 100
+
+
 @LONG
 @pytest.mark.slow
 @pytest.mark.timeout(FUZZED_S + 200)
@@ -118,29 +150,62 @@ def test_the_server_lives_through_minutes_of_them(tmp_path: Path) -> None:
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         assert server.stdout is not None
-        port = int(server.stdout.readline().rpartition(":")[2])
-        until = time.monotonic() + float(os.environ.get("FAUNASHOT_FUZZ_S", FUZZED_S))
-        asked = 0
-
-        @settings(max_examples=10**9, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(body=bodies, kind=kinds)
-        def ask(body: bytes, kind: str | None) -> None:
-            nonlocal asked
-            if time.monotonic() > until:
-                raise KeyboardInterrupt
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            headers = {} if kind is None else {"Content-Type": kind}
-            connection.request("POST", "/invocations", body, headers)
-            answer = connection.getresponse()
-            check(answer.status, answer.read())
-            connection.close()
-            asked += 1
-
-        with pytest.raises(KeyboardInterrupt):
-            ask()
+        fuzz(int(server.stdout.readline().rpartition(":")[2]), check)
         assert server.poll() is None
-        assert asked > 100
-        print(f"{asked} requests")
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=30)
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A project whose champion is the small system."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / "mlflow.db").symlink_to("mlruns/mlflow.db")
+    save_small_system(tmp_path / "models" / "small")
+    store.connect(tmp_path)
+    with stage_run("train", params={}, inputs=[], record=tmp_path / "mlflow.json") as run:
+        version = log_and_register(
+            run,
+            tmp_path / "models" / "small",
+            Registration(
+                name="faunashot-demo",
+                title="small",
+                sentence="Tells tones apart.",
+                card="# Card",
+                tags={"corpus": "demo", "protocol": "few_shot", "k": 5},
+                metrics={},
+            ),
+            requirements=["mlflow"],
+            example_audio=example_audio(),
+        )
+    assert contest(tmp_path, "faunashot-demo", version).promoted
+    yield tmp_path
+    store.mlflow.set_tracking_uri(None)
+    store.mlflow.set_registry_uri(None)
+
+
+@LONG
+@pytest.mark.slow
+@pytest.mark.timeout(FUZZED_S + 200)
+def test_two_servers_of_mlflow_on_one_registry_live_through_them(registry: Path) -> None:
+    faults = Counter[str]()
+
+    def judge(status: int, content: bytes) -> None:
+        if status >= 500:
+            faults[content.decode(errors="replace")] += 1
+
+    with (
+        running(registry, registry / "first.log") as first,
+        running(registry, registry / "second.log") as second,
+    ):
+        before_mb = first.memory_mb()
+        fuzz(urlsplit(first.url).port or 0, judge)
+        print(f"{before_mb:.0f} MB before, {first.memory_mb():.0f} MB after; 5xx: {faults}")
+        answers = [
+            requests.post(server.url, json={"inputs": [GOOD]}, timeout=30)
+            for server in (first, second)
+        ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+    assert not [text for text in faults if "the server failed" in text or "faunashot" in text]

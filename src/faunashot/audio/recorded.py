@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -55,12 +55,16 @@ class Beginning:
         What the offset rests on, for a side file.
     note : str or None
         What is to be said of it, as where the clock shows this time twice.
+    timezone : str
+        Name of the time zone that the user gave it, whose clock may change within the recording;
+        empty where the offset is the recording's own, or there is none.
     """
 
     at: datetime
     source: str
     zone: str
     note: str | None = None
+    timezone: str = ""
 
 
 def began_at(path: Path, timezone: str | None = None) -> datetime | None:
@@ -160,14 +164,21 @@ def overlaps(
     return lines
 
 
-def missing_zones(found: Iterable[Beginning | None]) -> str | None:
-    """One line about recordings whose times have no offset; None where there are none."""
-    n = sum(one is not None and one.at.tzinfo is None for one in found)
+def missing_zones(beginnings: Mapping[str, datetime | None]) -> str | None:
+    """One line about recordings whose times have no offset; None where there are none.
+
+    Parameters
+    ----------
+    beginnings : mapping
+        Of each recording, by its path.
+    """
+    without = [name for name, at in beginnings.items() if at is not None and at.tzinfo is None]
+    if not without:
+        return None
+    more = f" and {len(without) - 1} more" if len(without) > 1 else ""
     return (
-        f"{n} recordings do not say their time zone: times are local, without an offset; "
-        "`--timezone Europe/Berlin` would give one"
-        if n
-        else None
+        f"{without[0]}{more}: no time zone is said: times are local, without an offset; "
+        "--timezone Europe/Berlin would give one"
     )
 
 
@@ -234,4 +245,4 @@ def _zoned(at: datetime, zone: ZoneInfo | None, source: str) -> Beginning:
     elif local.utcoffset() != local.replace(fold=1).utcoffset():
         note = f"{at:%H:%M} came twice that night in {zone.key}, as clocks went back"
         note += ": taken for the first"
-    return Beginning(local, source, f"timezone {zone.key}", note)
+    return Beginning(local, source, f"timezone {zone.key}", note, zone.key)

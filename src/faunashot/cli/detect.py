@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 EPILOG = EXIT_CODES
 
+MOST_OVERLAPS = 20
+"""Lines about recordings that overlap: two recorders in one folder overlap all night."""
+
 
 class Unknown(StrEnum):
     """What becomes of what is like nothing that was learned."""
@@ -228,12 +231,22 @@ def _counted(labels: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
 
 
 def _tell(done: Sequence[Detected]) -> None:
-    """Print what of recordings is bad or odd."""
+    """Print what of recordings is bad or odd, and what their times lack."""
+    from faunashot.audio.recorded import missing_zones, overlaps
+
     for one in done:
         for part in one.bad:
             typer.echo(f"faunashot: {_line(one.file, part)}", err=True)
         for note in one.notes:
             typer.echo(f"faunashot: {one.file}: {note}", err=True)
+    began = {one.file: one.began for one in done}
+    lines = overlaps(began, {one.file: one.duration_s for one in done})
+    for line in lines[:MOST_OVERLAPS]:
+        typer.echo(f"faunashot: {line}", err=True)
+    if len(lines) > MOST_OVERLAPS:
+        typer.echo(f"faunashot: {len(lines) - MOST_OVERLAPS} more recordings overlap", err=True)
+    if without := missing_zones(began):
+        typer.echo(f"faunashot: {without}", err=True)
 
 
 def _line(file: str, part: Mapping[str, Any]) -> str:

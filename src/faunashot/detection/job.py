@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import pandas as pd
 
-from faunashot.audio.recorded import began_at
+from faunashot.audio.recorded import beginning_of
 from faunashot.detection.events import EventFinder
 from faunashot.detection.models import Model
 from faunashot.detection.parts import Detected, Parts
@@ -167,7 +167,7 @@ class Detector:
         if reason is not None:
             now.sha256.cancel()
             return Step(seconds, refused=(recording.file, reason)), None
-        began = began_at(recording.path, self._timezone)
+        began = beginning_of(recording.path, self._timezone)
         # what is silent at its end belongs to it, too
         duration_s = max(recording.duration_s, now.last_s) if now.bad else now.last_s
         detected = Detected(
@@ -178,9 +178,11 @@ class Detector:
             sha256=now.sha256.result(),
             duration_s=round(duration_s, 6),
             sample_rate=recording.sample_rate,
-            began_at="" if began is None else began.isoformat(),
+            began_at="" if began is None else began.at.isoformat(),
+            began_by="" if began is None else f"{began.source}, offset from UTC: {began.zone}",
+            timezone="" if began is None else began.timezone,
             bad=_joined(now.bad),
-            notes=[recording.note] if recording.note else [],
+            notes=[note for note in (recording.note, began and began.note) if note],
         )
         tables = [
             finder.finish().assign(model=model.name)

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from faunashot.annotations.table import as_table
+from faunashot.audio.recorded import zone_called
 from faunashot.errors import StoreError
 from faunashot.files import locked, write_atomically
 
@@ -47,6 +49,10 @@ class Detected:
         In Hz, as its header says; 0 where it does not.
     began_at : str
         When it began, ISO 8601, empty where that is not known.
+    began_by : str
+        What says so, and what the offset from UTC rests on.
+    timezone : str
+        As of `faunashot.audio.recorded.Beginning`.
     bad : list of dict
         Parts in which nothing was detected: start_s, end_s (None: to the end), reason, model.
     notes : list of str
@@ -61,6 +67,8 @@ class Detected:
     duration_s: float
     sample_rate: int = 0
     began_at: str = ""
+    began_by: str = ""
+    timezone: str = ""
     bad: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -68,6 +76,14 @@ class Detected:
     def stamp(self) -> tuple[int, int]:
         """As `faunashot.features.extract.stamp` gives it."""
         return self.size, self.mtime_ns
+
+    @property
+    def began(self) -> datetime | None:
+        """When it began, on the clock of its time zone where the user gave one."""
+        if not self.began_at:
+            return None
+        at = datetime.fromisoformat(self.began_at)
+        return at.astimezone(zone_called(self.timezone)) if self.timezone else at
 
 
 class Parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 from faunashot.annotations.formats import FORMATS
 from faunashot.annotations.formats.base import RecordingInfo
 from faunashot.annotations.table import as_table
+from faunashot.annotations.times import with_times
 from faunashot.detection.parts import Detected, Parts
 from faunashot.errors import ParameterError
 from faunashot.files import write_atomically
@@ -23,9 +24,6 @@ ALL_IN_ONE = "detections"
 
 BESIDE = ".detection.json"
 """Ending of the file that says how a table was made."""
-
-BEGINS_AT = "begins_at"
-"""Column: when an event began, ISO 8601, with the offset from UTC where that is known."""
 
 
 def refuse_formats(formats: Sequence[str], *, one_table: bool) -> None:
@@ -71,8 +69,9 @@ def write_tables(
     for name, of in sets.items():
         base = parts.out / name
         tables = [base.with_name(f"{base.name}{FORMATS[each].suffix}") for each in formats]
-        events = pd.concat([_events(parts, one) for one in of], ignore_index=True)
-        _write(as_table(events), tables, formats, of)
+        events = pd.concat([parts.events(one.file) for one in of], ignore_index=True)
+        timed = with_times(as_table(events), {one.file: one.began for one in of})
+        _write(timed, tables, formats, of)
         made = {**about, "tables": [table.name for table in tables]}
         made["recordings"] = [_facts(one) for one in of]
         text = json.dumps(made, indent=1, ensure_ascii=False)
@@ -87,18 +86,6 @@ def _write(
     recordings = {one.file: RecordingInfo(one.duration_s, one.sample_rate) for one in of}
     for name, table in zip(formats, tables, strict=True):
         FORMATS[name]().write(events, table, recordings=recordings)
-
-
-def _events(parts: Parts, recording: Detected) -> pd.DataFrame:
-    events = parts.events(recording.file)
-    if not recording.began_at:
-        return events.assign(**{BEGINS_AT: pd.Series("", index=events.index, dtype="str")})
-    began = datetime.fromisoformat(recording.began_at)
-    at = [
-        (began + timedelta(seconds=start_s)).isoformat(timespec="milliseconds")
-        for start_s in events["start_s"].tolist()
-    ]
-    return events.assign(**{BEGINS_AT: pd.Series(at, index=events.index, dtype="str")})
 
 
 def _facts(recording: Detected) -> dict[str, Any]:

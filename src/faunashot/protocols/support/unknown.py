@@ -22,7 +22,8 @@ def with_unknown(task: Task, outcome: Outcome, *, false_alarm_rate: float) -> Ou
 
     In each episode or fold half of the kinds of background set up the detector and its threshold,
     and the other half is what it has to reject, so that the figures are of kinds of sound that it
-    has not met. What is served has met all of them.
+    has not met. What is served has met all of them. A kind that is called as a class of the target
+    is none: a cat would be unknown because of the cats in the background.
 
     Raises
     ------
@@ -36,30 +37,32 @@ def with_unknown(task: Task, outcome: Outcome, *, false_alarm_rate: float) -> Ou
             "protocol.transfer: background is for clips of one label, and those of this corpus "
             "carry several"
         )
-    kinds = task.source.classes
+    known = {name.casefold() for name in task.target.classes}
+    kinds = [name for name in task.source.classes if name.casefold() not in known]
     if len(kinds) < 4 or not outcome.rotations:
         raise ParameterError(
-            "protocol.transfer: background needs a source corpus of four kinds of sound or more, "
-            "and a system that learns from clips under few_shot or fine_tune"
+            "protocol.transfer: background needs a source corpus of four kinds of sound or more "
+            "that are called as none of the classes, and a system that learns from clips under "
+            "few_shot or fine_tune"
         )
     order = np.random.default_rng(task.seed).permutation(kinds)
     halves = [set(order[::2]), set(order[1::2])]
+    everything = task.source.clips["label"].isin(kinds)
     predicted = _predicted(outcome)
     tables = []
     for number, rotation in enumerate(outcome.rotations):
         met = task.source.clips["label"].isin(halves[number % 2])
         novelty, threshold = _detector(task, rotation.learned, met, false_alarm_rate)
-        new = task.source.clips[~met]
+        new = task.source.clips[everything & ~met]
         right = predicted.loc[[(rotation.episode, i) for i in rotation.tested]].to_numpy()
-        known = task.target.clips.set_index("clip_id").loc[list(rotation.tested), "group"]
-        for clips, group, table, correct in (
-            (rotation.tested, known.to_numpy(), task.target, right),
+        group = task.target.clips.set_index("clip_id").loc[list(rotation.tested), "group"]
+        for clips, groups, table, correct in (
+            (rotation.tested, group.to_numpy(), task.target, right),
             (new["clip_id"].tolist(), new["group"].to_numpy(), task.source, False),
         ):
             score = novelty.score(table.means(clips)) - threshold
-            rows = {"clip_id": list(clips), "group": group, "score": score, "correct": correct}
+            rows = {"clip_id": list(clips), "group": groups, "score": score, "correct": correct}
             tables.append(pd.DataFrame(rows).assign(known=table is task.target))
-    everything = pd.Series(True, index=task.source.clips.index)
     learned = outcome.learned_from
     novelty, threshold = _detector(task, learned, everything, false_alarm_rate)
     return replace(
@@ -69,7 +72,7 @@ def with_unknown(task: Task, outcome: Outcome, *, false_alarm_rate: float) -> Ou
         threshold=UnknownThreshold(
             threshold=threshold,
             false_alarm_rate=false_alarm_rate,
-            recordings=len(everything),
+            recordings=int(everything.sum()),
             background=", ".join(kinds),
         ),
     )
