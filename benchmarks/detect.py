@@ -1,7 +1,7 @@
 """Speed and peak memory of `faunashot detect` on a long recording, and where the time goes.
 
     python benchmarks/detect.py [--hours 4] [--sample-rate 48000] [--backbone yamnet ...]
-        [--model FOLDER ...] [--system logistic] [--parts]
+        [--model FOLDER ...] [--system logistic] [--runtime onnx-int8] [--parts]
 
 prints JSON. The recording is made here, as that of stream.py; so is the model where none is named:
 a head that has learned the synthetic corpus' calls, a model a backbone, all of which go through the
@@ -40,9 +40,10 @@ CALLS_A_CLASS, CALL_S, RATE = 4, 5.0, 48_000
 PART_S = 600
 
 
-def make_model(backbone: str, system: str, folder: Path) -> Path:
+def make_model(backbone: str, system: str, folder: Path, *, runtime: str | None = None) -> Path:
     """A head on a backbone that knows the synthetic calls."""
-    source = extractor(backbone)
+    chosen = {"runtime": runtime} if runtime else {}
+    source = extractor(backbone, options=chosen)
     rng = np.random.default_rng(1)
     rows, labels = [], []
     for label in CLASSES:
@@ -55,7 +56,7 @@ def make_model(backbone: str, system: str, folder: Path) -> Path:
     made_with = BackboneRecord(
         name=source.name,
         layer=source.layer,
-        options={"hop_s": source.hop_s},
+        options={"hop_s": source.hop_s, **chosen},
         weights_hash=source.weights_hash,
     )
     record = TrainedSystem(estimator="head", backbones=[made_with], classes=sorted(CLASSES))
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--backbone", choices=feature_names(), nargs="+", default=["yamnet"])
     parser.add_argument("--system", default="logistic", help="a head")
     parser.add_argument("--model", type=Path, nargs="+", help="folders, in place of those made")
+    parser.add_argument("--runtime", help="option of the backbones: what runs their networks")
     parser.add_argument("--parts", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -133,13 +135,15 @@ def main() -> None:
         file = folder / "night.wav"
         write_recording(file, minutes=asked.hours * 60, sample_rate=asked.sample_rate)
         models = asked.model or [
-            make_model(backbone, asked.system, folder) for backbone in asked.backbone
+            make_model(backbone, asked.system, folder, runtime=asked.runtime)
+            for backbone in asked.backbone
         ]
         load_before = os.getloadavg()[0]
         answer = {
             "hours": asked.hours,
             "sample_rate": asked.sample_rate,
             "models": [model.name for model in models],
+            "runtime": asked.runtime,
             "cores": cores(),
             "load_before": round(load_before, 1),
             **measured(file, models, folder / "out"),
