@@ -58,10 +58,17 @@ def test_labels_are_pinned_by_dvc_in_a_project(tmp_path: Path, recording: Path) 
 
     printed, said = _label(tmp_path, recording, answer)
     assert said == ""
-    assert "frogs: 1 more clips, 1 in all (1 frog)" in printed
+    assert "frogs: 1 labelled (1 frog), 0 uncertain" in printed
     assert "frogs.dvc pins this state" in printed
     pinned = (tmp_path / "frogs.dvc").read_text()
     assert "nfiles: 2" in pinned, "labels.csv and a clip, not the lock"
+
+    def doubt(address: str) -> None:
+        _ask(address, "answer", number=0, answer="uncertain")
+
+    printed, _ = _label(tmp_path, recording, doubt)
+    assert "frogs: 1 labelled (1 frog), 1 uncertain" in printed
+    assert "nfiles: 3" in (tmp_path / "frogs.dvc").read_text(), "uncertain.csv, too"
 
 
 def test_a_person_labels_in_a_browser(tmp_path: Path, recording: Path) -> None:
@@ -101,4 +108,4 @@ def test_a_person_labels_in_a_browser(tmp_path: Path, recording: Path) -> None:
     pytest.importorskip("selenium.webdriver.support.wait")
 
     printed, _ = _label(tmp_path, recording, answer)
-    assert "frogs: 2 more clips, 2 in all (1 frog, 1 owl)" in printed
+    assert "frogs: 2 labelled (1 frog, 1 owl), 0 uncertain" in printed

@@ -61,16 +61,15 @@ def label(
         if not held:
             raise CorpusError(f"{out} is being labelled by another `faunashot label`")
         corpus = LabelledCorpus(out)
-        before = len(corpus.labelled)
+        before = [*corpus.labelled], [*corpus.uncertain]
         session = LabelSession(items, corpus, classes=classes or [], context_s=context)
         if not session.items:
             print(f"{out}: every item has an answer already")
             return
         _serve(session, port=port, fmax_hz=fmax, browser=browser)
-    made = len(corpus.labelled) - before
-    counts = ", ".join(f"{n} {name}" for name, n in sorted(corpus.counts.items()))
-    print(f"{out}: {made} more clips, {len(corpus.labelled)} in all ({counts or 'none'})")
-    if made and dvc:
+    counts = ", ".join(f"{n} {name}" for name, n in sorted(corpus.counts.items())) or "none"
+    print(f"{out}: {len(corpus.labelled)} labelled ({counts}), {len(corpus.uncertain)} uncertain")
+    if dvc and before != (corpus.labelled, corpus.uncertain):
         _version(out)
 
 
