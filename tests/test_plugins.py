@@ -36,8 +36,8 @@ KINDS = {
     "faunashot.conditions.base:CONDITIONS": ("distant", "distant:Distant"),
     "faunashot.evaluation.metrics:METRICS": ("worst_f1", "worst_f1:WorstF1"),
     "faunashot.evaluation.plots:PLOTS": ("confidence", "confidence:Confidence"),
-    "faunashot.annotations.formats:FORMATS": ("json_lines", "json_lines:JsonLines"),
-    "faunashot.export.formats.base:FORMATS": ("zipped", "zipped:Zipped"),
+    "faunashot.annotations.formats:ANNOTATION_FORMATS": ("json_lines", "json_lines:JsonLines"),
+    "faunashot.export.formats.base:MODEL_FORMATS": ("zipped", "zipped:Zipped"),
     "faunashot.search.strategies:STRATEGIES": ("surest", "surest:Surest"),
 }
 """Registries, and what the page adds to each: its name and its class in the package."""
@@ -118,11 +118,11 @@ for dotted, (name, _) in {KINDS}.items():
 def test_its_tables_are_written_and_known_by_their_content(nightjar: Path, tmp_path: Path) -> None:
     code = f"""
 from pathlib import Path
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.reading import read_events
 from faunashot.annotations.table import as_table
 table = as_table([dict(file="a.wav", start_s=0, end_s=2, label="frog, tree", score=0.5)])
-FORMATS["json_lines"]().write(table, Path({str(tmp_path / "a.jsonl")!r}))
+ANNOTATION_FORMATS["json_lines"]().write(table, Path({str(tmp_path / "a.jsonl")!r}))
 assert read_events(Path({str(tmp_path / "a.jsonl")!r})).equals(table)
 """
     done = ask(nightjar, code)

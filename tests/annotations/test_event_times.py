@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.table import as_table
 from faunashot.annotations.times import with_times
 
@@ -39,7 +39,7 @@ def test_times_are_iso_8601_with_the_offset_of_their_moment() -> None:
 
 @pytest.mark.parametrize("name", ["csv", "parquet", "raven"])
 def test_formats_keep_them(tmp_path: Path, name: str) -> None:
-    kind = FORMATS[name]()
+    kind = ANNOTATION_FORMATS[name]()
     table = TABLE[TABLE["file"] == "a.wav"].reset_index(drop=True)
     kind.write(table, tmp_path / f"a{kind.suffix}")
     found = kind.read(tmp_path / f"a{kind.suffix}")

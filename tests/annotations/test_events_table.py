@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.formats.csv import Csv
 from faunashot.annotations.table import COLUMNS, as_table
 from faunashot.errors import AnnotationError, ParameterError
@@ -46,7 +46,7 @@ def test_a_missing_column_is_named() -> None:
 
 
 def test_csv_is_a_format_that_is_found() -> None:
-    assert FORMATS["csv"] is Csv
+    assert ANNOTATION_FORMATS["csv"] is Csv
 
 
 TEXTS = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1)

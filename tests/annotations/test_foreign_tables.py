@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.formats.base import RecordingInfo
 from faunashot.annotations.reading import read_all, read_events
 from faunashot.annotations.table import as_table
@@ -144,7 +144,7 @@ def test_raven_runs_on_over_several_recordings(tmp_path: Path) -> None:
     table = events(("n/a.wav", 1, 2, "frog"), ("n/c.wav", 3, 4.5, "owl"))
     silent = {name: RecordingInfo(600.0, 48000) for name in ("n/a.wav", "n/b.wav", "n/c.wav")}
     file = tmp_path / "all.selections.txt"
-    FORMATS["raven"]().write(table, file, recordings=silent)
+    ANNOTATION_FORMATS["raven"]().write(table, file, recordings=silent)
     raw = pd.read_csv(file, sep="\t")
     assert raw["Begin Time (s)"].tolist() == [1, 1203]
     assert raw["End Time (s)"].tolist() == [2, 1204.5]
@@ -157,7 +157,7 @@ def test_raven_runs_on_over_several_recordings(tmp_path: Path) -> None:
 def test_raven_of_several_recordings_needs_their_lengths(tmp_path: Path) -> None:
     table = events(("a.wav", 1, 2, "frog"), ("b.wav", 3, 4.5, "owl"))
     with pytest.raises(ParameterError, match=r"the length of a\.wav has to be given"):
-        FORMATS["raven"]().write(table, tmp_path / "all.txt")
+        ANNOTATION_FORMATS["raven"]().write(table, tmp_path / "all.txt")
 
 
 TRUTH = events(("a.wav", 1.25, 2.5, 'say "hi", frog'), ("a.wav", 3, 4.5, "owl\twl"))
@@ -166,7 +166,7 @@ TRUTH = events(("a.wav", 1.25, 2.5, 'say "hi", frog'), ("a.wav", 3, 4.5, "owl\tw
 def test_crowsetta_opens_our_selection_tables(tmp_path: Path) -> None:
     crowsetta = pytest.importorskip("crowsetta")
     file = tmp_path / "a.selections.txt"
-    FORMATS["raven"]().write(TRUTH, file)
+    ANNOTATION_FORMATS["raven"]().write(TRUTH, file)
     boxes = crowsetta.formats.bbox.Raven.from_file(file).to_bbox()
     assert [(b.onset, b.offset, b.label) for b in boxes] == [
         (1.25, 2.5, 'say "hi", frog'), (3, 4.5, "owl%09wl"),
@@ -176,10 +176,10 @@ def test_crowsetta_opens_our_selection_tables(tmp_path: Path) -> None:
 def test_crowsetta_opens_our_labels(tmp_path: Path) -> None:
     crowsetta = pytest.importorskip("crowsetta")
     file = tmp_path / "a.labels.txt"
-    FORMATS["audacity"]().write(TRUTH, file)
+    ANNOTATION_FORMATS["audacity"]().write(TRUTH, file)
     sequence = crowsetta.formats.seq.AudSeq.from_file(file).to_seq()
     assert sequence.onsets_s.tolist() == [1.25, 3]
-    FORMATS["audacity"]().write(TRUTH.assign(low_hz=900.0, high_hz=1500.0), file)
+    ANNOTATION_FORMATS["audacity"]().write(TRUTH.assign(low_hz=900.0, high_hz=1500.0), file)
     boxes = crowsetta.formats.bbox.AudBBox.from_file(file).to_bbox()
     assert [(b.onset, b.low_freq, b.high_freq) for b in boxes] == [
         (1.25, 900, 1500),
@@ -208,10 +208,10 @@ def test_soundevent_opens_our_aoef(tmp_path: Path) -> None:
     file = tmp_path / "a.soundevent.json"
     known = {"a.wav": RecordingInfo(10.0, 48000), "b.wav": RecordingInfo(10.0, 48000)}
     scored = TRUTH.assign(score=[0.25, 0.75])
-    FORMATS["soundevent"]().write(scored, file, recordings=known)
+    ANNOTATION_FORMATS["soundevent"]().write(scored, file, recordings=known)
     clips = soundevent.io.load(file).clip_predictions
     assert [len(clip.sound_events) for clip in clips] == [2, 0]
     assert clips[0].sound_events[0].tags[0].tag.value == 'say "hi", frog'
-    FORMATS["soundevent"]().write(TRUTH, file, recordings=known)
+    ANNOTATION_FORMATS["soundevent"]().write(TRUTH, file, recordings=known)
     assert len(soundevent.io.load(file).clip_annotations) == 2
     assert read_all([file]).recordings == ["a.wav", "b.wav"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.formats.base import RecordingInfo
 from faunashot.annotations.table import as_table
 
@@ -75,11 +75,11 @@ def expected(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return kept.reset_index(drop=True)
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", list(ANNOTATION_FORMATS))
 @ROUND_TRIP
 @given(rows=ROWS)
 def test_what_is_written_is_read_back(tmp_path: Path, name: str, rows: list[dict]) -> None:
-    kind = FORMATS[name]()
+    kind = ANNOTATION_FORMATS[name]()
     table = table_of(rows)
     file = tmp_path / f"events{kind.suffix}"
     infos = dict.fromkeys(table["file"], INFO)

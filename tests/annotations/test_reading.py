@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.matching import match_recordings
 from faunashot.annotations.reading import read_all, read_events
 from faunashot.annotations.table import as_table
@@ -28,7 +28,7 @@ def test_a_table_is_named_after_its_recording(tmp_path: Path, name: str) -> None
 
 def test_empty_tables_say_that_there_is_nothing(tmp_path: Path) -> None:
     for name in ("csv", "raven", "audacity", "parquet", "crowsetta"):
-        kind = FORMATS[name]()
+        kind = ANNOTATION_FORMATS[name]()
         kind.write(as_table([]), tmp_path / f"{name}{kind.suffix}")
     found = read_all([tmp_path])
     assert found.events.empty
@@ -37,19 +37,19 @@ def test_empty_tables_say_that_there_is_nothing(tmp_path: Path) -> None:
 
 def test_one_of_several_formats_is_read(tmp_path: Path) -> None:
     table = as_table([ROW])
-    for name in FORMATS:
-        kind = FORMATS[name]()
+    for name in ANNOTATION_FORMATS:
+        kind = ANNOTATION_FORMATS[name]()
         kind.write(table, tmp_path / f"a{kind.suffix}")
     found = read_all([tmp_path])
     assert found.events["file"].tolist() == ["n/a.wav"]
     assert found.recordings == ["n/a.wav"]
-    assert len(found.notes) == len(FORMATS) - 1
+    assert len(found.notes) == len(ANNOTATION_FORMATS) - 1
     assert all("hold what others hold in parquet" in note for note in found.notes)
 
 
 def test_events_that_stand_in_two_tables_count_once(tmp_path: Path) -> None:
-    FORMATS["csv"]().write(as_table([ROW, ROW | {"start_s": 1.5}]), tmp_path / "all.csv")
-    FORMATS["csv"]().write(as_table([ROW]), tmp_path / "a.csv")
+    ANNOTATION_FORMATS["csv"]().write(as_table([ROW, ROW | {"start_s": 1.5}]), tmp_path / "all.csv")
+    ANNOTATION_FORMATS["csv"]().write(as_table([ROW]), tmp_path / "a.csv")
     found = read_all([tmp_path])
     assert len(found.events) == 2
     assert found.notes == ["1 events stand in two tables, and count once"]

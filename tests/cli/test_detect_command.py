@@ -14,7 +14,7 @@ import pytest
 import soundfile as sf
 from detecting import LOGMEL, RATE, sound, trained, write_night
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.detection import job
 from faunashot.detection.parts import Parts
 
@@ -48,7 +48,7 @@ def detect(faunashot, made, tmp_path):
 
 
 def events(name: str = "detections.csv", out: str = "out") -> pd.DataFrame:
-    return FORMATS["csv"]().read(Path(out) / name)
+    return ANNOTATION_FORMATS["csv"]().read(Path(out) / name)
 
 
 def one_line(answer, code: int = 1) -> str:
@@ -275,6 +275,6 @@ def test_a_class_may_be_called_anything(faunashot, made, tmp_path) -> None:
     assert answer.code == 0, answer.err
     below = "/".join(night.parts[1:])
     for each in ("csv", "raven", "parquet"):
-        kind = FORMATS[each]
+        kind = ANNOTATION_FORMATS[each]
         found = kind().read(tmp_path / "out" / f"{below}{kind.suffix}")
         assert name in set(found["label"]), each

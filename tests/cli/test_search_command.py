@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 from embedding import embed_windows
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.estimators.examples import Examples
 from faunashot.estimators.head import make_head
 from faunashot.features.extractors import extractor
@@ -112,7 +112,7 @@ def test_hits_are_a_selection_table_for_raven(faunashot, features) -> None:
     assert set(table["Begin Path"]) <= {f"night/owl-{n}.wav" for n in range(3)}
     assert set(table["Annotation"]) == {"owl-1"}
     assert table["Score"].is_monotonic_decreasing
-    back = FORMATS["raven"]().read(Path("hits.txt"))
+    back = ANNOTATION_FORMATS["raven"]().read(Path("hits.txt"))
     np.testing.assert_allclose(back["end_s"] - back["start_s"], 1)
     assert back["end_s"].max() <= 3  # within its file, as times run on from one to the next
 

@@ -178,10 +178,10 @@ def test_clips_have_context_as_far_as_the_recording_goes(drawn, tmp_path):
         ramp = np.linspace(-0.5, 0.5, rate * length_s)
         sf.write(tmp_path / "night" / f"{name}.wav", ramp, rate, subtype="FLOAT")
     cut = cut_clips(drawn.checks, tmp_path / "clips", recordings=tmp_path, context_s=1.5)
-    assert {file: reason[:7] for file, reason in cut.problems} == {
-        "night/1.wav": "it ends",
-        "night/2.wav": "no such",
-    }
+    problems = dict(cut.problems)
+    assert problems.keys() == {"night/1.wav", "night/2.wav"}
+    assert problems["night/1.wav"].startswith("it is 10 s long and ends before ")
+    assert problems["night/2.wav"] == "no such file"
     for name, (_, row) in zip(cut.names, drawn.checks.iterrows(), strict=True):
         if row["file"] == "night/0.wav":
             clip, _ = sf.read(tmp_path / "clips" / name)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.audio.mixing import LEVEL_DB, PlacedSound, Sound, background_of, mixed
 from faunashot.audio.noise import activity_mask
 from faunashot.detection.soundscapes import (
@@ -79,7 +79,7 @@ def test_clips_are_where_the_tables_say_and_as_loud(wind, tmp_path):
         assert ratio_db == pytest.approx(10, abs=0.5)
         assert event["end_s"] - event["start_s"] == pytest.approx(1, abs=0.1)  # not the clip's two
     assert np.abs(sound[silent]).max() < 1e-4
-    read = FORMATS["raven"]().read(tmp_path / "s" / "annotations.selections.txt")
+    read = ANNOTATION_FORMATS["raven"]().read(tmp_path / "s" / "annotations.selections.txt")
     np.testing.assert_allclose(read["start_s"], events["start_s"], atol=1e-5)
     facts = json.loads((tmp_path / "s" / "soundscapes.json").read_text())
     assert facts["settings"]["seed"] == 42

@@ -12,7 +12,7 @@ from exported_system import CLASSES, recordings, small_system
 
 from faunashot.errors import ParameterError, WeightsError
 from faunashot.export.export import export
-from faunashot.export.formats import FORMATS
+from faunashot.export.formats import MODEL_FORMATS
 from faunashot.recogniser import Recogniser
 from faunashot.runtimes import litert_files, parts
 from faunashot.systems.record import BackboneRecord, UnknownThreshold
@@ -154,7 +154,7 @@ def test_what_a_file_leaves_out_is_said(system, tmp_path: Path) -> None:
 
 
 def test_formats_are_found_by_themselves() -> None:
-    assert FORMATS.names() == ["birdnet_analyzer", "litert", "onnx"]
+    assert MODEL_FORMATS.names() == ["birdnet_analyzer", "litert", "onnx"]
     with pytest.raises(ParameterError, match="published as a LiteRT file"):
         parts.LiteRtPart(b"").onnx()
 

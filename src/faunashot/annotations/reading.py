@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from faunashot.annotations.delimited import HEAD_BYTES
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.formats.base import AnnotationFormat
 from faunashot.annotations.gathering import gathered
 from faunashot.errors import AnnotationError
@@ -106,7 +106,7 @@ def read_all(named: Iterable[Path]) -> EventTables:
     files: dict[Path, tuple[AnnotationFormat, bytes]] = {}
     formats: dict[Path, str] = {}
     unread: list[str] = []
-    kinds = {name: kind() for name, kind in FORMATS.classes().items()}
+    kinds = {name: kind() for name, kind in ANNOTATION_FORMATS.classes().items()}
     for path, content in contents.items():
         if isinstance(content, str):
             problems.append((str(path), content))
@@ -175,7 +175,7 @@ def _recognised(content: bytes, kinds: Mapping[str, AnnotationFormat]) -> str | 
 def _unknown(content: bytes) -> str:
     if content.startswith(b"PK"):
         return "a spreadsheet or an archive: save it as CSV"
-    return f"no table of events of any format ({', '.join(FORMATS)})"
+    return f"no table of events of any format ({', '.join(ANNOTATION_FORMATS)})"
 
 
 def _recording_of(path: Path, root: Path) -> str:

@@ -87,7 +87,7 @@ def search(
 
 def _write_selections(out: Path, rows: Sequence[Mapping[str, Any]], *, query: str) -> None:
     """Write hits for Raven, the most similar first, with the similarity as score."""
-    from faunashot.annotations.formats import FORMATS
+    from faunashot.annotations.formats import ANNOTATION_FORMATS
     from faunashot.annotations.table import as_table
     from faunashot.detection.lengths import lengths_of
     from faunashot.errors import AudioError
@@ -101,4 +101,4 @@ def _write_selections(out: Path, rows: Sequence[Mapping[str, Any]], *, query: st
         ) from error
     label = Path(query).stem if Path(query).exists() else query
     table = as_table([{**row, "label": label, "score": row["similarity"]} for row in rows])
-    FORMATS["raven"]().write(table, out, recordings=recordings)
+    ANNOTATION_FORMATS["raven"]().write(table, out, recordings=recordings)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import soundfile as sf
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.formats.base import RecordingInfo
 from faunashot.annotations.table import as_table
 from faunashot.audio.decode import decode
@@ -230,8 +230,8 @@ def make_soundscapes(
         length = RecordingInfo(n_samples / rate, rate)
         names = sorted(path.relative_to(fresh).as_posix() for path in (fresh / AUDIO).iterdir())
         known = dict.fromkeys(names, length)
-        FORMATS["csv"]().write(made.annotations, fresh / TABLE, recordings=known)
-        FORMATS["raven"]().write(made.annotations, fresh / RAVEN_TABLE, recordings=known)
+        ANNOTATION_FORMATS["csv"]().write(made.annotations, fresh / TABLE, recordings=known)
+        ANNOTATION_FORMATS["raven"]().write(made.annotations, fresh / RAVEN_TABLE, recordings=known)
         kept = {"settings": asdict(settings), **(facts or {})}
         kept["background"] = [str(path) for path in background]
         kept["left_out"] = [{"clip": clip, "reason": why} for clip, why in made.problems]

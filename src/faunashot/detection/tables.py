@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from faunashot.annotations.formats import FORMATS
+from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.annotations.formats.base import RecordingInfo
 from faunashot.annotations.table import as_table
 from faunashot.annotations.times import with_times
@@ -29,7 +29,7 @@ BESIDE = ".detection.json"
 def refuse_formats(formats: Sequence[str], *, one_table: bool) -> None:
     """Raise `ParameterError` where a format is not known, or cannot be of several recordings."""
     for name in formats:
-        names_file = FORMATS[name].names_file
+        names_file = ANNOTATION_FORMATS[name].names_file
         if one_table and not names_file:
             raise ParameterError(
                 f"--format {name} does not say which recording an event is in: leave "
@@ -68,7 +68,9 @@ def write_tables(
     written = []
     for name, of in sets.items():
         base = parts.out / name
-        tables = [base.with_name(f"{base.name}{FORMATS[each].suffix}") for each in formats]
+        tables = [
+            base.with_name(f"{base.name}{ANNOTATION_FORMATS[each].suffix}") for each in formats
+        ]
         events = pd.concat([parts.events(one.file) for one in of], ignore_index=True)
         timed = with_times(as_table(events), {one.file: one.began for one in of})
         _write(timed, tables, formats, of)
@@ -85,7 +87,7 @@ def _write(
 ) -> None:
     recordings = {one.file: RecordingInfo(one.duration_s, one.sample_rate) for one in of}
     for name, table in zip(formats, tables, strict=True):
-        FORMATS[name]().write(events, table, recordings=recordings)
+        ANNOTATION_FORMATS[name]().write(events, table, recordings=recordings)
 
 
 def _facts(recording: Detected) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from faunashot import __version__
 from faunashot.errors import ParameterError
 from faunashot.export.card import export_card
 from faunashot.export.chain import Chain, chain_of
-from faunashot.export.formats import FORMATS
+from faunashot.export.formats import MODEL_FORMATS
 from faunashot.export.formats.base import PRECISIONS, Format, checked_suffix
 from faunashot.export.measured import Measured, measure
 from faunashot.export.windows import LabelledClip, some_inputs
@@ -63,7 +63,7 @@ def export(
     out : Path
         The file; ``NAME.json`` and ``NAME.md`` come beside it.
     format_name : str
-        One of `faunashot.export.formats.FORMATS`.
+        One of `faunashot.export.formats.MODEL_FORMATS`.
     precision : str
         Of the network: float32, float16 (of the weights), or int8.
     calibration : sequence of LabelledClip
@@ -79,7 +79,7 @@ def export(
     WeightsError
         What writes the format is not installed.
     """
-    kind: type[Format] = FORMATS[format_name]
+    kind: type[Format] = MODEL_FORMATS[format_name]
     if precision not in PRECISIONS:
         raise ParameterError.unknown("--precision", precision, PRECISIONS)
     checked_suffix(kind, out)
@@ -167,7 +167,7 @@ def facts_of(
 def _output(multi_label: bool, chain: Chain, format_name: str) -> str:
     temperature = chain.recogniser.record.temperature
     calibrated = "" if temperature is None else f", at temperature {temperature.value:.3f}"
-    if FORMATS[format_name].ends_in_logits:
+    if MODEL_FORMATS[format_name].ends_in_logits:
         return f"They are the logits of the probabilities{calibrated}: their sigmoid gives those."
     if multi_label:
         return f"Each is a probability by itself{calibrated}."

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from math import ceil, floor
 
 import numpy as np
 
-from faunashot.audio.decode import Audio, announced, decode
+from faunashot.audio.decode import Audio
 from faunashot.audio.encode import as_wav
+from faunashot.audio.excerpt import excerpt
 from faunashot.audio.spectrogram import RANGE_DB, spectrogram
 from faunashot.audio.usable import unusable
 from faunashot.errors import AudioError
@@ -56,14 +56,7 @@ def in_context(item: Item, *, context_s: float) -> Context:
     AudioError
         The recording cannot be decoded, ends before the item, or nothing can be heard in the item.
     """
-    header = announced(item.file)
-    if header is not None and item.start_s >= header.duration_s:
-        raise AudioError(f"it is {header.duration_s:g} s long and ends before {item.start_s:g} s")
-    if item.end_s is None:
-        audio, begin_s = decode(item.file), 0.0
-    else:
-        span_s = floor(max(0.0, item.start_s - context_s)), ceil(item.end_s + context_s)
-        audio, begin_s = decode(item.file, span_s=span_s), float(span_s[0])
+    audio, begin_s = excerpt(item.file, item.start_s, item.end_s, context_s=context_s)
     end_s = min(
         begin_s + audio.duration_s, item.start_s + LONGEST_S if item.end_s is None else item.end_s
     )

@@ -13,7 +13,7 @@ from faunashot.registry import Registry
 if TYPE_CHECKING:
     from faunashot.annotations.formats.base import AnnotationFormat
 
-FORMATS: Registry[AnnotationFormat] = Registry(
+ANNOTATION_FORMATS: Registry[AnnotationFormat] = Registry(
     "format",
     "faunashot.annotations.formats",
     contract="faunashot.annotations.formats.base:AnnotationFormat",

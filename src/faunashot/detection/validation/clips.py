@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import soundfile as sf
 
-from faunashot.annotations.formats import FORMATS
-from faunashot.audio.decode import announced, decode
+from faunashot.annotations.formats import ANNOTATION_FORMATS
+from faunashot.audio.excerpt import excerpt
 from faunashot.detection.lengths import lengths_of
 from faunashot.detection.validation.drawing import CHECK, CLIP
 from faunashot.errors import AudioError
@@ -57,9 +55,8 @@ def cut_clips(
     for at, (file, start_s, end_s, check) in enumerate(tracked(list(rows), "cutting clips")):
         name = f"{check}{SUFFIX}"
         try:
-            span_s = start_s - context_s, end_s + context_s
-            samples, rate = _span((recordings or Path()) / file, *span_s)
-            sf.write(out / name, samples, rate, subtype="PCM_16")
+            audio, _ = excerpt((recordings or Path()) / file, start_s, end_s, context_s=context_s)
+            sf.write(out / name, audio.samples, audio.sample_rate, subtype="PCM_16")
         except AudioError as error:
             problems.setdefault(file, str(error))
         else:
@@ -84,18 +81,5 @@ def write_raven_table(
     except AudioError as error:
         return str(error)
     ordered = checks.sort_values(["file", "start_s"], ignore_index=True)
-    FORMATS["raven"]().write(ordered, path, recordings=known)
+    ANNOTATION_FORMATS["raven"]().write(ordered, path, recordings=known)
     return None
-
-
-def _span(file: Path, start_s: float, end_s: float) -> tuple[np.ndarray, int]:
-    """Samples of a part of a recording, (frames, channels), and their rate."""
-    header = announced(file)
-    if header is not None and start_s >= header.duration_s:
-        raise AudioError(f"it ends at {header.duration_s:g} s, before one of them begins")
-    first = max(0, math.floor(start_s))
-    audio = decode(file, span_s=(first, math.ceil(end_s)))
-    rate = audio.sample_rate
-    begin = max(0, round((start_s - first) * rate))
-    samples = audio.samples[begin : round((end_s - first) * rate)]
-    return samples, rate

@@ -23,7 +23,7 @@ PRECISIONS = ("float32", "float16", "int8")
 WAVEFORM, PROBABILITIES = "waveform", "probabilities"
 """Names of the input and the output of a file."""
 
-FORMATS: Registry[Format] = Registry(
+MODEL_FORMATS: Registry[Format] = Registry(
     "format", "faunashot.export.formats", contract="faunashot.export.formats.base:Format"
 )
 """Formats by name: one module each."""
