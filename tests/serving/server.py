@@ -31,6 +31,30 @@ class Served(NamedTuple):
         return sum(map(int, subprocess.check_output(asked, text=True).split())) / 1024
 
 
+def register(root: Path, model: Path, *, example_audio: bytes) -> None:
+    """Log a system's folder to the store of a project, and make it the champion."""
+    from faunashot.tracking.champions import contest
+    from faunashot.tracking.models import Registration, log_and_register
+    from faunashot.tracking.runs import stage_run
+
+    with stage_run("train", params={}, inputs=[], record=root / "mlflow.json") as run:
+        version = log_and_register(
+            run,
+            model,
+            Registration(
+                name="faunashot-demo",
+                title=model.name,
+                sentence="Tells tones apart.",
+                card="# Card",
+                tags={"corpus": "demo", "protocol": "few_shot", "k": 5},
+                metrics={},
+            ),
+            requirements=["mlflow"],
+            example_audio=example_audio,
+        )
+    assert contest(root, "faunashot-demo", version).promoted
+
+
 @contextlib.contextmanager
 def served(project: Path, log: Path, **extra: str) -> Iterator[str]:
     """Address that answers, served from `project` with none of our variables but `extra`."""

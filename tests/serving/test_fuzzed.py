@@ -23,16 +23,13 @@ from asgi import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from long_running import LONG
-from server import running
+from server import register, running
 from small_system import save_small_system
 
 from faunashot.serving.app import application
 from faunashot.serving.limits import Limits
 from faunashot.serving.requirements import example_audio
 from faunashot.tracking import store
-from faunashot.tracking.champions import contest
-from faunashot.tracking.models import Registration, log_and_register
-from faunashot.tracking.runs import stage_run
 
 FUZZED_S = 300
 """How long the server is asked with FAUNASHOT_LONG=1."""
@@ -162,24 +159,10 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A project whose champion is the small system."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / "mlflow.db").symlink_to("mlruns/mlflow.db")
-    save_small_system(tmp_path / "models" / "small")
+    model = tmp_path / "models" / "small"
+    save_small_system(model)
     store.connect(tmp_path)
-    with stage_run("train", params={}, inputs=[], record=tmp_path / "mlflow.json") as run:
-        version = log_and_register(
-            run,
-            tmp_path / "models" / "small",
-            Registration(
-                name="faunashot-demo",
-                title="small",
-                sentence="Tells tones apart.",
-                card="# Card",
-                tags={"corpus": "demo", "protocol": "few_shot", "k": 5},
-                metrics={},
-            ),
-            requirements=["mlflow"],
-            example_audio=example_audio(),
-        )
-    assert contest(tmp_path, "faunashot-demo", version).promoted
+    register(tmp_path, model, example_audio=example_audio())
     yield tmp_path
     store.mlflow.set_tracking_uri(None)
     store.mlflow.set_registry_uri(None)

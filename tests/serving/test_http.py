@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import requests
 from fake_recogniser import PROBABILITIES
-from server import served
+from server import register, served
 
 from faunashot.tracking import store
 
@@ -30,31 +30,12 @@ sys.modules["faunashot.recogniser"] = fake_recogniser
 """
 
 
-def register(root: Path) -> None:
-    """Log the fake system to a store under `root` and make it the champion."""
-    from faunashot.tracking.champions import contest
-    from faunashot.tracking.models import Registration, log_and_register
-    from faunashot.tracking.runs import stage_run
-
+def fake(root: Path) -> Path:
+    """Folder of a model that the fake recogniser reads nothing of."""
     model = root / "models" / "fake"
     model.mkdir(parents=True)
     (model / "model.json").write_text("{}")
-    with stage_run("train", params={}, inputs=[], record=root / "mlflow.json") as run:
-        version = log_and_register(
-            run,
-            model,
-            Registration(
-                name="faunashot-demo",
-                title="fake",
-                sentence="A fake.",
-                card="# Card",
-                tags={"corpus": "demo", "protocol": "few_shot", "k": 5},
-                metrics={},
-            ),
-            requirements=["mlflow"],
-            example_audio=b"RIFF",
-        )
-    assert contest(root, "faunashot-demo", version).promoted
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DVC_ROOT", str(root))
         patch.setitem(sys.modules, "faunashot.recogniser", fake_recogniser)
         store.connect(root)
-        register(root)
+        register(root, fake(root), example_audio=b"RIFF")
         yield root
     store.mlflow.set_tracking_uri(None)
     store.mlflow.set_registry_uri(None)
