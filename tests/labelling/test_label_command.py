@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import chromium
 
 pytestmark = pytest.mark.slow
 
@@ -72,19 +72,11 @@ def test_labels_are_pinned_by_dvc_in_a_project(tmp_path: Path, recording: Path) 
 
 
 def test_a_person_labels_in_a_browser(tmp_path: Path, recording: Path) -> None:
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("chromium and chromedriver are not installed")
+    with chromium() as browser:
+        wait_module = pytest.importorskip("selenium.webdriver.support.wait")
+        wait = wait_module.WebDriverWait(browser, 30)
 
-    def answer(address: str) -> None:
-        options = webdriver.ChromeOptions()
-        for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-            options.add_argument(argument)
-        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-        try:
-            wait = webdriver.support.wait.WebDriverWait(browser, 30)
-
+        def answer(address: str) -> None:
             def shown(text: str) -> None:
                 wait.until(lambda b: text in b.find_element("tag name", "body").text)
 
@@ -102,10 +94,6 @@ def test_a_person_labels_in_a_browser(tmp_path: Path, recording: Path) -> None:
             browser.find_element("name", "label").send_keys("owl\n")
             shown("in the corpus: 1 frog, 1 owl")
             assert browser.get_log("browser") == []
-        finally:
-            browser.quit()
 
-    pytest.importorskip("selenium.webdriver.support.wait")
-
-    printed, _ = _label(tmp_path, recording, answer)
+        printed, _ = _label(tmp_path, recording, answer)
     assert "frogs: 2 labelled (1 frog, 1 owl), 0 uncertain" in printed
