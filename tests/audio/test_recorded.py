@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faunashot.audio.recorded import began_at, beginning_of, missing_zones, overlaps, site_of
+from faunashot.audio.recorded import beginning_of, missing_zones, overlaps, site_of
 from faunashot.errors import ParameterError
 
 BERLIN = "Europe/Berlin"
@@ -94,12 +94,14 @@ def test_wamd_takes_the_users_zone_where_it_has_none(tmp_path: Path, said: str, 
 def test_a_torn_header_leaves_the_name(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "POND_20230512_043000.wav"
     file.write_bytes(content)
-    assert began_at(file) == datetime(2023, 5, 12, 4, 30)
+    found = beginning_of(file)
+    assert found is not None
+    assert found.at == datetime(2023, 5, 12, 4, 30)
 
 
 @pytest.mark.parametrize("text", ["Recorded at 04:30:00 12/13/2023 (UTC)", "a dog", ""])
 def test_a_comment_that_is_no_time_leaves_the_name(tmp_path: Path, text: str) -> None:
-    assert began_at(wav(tmp_path / "x.wav", comment(text))) is None
+    assert beginning_of(wav(tmp_path / "x.wav", comment(text))) is None
 
 
 @pytest.mark.parametrize(
@@ -119,9 +121,9 @@ def test_a_comment_that_is_no_time_leaves_the_name(tmp_path: Path, text: str) ->
     ],
 )
 def test_file_names(name: str, iso: str) -> None:
-    at = began_at(Path("night") / name)
-    assert at is not None
-    assert at.isoformat() == iso
+    found = beginning_of(Path("night") / name)
+    assert found is not None
+    assert found.at.isoformat() == iso
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_file_names(name: str, iso: str) -> None:
     ],
 )  # fmt: skip
 def test_names_that_are_no_dates_are_no_times(name: str) -> None:
-    assert began_at(Path(name)) is None
+    assert beginning_of(Path(name)) is None
 
 
 def test_the_users_zone_is_taken_for_a_name(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_without_a_zone_that_is_said() -> None:
 
 def test_an_unknown_zone_is_one_line() -> None:
     with pytest.raises(ParameterError, match="'Europe/Berlin'"):
-        began_at(Path("a.wav"), "Europe/Berlim")
+        beginning_of(Path("a.wav"), "Europe/Berlim")
 
 
 def test_nights_in_which_clocks_change() -> None:

@@ -67,8 +67,8 @@ class Beginning:
     timezone: str = ""
 
 
-def began_at(path: Path, timezone: str | None = None) -> datetime | None:
-    """When a recording began; None where neither header nor name says so.
+def beginning_of(path: Path, timezone: str | None = None) -> Beginning | None:
+    """When a recording began, and what says so; None where neither header nor name does.
 
     Parameters
     ----------
@@ -80,20 +80,14 @@ def began_at(path: Path, timezone: str | None = None) -> datetime | None:
 
     Returns
     -------
-    datetime or None
-        With an offset where the recording or `timezone` gives one, else local and without.
+    Beginning or None
+        Its time has an offset where the recording or `timezone` gives one, else is local without.
 
     Raises
     ------
     ParameterError
         There is no such time zone.
     """
-    found = beginning_of(path, timezone)
-    return None if found is None else found.at
-
-
-def beginning_of(path: Path, timezone: str | None = None) -> Beginning | None:
-    """As `began_at`, with what says so."""
     zone = None if timezone is None else zone_called(timezone)
     notes = recorder_notes(path)
     return _of_header(notes, zone) or _of_name(path, zone)

@@ -89,11 +89,11 @@ def _write_selections(out: Path, rows: Sequence[Mapping[str, Any]], *, query: st
     """Write hits for Raven, the most similar first, with the similarity as score."""
     from faunashot.annotations.formats import ANNOTATION_FORMATS
     from faunashot.annotations.table import as_table
-    from faunashot.detection.lengths import lengths_of
+    from faunashot.detection.recording_infos import recording_infos
     from faunashot.errors import AudioError
 
     try:
-        recordings = lengths_of(sorted({str(row["file"]) for row in rows}))
+        recordings = recording_infos(sorted({str(row["file"]) for row in rows}))
     except AudioError as error:
         raise AudioError(
             f"--out {out}: {error}; a selection table has the lengths of recordings: say by --root "

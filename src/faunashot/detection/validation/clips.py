@@ -10,7 +10,7 @@ import soundfile as sf
 
 from faunashot.annotations.formats import ANNOTATION_FORMATS
 from faunashot.audio.excerpt import excerpt
-from faunashot.detection.lengths import lengths_of
+from faunashot.detection.recording_infos import recording_infos
 from faunashot.detection.validation.drawing import CHECK, CLIP
 from faunashot.errors import AudioError
 from faunashot.progress import tracked
@@ -77,7 +77,7 @@ def write_raven_table(
     Raven opens several recordings as one sound, in which times run on: their lengths are needed.
     """
     try:
-        known = lengths_of(sorted(set(checks["file"])), root=recordings)
+        known = recording_infos(sorted(set(checks["file"])), root=recordings)
     except AudioError as error:
         return str(error)
     ordered = checks.sort_values(["file", "start_s"], ignore_index=True)

@@ -10,7 +10,7 @@ from faunashot.audio.decode import announced, decode
 from faunashot.errors import AudioError
 
 
-def lengths_of(files: Iterable[str], *, root: Path | None = None) -> dict[str, RecordingInfo]:
+def recording_infos(files: Iterable[str], *, root: Path | None = None) -> dict[str, RecordingInfo]:
     """Length and rate of each recording, from its header, or decoded where that does not say.
 
     Parameters
