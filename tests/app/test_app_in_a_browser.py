@@ -54,7 +54,8 @@ def test_a_sound_that_is_dropped_is_seen_and_recognised(
 
     wait.until(lambda b: b.get(page) is None)  # refused until the server listens
     shown("knows: frog, wren")
-    browser.find_element("css selector", "input[type=file]").send_keys(str(night))
+    upload = wait.until(lambda b: b.find_element("css selector", "input[type=file]"))
+    upload.send_keys(str(night))
     picture = wait.until(lambda b: b.find_element("css selector", "[data-testid=stImage] img"))
     wait.until(lambda _: int(picture.get_property("naturalWidth")) > 100)
     assert browser.find_elements("css selector", "[data-testid=stException]") == []
