@@ -11,9 +11,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
+    """What came back, and how many chunks were not read when the connection was closed."""
+
     status: int
     headers: dict[str, str]
     content: bytes
+    unread: int = 0
 
     def json(self) -> Any:
         return json.loads(self.content)
@@ -90,4 +93,4 @@ class Client:
             return Answer(0, {}, b"")
         content = b"".join(message.get("body", b"") for message in got[1:])
         back = {k.decode(): v.decode() for k, v in got[0]["headers"]}
-        return Answer(got[0]["status"], back, content)
+        return Answer(got[0]["status"], back, content, unread=len(messages))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from faunashot.serving.limits import Limits
@@ -92,10 +93,14 @@ class Guard:
         ]
         if status == 429:
             headers.append((b"retry-after", b"1"))
-        if status in (408, 413, 415, 429):  # of which the rest is not read
+        unread = status in (408, 413, 415, 429)
+        if unread:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        await send({"type": "http.response.body", "body": content, "more_body": unread})
+        if unread:
+            await self._drop_the_rest(receive)
+            await send({"type": "http.response.body", "body": b""})
 
     def _refuse(self, scope: Scope) -> None:
         """Refuse what can be told from the headers."""
@@ -134,6 +139,17 @@ class Guard:
             raise RefusedRequestError(
                 408, f"the request took longer than {self._read_s:g} s to come"
             ) from None
+
+    async def _drop_the_rest(self, receive: Receive) -> None:
+        """Read and forget what a refused client still sends, for a while.
+
+        A connection that is closed while bytes of it are unread is reset, and with it the answer is
+        lost that the client has not read yet.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._read_s):
+                while (await receive()).get("more_body", False):
+                    pass
 
     async def _answered(self, scope: Scope, body: bytes) -> tuple[int, bytes]:
         """Status and content that the other application answers with."""
