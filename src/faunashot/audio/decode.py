@@ -82,9 +82,10 @@ class Audio:
 
     def mono(self, channel: Channel = "mix") -> npt.NDArray[np.float32]:
         """Mean over the channels, shape (frames,), or one of them."""
-        if channel != "mix" or self.samples.shape[1] == 1:
-            last = self.samples.shape[1] - 1
-            number = {"left": 0, "right": min(1, last)}.get(channel)
+        if self.samples.shape[1] == 1:
+            return self.samples[:, 0]
+        if channel != "mix":
+            number = {"left": 0, "right": 1}.get(channel)
             return self.samples[:, self.loudest if number is None else number]
         # channel by channel, which is ten times faster than a mean over rows of two
         total = np.zeros(len(self.samples))

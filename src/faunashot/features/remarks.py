@@ -68,10 +68,7 @@ def of_windows(features: Features) -> list[tuple[str, str]]:
     """Recordings whose windows, of which there are several, all come out the same."""
     found = []
     for clip_id, rows in features.index.groupby("clip_id", sort=False).indices.items():
-        if len(rows) == 1:
-            continue
-        ends = features.windows[[rows[0], rows[-1]]]
-        if _are_same(ends) and _are_same(features.windows[rows]):
+        if _come_out_the_same(features.windows, np.asarray(rows)):
             found.append((str(clip_id), ALIKE))
     return found
 
@@ -96,7 +93,8 @@ def of_recognised(
     for each in extractors:
         if (hz := bands[each.reading]) is not None:
             said.append(of_band(hz, each))
-    said += [note for _, note in of_windows(features)]
+    if _come_out_the_same(features.windows, np.arange(len(features.windows))):
+        said.append(ALIKE)
     said += [
         f"from {part['start_s']:g} s on nothing is recognised: {part['reason']}"
         for part in features.bad
@@ -122,6 +120,14 @@ def summed_up(remarks: Iterable[tuple[str, str | None]], *, total: int) -> list[
         f"{len(of)} of {total} recordings: {remark}; the first is {of[0]}"
         for remark, of in names.items()
     ]
+
+
+def _come_out_the_same(windows: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether these rows are several, and alike."""
+    if len(rows) == 1:
+        return False
+    ends = windows[[rows[0], rows[-1]]]  # which differ of nearly all recordings
+    return _are_same(ends) and _are_same(windows[rows])
 
 
 def _are_same(rows: np.ndarray) -> bool:
