@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from faunashot.audio.decode import Audio, decode
 from faunashot.errors import AudioError
@@ -54,6 +56,16 @@ def test_lossless_formats_give_back_the_samples(container, subtype, step, tone, 
     assert audio.codec == f"{container}/{subtype}"
     assert (audio.samples.dtype, audio.samples.shape) == (np.float32, (len(tone), 1))
     np.testing.assert_allclose(audio.samples[:, 0], tone, rtol=0, atol=step)
+
+
+def test_whole_numbers_become_those_that_libsndfile_makes_of_them(encode) -> None:
+    numbers = np.array([[-(2**15), 2**15 - 1], [-1, 1], [0, 12_345]] * 50, np.int16)
+    for container in ("WAV", "FLAC", "AIFF"):
+        content = encode(container, samples=numbers)
+        as_floats, _ = sf.read(io.BytesIO(content), dtype="float32")
+        found = decode(content).samples
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, as_floats)
 
 
 @pytest.mark.parametrize(("container", "subtype"), LOSSY)

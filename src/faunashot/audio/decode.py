@@ -16,7 +16,7 @@ import soundfile as sf
 
 from faunashot.audio import av_decode
 from faunashot.audio.headers import Header, cut_off, examine, mpeg_tells_length, opened
-from faunashot.audio.levels import level_db
+from faunashot.audio.levels import STEP_16_BIT, level_db
 from faunashot.audio.reading import Channel
 from faunashot.errors import AudioError
 from faunashot.native import quiet_native
@@ -305,7 +305,11 @@ def _read(
         first, last = (min(at * file.samplerate, frames) for at in span_s)
     if first:
         file.seek(first)
-    return np.asarray(file.read(last - first, dtype="float32", always_2d=True))
+    if file.subtype != "PCM_16":
+        return np.asarray(file.read(last - first, dtype="float32", always_2d=True))
+    # the same numbers, in a third of libsndfile's time
+    whole_numbers = file.read(last - first, dtype="int16", always_2d=True)
+    return np.asarray(np.multiply(whole_numbers, STEP_16_BIT, dtype=np.float32))
 
 
 def _decodable(source: Path | bytes, header: Header, frames: int) -> tuple[int, str]:
