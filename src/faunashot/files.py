@@ -37,6 +37,14 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "faunashot"
 
 
+def plain_name(file: Path | str) -> str:
+    """Name of a file that is the same however it was written: in the current folder, relative."""
+    path = Path(os.path.normpath(file))
+    with suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return path.as_posix()
+
+
 def sha256_of(file: Path) -> str:
     """SHA-256 of a file, in hex, of which little is in memory at once."""
     with file.open("rb") as opened:

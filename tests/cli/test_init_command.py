@@ -131,6 +131,7 @@ def test_a_project_has_what_it_needs_and_nothing_of_the_repository(
     monkeypatch.chdir(project)
     done = CliRunner().invoke(app, ["init", "recordings"], catch_exceptions=False)
     assert done.exit_code == 0
+    assert "of 2 classes (owl, wren). Next:" in done.output
     params = load_params()
     assert (params.corpus, params.root, params.protocol.k) == ("folder", Path("recordings"), 2)
     assert "# what is scored" in Path("params.yaml").read_text()  # comments stay

@@ -42,6 +42,12 @@ def test_a_table_gives_its_spans_once_and_finds_files_beside_it(tmp_path: Path) 
     assert items_of_table(table) == [Item(file, 1.5, 3, "frog"), Item(file)]
 
 
+def test_a_recording_has_one_key_however_its_name_is_written(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["a.wav", "x/../a.wav", str(tmp_path / "a.wav")]
+    assert {Item(Path(name), 1, 2).key for name in names} == {("a.wav", 1, 2)}
+
+
 @pytest.mark.parametrize(
     ("row", "line"),
     [

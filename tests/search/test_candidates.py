@@ -117,6 +117,19 @@ def test_known_by_hash_by_source_and_by_the_tables_of_label(tmp_path: Path) -> N
     assert "q.wav" in known.files
 
 
+def test_a_recording_is_known_however_its_name_is_written(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = f"path,label\n{tmp_path}/night/whole.wav,owl\n"
+    (tmp_path / "whole.csv").write_text(whole)
+    (tmp_path / "part.csv").write_text("file,start_s,end_s\nnight/../night/part.wav,5,10\n")
+    known = Known()
+    known.add(tmp_path / "whole.csv")
+    known.add(tmp_path / "part.csv")
+    names = ["night/whole.wav", "./night//whole.wav", "night/part.wav"]
+    assert known.of_recordings(names, {}).tolist() == [True, True, False]
+    assert known.overlap(f"{tmp_path}/night/part.wav", 9, 11)
+
+
 @pytest.mark.parametrize(
     ("content", "lack"), [("name\nx\n", "no column file or path"), ("file,start_s\nx,y\n", "row 2")]
 )

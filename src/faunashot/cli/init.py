@@ -37,6 +37,9 @@ DECLARED = (
     "Networks of your own, a YAML file each, see docs/BACKBONES.md of faunashot: what changes in "
     "this\nfolder makes the stages run again that use them.\n"
 )
+NAMED = 8
+"""Classes that are listed: whoever named a folder of subsets finds them taken for classes."""
+
 ABSENT = "This folder stands for a corpus that is not here: DVC needs a path.\n"
 
 DVC_CONFIG = {
@@ -68,7 +71,8 @@ def init(
     with _removed_on_failure(project):
         _write(project, root, counts)
         _put_under_version_control(project)
-    print(f"{project}: {sum(counts.values())} recordings of {len(counts)} classes. Next:")
+    names = ", ".join([*counts][:NAMED]) + (", ..." if len(counts) > NAMED else "")
+    print(f"{project}: {sum(counts.values())} recordings of {len(counts)} classes ({names}). Next:")
     if project != Path.cwd():
         print(f"  cd {project}")
     print("  dvc exp run                   a first experiment; reports/report.html shows it")

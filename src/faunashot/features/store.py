@@ -207,7 +207,14 @@ def load(url: str | Path, *, spec: FeatureSpec | None = None) -> Features:
     """
     storage = Storage(url)
     try:
-        meta = json.loads(storage.read(META))
+        packed = storage.read(META)
+    except OSError as error:
+        raise StoreError(
+            f"{url} is not a features store: run `dvc repro`, or name a folder that `faunashot "
+            f"embed` wrote (it has no {META} that can be read)"
+        ) from error
+    try:
+        meta = json.loads(packed)
         if meta["format"] != FORMAT:
             raise StoreError(f"{url} has format {meta['format']}, this version reads {FORMAT}")
         found = FeatureSpec.from_json(meta["spec"])

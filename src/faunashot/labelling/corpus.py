@@ -13,7 +13,7 @@ from pathlib import Path
 
 from faunashot.audio.decode import Audio
 from faunashot.errors import CorpusError
-from faunashot.files import write_atomically
+from faunashot.files import plain_name, write_atomically
 from faunashot.labelling.items import Item
 
 LABELS, UNCERTAIN = "labels.csv", "uncertain.csv"
@@ -121,7 +121,8 @@ def _row(item: Item, *, path: str, label: str) -> dict[str, str]:
 
 
 def _key(row: Mapping[str, str]) -> tuple[str, float, float | None]:
-    return row["file"], float(row["start_s"]), float(row["end_s"]) if row["end_s"] else None
+    end_s = float(row["end_s"]) if row["end_s"] else None
+    return plain_name(row["file"]), float(row["start_s"]), end_s
 
 
 def _clip_name(item: Item) -> str:

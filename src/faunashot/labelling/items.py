@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faunashot.data.layout import read_table
 from faunashot.errors import AnnotationError, AudioError, CorpusError
+from faunashot.files import plain_name
 
 COLUMNS = ("file", "start_s", "end_s")
 """Columns of a table of items, as `faunashot suggest` and `faunashot detect` write it."""
@@ -36,7 +37,7 @@ class Item:
     def key(self) -> tuple[str, float, float | None]:
         """What tells it from others."""
         end_s = None if self.end_s is None else round(self.end_s, 3)
-        return self.file.as_posix(), round(self.start_s, 3), end_s
+        return plain_name(self.file), round(self.start_s, 3), end_s
 
 
 def items_of_table(table: Path) -> list[Item]:

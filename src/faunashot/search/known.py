@@ -15,7 +15,7 @@ import pandas as pd
 from faunashot.audio.recordings import recordings_in
 from faunashot.data.layout import read_table
 from faunashot.errors import CorpusError
-from faunashot.files import sha256_of
+from faunashot.files import plain_name, sha256_of
 
 TABLES = ("labels.csv", "uncertain.csv")
 """Of a folder that `faunashot label` wrote; what was uncertain was listened to, too."""
@@ -57,10 +57,11 @@ class Known:
             Of their corpus: clip_id, group, sha256. Others of the same source recordings are taken
             for known, too.
         """
-        files = set(learned)
+        ids = set(learned)
+        files = set(map(plain_name, ids))
         if clips is None:
             return cls(files)
-        of = clips[clips["clip_id"].isin(files)]
+        of = clips[clips["clip_id"].isin(ids)]
         groups = dict(zip(clips["clip_id"], clips["group"], strict=True))
         return cls(files, {}, set(of["sha256"]), set(of["group"]), groups)
 
@@ -99,13 +100,13 @@ class Known:
             raise CorpusError(f"--labelled {table}: has no column file or path")
         for number, row in enumerate(rows, start=2):
             if not row.get("start_s") and not row.get("end_s"):
-                self.files.add(row[str(name)])
+                self.files.add(plain_name(row[str(name)]))
                 continue
             try:
                 span = float(row["start_s"] or 0), float(row["end_s"] or "inf")
             except ValueError as error:
                 raise CorpusError(f"{table}, row {number}: its times are no numbers") from error
-            self.spans.setdefault(row[str(name)], []).append(span)
+            self.spans.setdefault(plain_name(row[str(name)]), []).append(span)
 
     def of_recordings(
         self, files: Sequence[str], hashes: Mapping[str, str]
@@ -113,7 +114,7 @@ class Known:
         """Which recordings are labelled as a whole, shape (n,)."""
         return np.array(
             [
-                file in self.files
+                plain_name(file) in self.files
                 or hashes.get(file) in self.sha256
                 or self.group_of.get(file) in self.groups
                 for file in files
@@ -123,4 +124,5 @@ class Known:
 
     def overlap(self, file: str, start_s: float, end_s: float) -> bool:
         """Whether a part of a recording is labelled, or overlaps one that is."""
-        return any(start_s < end and start < end_s for start, end in self.spans.get(file, ()))
+        labelled = self.spans.get(plain_name(file), ())
+        return any(start_s < end and start < end_s for start, end in labelled)
