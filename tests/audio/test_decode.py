@@ -121,12 +121,15 @@ def test_one_sample_is_enough(container, subtype, encode) -> None:
 
 def test_mpeg_in_a_wav_is_decoded(encode) -> None:
     mp3 = encode("MP3", "MPEG_LAYER_III")
-    layer_3 = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 48_000, 16_000, 1, 0, 12, 1, 2, 384, 1, 1393)
-    chunks = b"WAVE" + _chunk(b"fmt ", layer_3) + _chunk(b"fact", struct.pack("<I", 24_000))
-    riff = _chunk(b"RIFF", chunks + _chunk(b"data", mp3))
-    audio = decode(riff)
+    audio = decode(_wav_of(mp3))
     assert audio.codec == "WAV/MPEG_LAYER_III"
     np.testing.assert_array_equal(audio.samples, decode(mp3).samples)
+
+
+def _wav_of(mp3: bytes) -> bytes:
+    layer_3 = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 48_000, 16_000, 1, 0, 12, 1, 2, 384, 1, 1393)
+    chunks = b"WAVE" + _chunk(b"fmt ", layer_3) + _chunk(b"fact", struct.pack("<I", 24_000))
+    return _chunk(b"RIFF", chunks + _chunk(b"data", mp3))
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -196,4 +199,5 @@ def test_what_libmpg123_prints_of_a_damaged_file_is_hidden(encode, capfd) -> Non
     damaged = bytearray(encode("MP3", "MPEG_LAYER_III", samples=noise))
     damaged[2000:2400] = bytes(range(100)) * 4
     decode(bytes(damaged))
+    decode(_wav_of(bytes(damaged)))
     assert capfd.readouterr().err == ""

@@ -30,6 +30,9 @@ MOST_VALUES_S = 200_000
 """Samples of all channels that a second may have on average, where a length is given that a
 recording may have: 48 kHz with four channels, or one that listens to bats."""
 
+MPEG_IN_A_WAV = (b"\x50\0", b"\x55\0")
+"""Format tags of WAV files that hold layers 1, 2 and 3."""
+
 UNKNOWN_LENGTH = 2**63 - 1
 """Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
 
@@ -140,16 +143,18 @@ def _quietly(read: Callable[..., Read]) -> Callable[..., Read]:
 
 def _may_be_mpeg(source: Path | bytes) -> bool:
     if isinstance(source, bytes):
-        head = source[:3]
+        head = source[:22]
     elif source.suffix.lower() == ".mp3":  # taken for one by its name alone
         return True
     else:
         try:
             with source.open("rb") as file:
-                head = file.read(3)
+                head = file.read(22)
         except OSError:  # which is told of by who reads it
             return False
-    return head == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
+    if head[:4] == b"RIFF":
+        return head[20:] in MPEG_IN_A_WAV
+    return head[:3] == b"ID3" or (head[:1] == b"\xff" and head[1:2] >= b"\xe0")
 
 
 @_quietly
