@@ -62,8 +62,9 @@ def expected(made: Plan, logmel_by_the_tenth, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def engine() -> Iterator[Callable[..., StoredFeatures]]:
+def engine(monkeypatch) -> Iterator[Callable[..., StoredFeatures]]:
     """Ray, on a cluster of its own; stopped at the end."""
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # or other tests would be served before it
     yield ray_actors(LOAD, actors=2)
     ray.shutdown()
 
