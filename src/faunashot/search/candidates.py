@@ -151,12 +151,10 @@ def candidates(
             scores = found.clips
         else:
             starts, ends, scores = start_s[rows], end_s[rows], found.windows
-        is_known = [
-            bool(is_whole) or any(known.overlap(each, *span) for each in {name, file})
-            for span in zip(starts, ends, strict=True)
-        ]
+        in_part = known.overlap(name, starts, ends) | known.overlap(file, starts, ends)
         probabilities.append(scores)
         group = known.group_of.get(name, name)
+        is_known = is_whole | in_part
         tables.append(
             {"file": file, "start_s": starts, "end_s": ends, "group": group, "known": is_known}
         )

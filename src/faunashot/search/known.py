@@ -122,7 +122,12 @@ class Known:
             dtype=bool,
         )
 
-    def overlap(self, file: str, start_s: float, end_s: float) -> bool:
-        """Whether a part of a recording is labelled, or overlaps one that is."""
-        labelled = self.spans.get(plain_name(file), ())
-        return any(start_s < end and start < end_s for start, end in labelled)
+    def overlap(
+        self, file: str, start_s: npt.ArrayLike, end_s: npt.ArrayLike
+    ) -> npt.NDArray[np.bool_]:
+        """Which parts of a recording are labelled, or overlap one that is, of one shape."""
+        starts, ends = np.asarray(start_s), np.asarray(end_s)
+        found = np.zeros(starts.shape, dtype=bool)
+        for start, end in self.spans.get(plain_name(file), ()):
+            found |= (starts < end) & (start < ends)
+        return found
