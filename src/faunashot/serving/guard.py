@@ -93,7 +93,7 @@ class Guard:
         ]
         if status == 429:
             headers.append((b"retry-after", b"1"))
-        unread = status in (408, 413, 415, 429)
+        unread = status in (408, 413, 415, 429)  # the rest of it
         if unread:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -151,12 +151,12 @@ def decode_audio(cell: object, *, row: int, most: int | None = None) -> bytes:
         raise AnswerError(f"row {row}: {AUDIO} is empty: send an audio file's bytes as base64")
     if len(cell) > 2 * (most + 2):
         raise too_large
+    text = "".join(cell.split())
+    if len(text) * 3 // 4 > most + 2:
+        raise too_large
     try:
-        try:
-            audio = base64.b64decode(cell, validate=True)
-        except binascii.Error:  # as it is with line breaks
-            audio = base64.b64decode("".join(cell.split()), validate=True)
-    except ValueError:
+        audio = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
         raise AnswerError(
             f"row {row}: {AUDIO} is not base64: send an audio file's bytes as base64, "
             "paths and URLs are not opened"
