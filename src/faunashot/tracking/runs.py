@@ -16,7 +16,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.exceptions import MlflowException
 
 from faunashot.errors import TrackingError
-from faunashot.files import write_atomically
+from faunashot.files import plain_name, write_atomically
 from faunashot.tracking import keys, store
 from faunashot.tracking.address import Address, address_of
 from faunashot.tracking.experiments import (
@@ -144,7 +144,7 @@ def stage_run(
     address = address_of(root)
     outage = Outage(address)
     stage = os.environ.get("DVC_STAGE", stage).rpartition(":")[2]  # "../dvc.yaml:train" from below
-    inputs = [_relative(path) for path in inputs]
+    inputs = [Path(plain_name(path)) for path in inputs]  # so that keys depend on no folder above
     key = keys.stage_key(stage, params=params, inputs=inputs)
     with _refusals_in_one_line(address):
         client = outage.attempt(store.connect, root) or MlflowClient()
@@ -239,11 +239,6 @@ def _child_run(
 
 def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {store.in_one_line(error)}"[:500]
-
-
-def _relative(path: Path) -> Path:
-    """Name a path from the current folder, so that keys do not depend on where that lies."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _write_record(path: Path, record: Mapping[str, str]) -> None:
