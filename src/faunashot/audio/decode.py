@@ -33,6 +33,9 @@ recording may have: 48 kHz with four channels, or one that listens to bats."""
 MPEG_IN_A_WAV = (b"\x50\0", b"\x55\0")
 """Format tags of WAV files that hold layers 1, 2 and 3."""
 
+_HEAD_BYTES = 22
+"""Up to the end of a WAV file's format tag, which begins at 20."""
+
 UNKNOWN_LENGTH = 2**63 - 1
 """Frames that libsndfile gives a FLAC stream whose header has no length, which it cannot read."""
 
@@ -143,13 +146,13 @@ def _quietly(read: Callable[..., Read]) -> Callable[..., Read]:
 
 def _may_be_mpeg(source: Path | bytes) -> bool:
     if isinstance(source, bytes):
-        head = source[:22]
+        head = source[:_HEAD_BYTES]
     elif source.suffix.lower() == ".mp3":  # taken for one by its name alone
         return True
     else:
         try:
             with source.open("rb") as file:
-                head = file.read(22)
+                head = file.read(_HEAD_BYTES)
         except OSError:  # which is told of by who reads it
             return False
     if head[:4] == b"RIFF":

@@ -37,10 +37,10 @@ DECLARED = (
     "Networks of your own, a YAML file each, see docs/BACKBONES.md of faunashot: what changes in "
     "this\nfolder makes the stages run again that use them.\n"
 )
-NAMED = 8
-"""Classes that are listed: whoever named a folder of subsets finds them taken for classes."""
-
 ABSENT = "This folder stands for a corpus that is not here: DVC needs a path.\n"
+
+NAMED = 8
+"""Classes that are listed at most: folders of subsets, taken for classes, show there."""
 
 DVC_CONFIG = {
     "core.analytics": "false",
